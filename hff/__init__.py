@@ -1,0 +1,36 @@
+"""HFF reads emotion from voice, words and face, and shows how it weighs them.
+
+>>> import hff
+>>> model = hff.load()
+>>> result = model.analyze(video="clip.mp4")
+>>> result.emotion, result.alpha
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hff.errors import DependencyError, DeviceError, HFFError, InputError, NothingToAnalyse, WeightsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hff.analysis import Analyzer
+
+__version__ = "0.1.0"
+__all__ = [
+    "DependencyError",
+    "DeviceError",
+    "HFFError",
+    "InputError",
+    "NothingToAnalyse",
+    "WeightsError",
+    "load",
+]
+
+
+def load(device: str = "auto", weights: str | Path | None = None, speech_encoder: str | None = None) -> Analyzer:
+    """The trained model; see ``hff.analysis.load``. Imports PyTorch only now, so ``import hff`` is quick."""
+    from hff.analysis import load as load_analyzer
+
+    return load_analyzer(device, weights, speech_encoder)

@@ -1,0 +1,234 @@
+"""Sound of any kind becomes 16 kHz mono, in one pass and without a copy of the whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from numbers import Real
+
+import av
+import numpy as np
+
+from hff.config import SAMPLE_RATE
+from hff.container import Clock, Progress, Warn, audio_stream, breaks_off, decoded_frames, duration, name_of, open_media
+from hff.errors import InputError
+
+MAX_SECONDS = 2 * 3600  # s, about 460 MB as float32
+MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
+GAP = 0.1  # s; shorter gaps between packets are rounding, longer ones silence
+
+_TOO_LONG = "{name} is longer than two hours. Cut it into shorter pieces and give one at a time."
+
+
+def read_audio(
+    source: str | os.PathLike | tuple[int, np.ndarray],
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> np.ndarray:
+    """Read sound from a file (or a video's sound track) or from ``(sample_rate, array)``.
+
+    Arrays may be (N,), (N, channels) or (channels, N), of uint8, int16, int32 or float; integers are
+    scaled by their range, floats beyond [-1, 1] by their peak. Channels are mixed down to one (5.1 by
+    FFmpeg's standard coefficients, normalised so that nothing clips).
+
+    Returns (samples,) float32 at ``SAMPLE_RATE`` in [-1, 1]. A track that starts after the picture gets
+    silence in front, so that both share one clock.
+
+    Raises ``InputError``: unreadable, no sound track, no samples, NaN or infinity, longer than two hours.
+    """
+    if isinstance(source, tuple) and len(source) == 2:
+        return _read_array(*source)
+    if isinstance(source, tuple | list | np.ndarray):
+        raise InputError("A sound array needs its rate: give (sample_rate, array), or the path of a file.")
+    buffer = _Buffer(name_of(source))
+    with open_media(source) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            raise InputError(f"{buffer.name} has no sound track. Give a file with sound, or use it as video only.")
+        length = duration(container)
+        if length is not None and length > MAX_SECONDS:
+            raise InputError(_TOO_LONG.format(name=buffer.name))
+        buffer.reserve(length)
+        stream.thread_type = "AUTO"
+        for seconds in _decode(decoded_frames(container, stream, source, warn), Clock(container, warn), buffer):
+            if progress:
+                progress(min(seconds / length, 1.0) if length else None, seconds)
+        if warn and (message := breaks_off(container, stream, buffer.size / SAMPLE_RATE, source)):
+            warn(message)
+    return buffer.finish()
+
+
+def _decode(frames: Iterator[av.AudioFrame], clock: Clock, buffer: _Buffer) -> Iterator[float]:
+    """Resample frames into ``buffer``, silence where the clock has gaps; yields the seconds done, once a second."""
+    resampler, form, told, step = None, None, 0.0, 0.0
+    heard = 0.0  # s of sound so far, silence included
+    for frame in frames:
+        if not frame.samples:
+            continue
+        start = clock.time(frame.time, step)
+        step = frame.samples / frame.sample_rate
+        if start + step < heard - GAP:  # said twice
+            continue
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        gap = start - heard if start - heard > GAP or heard == 0 else 0.0
+        if resampler is not None and (gap or now != form):
+            buffer.extend(resampler.flush())
+            resampler = None
+        buffer.silence(gap)
+        if resampler is None:
+            resampler, form = Resampler(frame), now
+        buffer.extend(resampler.feed(frame))
+        heard += gap + step
+        if start - told >= 1:
+            told = start
+            yield start
+    if resampler is not None:
+        buffer.extend(resampler.flush())
+
+
+class Resampler:
+    """FFmpeg's resampler for frames of one format, to 16 kHz mono float."""
+
+    def __init__(self, frame: av.AudioFrame):
+        self.graph = av.filter.Graph()
+        source = self.graph.add_abuffer(
+            sample_rate=frame.sample_rate,
+            format=frame.format.name,
+            layout=frame.layout.name,
+            time_base=frame.time_base,
+        )
+        # rematrix_maxval: a float mix would otherwise add the channels up beyond 1
+        resample = self.graph.add("aresample", f"{SAMPLE_RATE}:rematrix_maxval=1")
+        mono = self.graph.add("aformat", "sample_fmts=flt:channel_layouts=mono")
+        self.graph.link_nodes(source, resample, mono, self.graph.add("abuffersink")).configure()
+
+    def feed(self, frame: av.AudioFrame) -> list[np.ndarray]:
+        frame.pts = None  # times are ours to keep
+        self.graph.push(frame)
+        return self._pull()
+
+    def flush(self) -> list[np.ndarray]:
+        self.graph.push(None)
+        return self._pull()
+
+    def _pull(self) -> list[np.ndarray]:
+        blocks = []
+        while True:
+            try:
+                blocks.append(self.graph.pull().to_ndarray()[0])
+            except (av.BlockingIOError, av.EOFError):
+                return blocks
+
+
+class _Buffer:
+    """A growing waveform with a limit on its length."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.samples = np.empty(0, np.float32)
+        self.size = 0
+
+    def reserve(self, seconds: float | None) -> None:
+        """Make room at once where the length is known: pages that stay untouched cost no memory."""
+        self._grow(int(((seconds or 60) + 1) * SAMPLE_RATE))
+
+    def _grow(self, size: int) -> None:
+        grown = np.empty(size, np.float32)
+        grown[: self.size] = self.samples[: self.size]
+        self.samples = grown
+
+    def extend(self, blocks: list[np.ndarray]) -> None:
+        for block in blocks:
+            end = self.size + len(block)
+            if end > MAX_SECONDS * SAMPLE_RATE:
+                raise InputError(_TOO_LONG.format(name=self.name))
+            if end > len(self.samples):
+                self._grow(max(end, int(1.5 * len(self.samples))))
+            self.samples[self.size : end] = block
+            self.size = end
+
+    def silence(self, seconds: float) -> None:
+        self.extend([np.zeros(max(0, round(seconds * SAMPLE_RATE)), np.float32)])
+
+    def finish(self) -> np.ndarray:
+        return _checked(self.samples[: self.size], self.name)
+
+
+def _checked(wave: np.ndarray, name: str) -> np.ndarray:
+    """The waveform clipped to [-1, 1] in place, or ``InputError`` if it is empty or not finite."""
+    if wave.size == 0:
+        raise InputError(f"{name} has no samples in it (its length is 0). Record it again.")
+    low, high = float(wave.min()), float(wave.max())  # both NaN if any sample is
+    if not np.isfinite(low) or not np.isfinite(high):
+        raise InputError(f"{name} has samples that are not numbers (NaN or infinity). Export it again as 16-bit sound.")
+    return np.clip(wave, -1, 1, out=wave)
+
+
+def _read_array(rate: int, array: np.ndarray) -> np.ndarray:
+    name = "The sound array"
+    if not isinstance(rate, Real) or not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(f"The sample rate {rate!r} cannot be right. Give it in Hz, between {MIN_RATE} and {MAX_RATE}.")
+    array = np.asarray(array)
+    if max(array.shape, default=0) > MAX_SECONDS * rate:
+        raise InputError(_TOO_LONG.format(name=name))
+    wave = _mono(array, name)
+    wave = _checked(wave, name)
+    rate = int(rate)
+    if rate == SAMPLE_RATE:
+        return wave
+    buffer = _Buffer(name)
+    buffer.reserve(len(wave) / rate)
+    for _ in _decode(_blocks(wave, rate), _ArrayClock(), buffer):
+        pass
+    missing = max(1, round(len(wave) * SAMPLE_RATE / rate)) - buffer.size
+    if missing > 0:  # the filter keeps back the last samples of a very short sound
+        buffer.silence(missing / SAMPLE_RATE)
+    return buffer.finish()
+
+
+class _ArrayClock:
+    """Stands in for ``Clock``: an array has no gaps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self, stamp: float | None, step: float) -> float:
+        self.now += step
+        return self.now
+
+
+def _blocks(wave: np.ndarray, rate: int) -> Iterator[av.AudioFrame]:
+    for start in range(0, len(wave), rate):
+        block = np.ascontiguousarray(wave[None, start : start + rate])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        frame.sample_rate = rate
+        yield frame
+
+
+def _mono(array: np.ndarray, name: str) -> np.ndarray:
+    """(N,) float32 in [-1, 1] if finite, of any array layout and number type described at ``read_audio``."""
+    if array.ndim not in (1, 2) or array.size == 0:
+        if array.size == 0:
+            raise InputError(f"{name} has no samples in it (its length is 0). Record it again.")
+        raise InputError(f"{name} has the shape {array.shape}. Give (samples,) or (samples, channels).")
+    if array.ndim == 2:
+        channels_last = array.shape[1] <= 8 or array.shape[1] <= array.shape[0]
+        array = array if channels_last else array.T
+        if array.shape[1] > 64:
+            raise InputError(f"{name} has the shape {array.shape}. Give (samples,) or (samples, channels).")
+    scaled = _scaled(array, name)
+    return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+
+
+def _scaled(array: np.ndarray, name: str) -> np.ndarray:
+    """Float32 in [-1, 1] (NaN and infinity are left in), always a copy."""
+    if array.dtype == np.uint8:
+        return (array.astype(np.float32) - 128) / 128
+    if array.dtype in (np.int8, np.int16, np.int32):
+        return array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"{name} holds {array.dtype} values. Give uint8, int16, int32 or floats.")
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused later
+        wave = array.astype(np.float32)
+    peak = np.abs(wave).max(initial=0.0)
+    return wave / peak if np.isfinite(peak) and peak > 1 else wave

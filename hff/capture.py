@@ -1,0 +1,205 @@
+"""The machine's own camera (OpenCV) and microphone (PortAudio through sounddevice), without a browser.
+
+A ``Capture`` reads both in threads of their own and hands pictures and sound on as they come, on one clock. A
+device that is lost is opened again until it is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from hff.errors import DependencyError, DeviceError
+
+log = logging.getLogger(__name__)
+
+WIDTH, HEIGHT = 640, 480  # pixels asked of the camera
+RATE = 15  # pictures handed on a second, at most
+BLOCK_SECONDS = 0.05  # s of sound in one chunk
+RETRY = 2.0  # s until a lost device is opened again
+MAX_CAMERAS = 8  # numbers tried where the system does not tell
+
+AddFrame = Callable[[float, np.ndarray], None]  # s, (H,W,3) uint8 RGB
+AddSound = Callable[[float, int, np.ndarray], None]  # s, Hz, (N,) float32
+
+
+def sound_library():
+    """The module ``sounddevice``. Raises ``DependencyError`` where it or PortAudio is not installed."""
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise DependencyError("The library sounddevice is missing. Install it: pip install sounddevice") from error
+    except OSError as error:  # this is how sounddevice says that PortAudio is not there
+        raise DependencyError(
+            "The microphone needs PortAudio, which is not installed. Install it: apt-get install libportaudio2 "
+            "(brew install portaudio on a Mac), or use the browser's microphone: --capture browser."
+        ) from error
+    return sounddevice
+
+
+def cameras() -> list[int]:
+    """Numbers of the cameras that can be opened."""
+    return [number for number in _camera_numbers() if _opens(number)]
+
+
+def _camera_numbers() -> list[int]:
+    """Numbers worth trying: Linux tells which there are."""
+    if sys.platform.startswith("linux"):
+        return sorted(int(path.name[5:]) for path in Path("/dev").glob("video*") if path.name[5:].isdigit())
+    return list(range(MAX_CAMERAS))
+
+
+def microphones() -> list[tuple[int, str]]:
+    """(number, name) of the devices with an input. Raises ``DependencyError`` without PortAudio."""
+    devices = sound_library().query_devices()
+    return [(number, device["name"]) for number, device in enumerate(devices) if device["max_input_channels"] > 0]
+
+
+def describe_devices() -> str:
+    """What ``--list-devices`` prints: every camera and microphone by the number that selects it."""
+    lines = ["Cameras (--camera NUMBER):"]
+    lines += [f"  {number}" for number in cameras()] or ["  none found"]
+    lines.append("Microphones (--microphone NUMBER):")
+    try:
+        lines += [f"  {number}  {name}" for number, name in microphones()] or ["  none found"]
+    except DependencyError as error:
+        lines.append(f"  {error}")
+    return "\n".join(lines)
+
+
+def check_devices(camera: int | None, microphone: int | None) -> list[str]:
+    """One line for each device that cannot be used. Raises ``DeviceError`` if neither can."""
+    problems = []
+    if not _opens(camera or 0):
+        problems.append(
+            f"There is no camera {camera or 0} that can be opened; --list-devices shows which there are, "
+            "and other programs must not be using it."
+        )
+    try:
+        _check_microphone(microphone)
+    except (DependencyError, DeviceError) as error:
+        problems.append(str(error))
+    if len(problems) == 2:
+        raise DeviceError(" ".join(problems))
+    return problems
+
+
+def _check_microphone(number: int | None) -> None:
+    library = sound_library()
+    try:
+        library.check_input_settings(device=number, channels=1)
+    except (library.PortAudioError, ValueError) as error:
+        which = "microphone" if number is None else f"microphone {number}"
+        raise DeviceError(
+            f"There is no {which} that can be opened ({error}); --list-devices shows which there are."
+        ) from error
+
+
+def _opens(number: int) -> bool:
+    with _quiet():
+        camera = cv2.VideoCapture(number)
+        opened = camera.isOpened()
+        camera.release()
+    return opened
+
+
+@contextmanager
+def _quiet():
+    """OpenCV writes a page to standard error for a camera that is not there."""
+    messages = cv2.utils.logging
+    level = messages.getLogLevel()
+    messages.setLogLevel(messages.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        messages.setLogLevel(level)
+
+
+class Capture:
+    """Camera and microphone from ``start`` to ``stop``; times count from the start."""
+
+    def __init__(self, camera: int | None = None, microphone: int | None = None) -> None:
+        """camera, microphone: numbers as ``describe_devices`` shows; None takes the system's own choice."""
+        self.camera, self.microphone = camera or 0, microphone
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._begun = 0.0
+
+    @property
+    def now(self) -> float:
+        """s since the start."""
+        return time.perf_counter() - self._begun
+
+    def start(self, add_frame: AddFrame, add_sound: AddSound) -> None:
+        """Begin to hand on pictures and sound, each from its own thread."""
+        self.stop()
+        self._stop = threading.Event()
+        self._begun = time.perf_counter()
+        for name, work in (("camera", lambda: self._watch(add_frame)), ("microphone", lambda: self._hear(add_sound))):
+            thread = threading.Thread(target=self._keep_trying, args=(name, work, self._stop), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Let go of both devices."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._threads.clear()
+
+    def _keep_trying(self, name: str, work: Callable[[], None], stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                work()
+            except Exception as error:
+                # Drivers raise anything; the other device and the page go on, and this one is tried again.
+                log.warning("the %s was lost: %s", name, error)
+            stop.wait(RETRY)
+
+    def _watch(self, add_frame: AddFrame) -> None:
+        stop = self._stop
+        with _quiet():
+            camera = cv2.VideoCapture(self.camera)
+        try:
+            if not camera.isOpened():
+                raise DeviceError(f"Camera {self.camera} cannot be opened.")
+            camera.set(cv2.CAP_PROP_FRAME_WIDTH, WIDTH)
+            camera.set(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT)
+            camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # not what was seen some frames ago
+            last = -1.0
+            while not stop.is_set():
+                there, image = camera.read()
+                if not there:
+                    raise DeviceError(f"Camera {self.camera} gives no more pictures.")
+                now = self.now
+                if now - last >= 1 / RATE:
+                    last = now
+                    add_frame(now, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        finally:
+            camera.release()
+
+    def _hear(self, add_sound: AddSound) -> None:
+        library, stop = sound_library(), self._stop
+        ended = threading.Event()
+
+        def take(samples: np.ndarray, frames: int, _time, status) -> None:
+            if status:
+                log.info("microphone: %s", status)
+            add_sound(max(0.0, self.now - frames / rate), rate, samples[:, 0].copy())
+
+        rate = int(library.query_devices(self.microphone, "input")["default_samplerate"])
+        with library.InputStream(
+            samplerate=rate, blocksize=round(rate * BLOCK_SECONDS), device=self.microphone, channels=1, dtype="float32",
+            callback=take, finished_callback=ended.set,
+        ):  # fmt: skip
+            while not stop.wait(0.1):
+                if ended.is_set():
+                    raise DeviceError("The microphone gives no more sound.")

@@ -1,0 +1,191 @@
+"""The one place where a clip becomes tensors, for training and app alike.
+
+A clip is cut into T steps of ``STEP_SECONDS``. Each modality gives a feature per step and says at which
+steps it is present: a voice where voice activity was found, words where an utterance is being said (typed
+text belongs to every step), a face where one was found in a frame (a still picture belongs to every step).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hff.config import MODALITIES, STEP_SECONDS
+from hff.result import FaceSeen, Transcript
+from hff.speech import SpeechEncoder
+from hff.text import TextEncoder, utterances
+from hff.vision import VisionEncoder, normalise_faces, pool_frames
+from hff.voice import level_gain
+from hff.whisper import WhisperEncoder
+
+FRAMES_PER_STEP = 2  # video frames looked at in each step
+FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz
+MIN_VOICE_SECONDS = 0.1  # of voice within a step for the voice to count as present
+MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
+MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
+BATCH = 64  # windows or faces in one pass of an encoder
+
+SpeechWindows = Callable[[Tensor, int, float], Tensor]  # (samples,), T, gain -> (T, ...)
+
+
+@dataclass
+class Clip:
+    """Features on the time grid: what the fusion model takes, without the batch axis."""
+
+    speech: Tensor  # (T,128)
+    text: Tensor  # (T,768)
+    vision: Tensor  # (T,512)
+    present: Tensor  # (T,3) bool
+
+    @property
+    def steps(self) -> int:
+        return len(self.present)
+
+    def batch(self, device: torch.device) -> dict[str, Tensor]:
+        """The keyword arguments of ``HFF.forward`` for a batch of this one clip."""
+        return {name: getattr(self, name)[None].to(device) for name in (*MODALITIES, "present")}
+
+
+@dataclass
+class Encoders:
+    """The three trained encoders, on one device and in evaluation mode."""
+
+    speech: SpeechEncoder | WhisperEncoder
+    text: TextEncoder
+    vision: VisionEncoder
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.vision.parameters()).device
+
+
+def step_count(seconds: float) -> int:
+    """Steps that cover ``seconds``; at least one. A last sliver of under a tenth of a step is not a step."""
+    return max(1, math.ceil(seconds / STEP_SECONDS - 0.1))
+
+
+def step_times(steps: int) -> np.ndarray:
+    """(T,) the middle of each step, s."""
+    return (np.arange(steps) + 0.5) * STEP_SECONDS
+
+
+def overlap(intervals: list[tuple[float, float]], steps: int) -> np.ndarray:
+    """(len(intervals), T) seconds that each interval shares with each step."""
+    start = np.arange(steps) * STEP_SECONDS
+    bounds = np.asarray(intervals, float).reshape(-1, 2)
+    shared = np.minimum(bounds[:, 1:], start + STEP_SECONDS) - np.maximum(bounds[:, :1], start)
+    return np.clip(shared, 0, None)
+
+
+def voiced_steps(voiced: list[tuple[float, float]], steps: int) -> np.ndarray:
+    """(T,) bool: steps with at least ``MIN_VOICE_SECONDS`` of voice."""
+    return overlap(voiced, steps).sum(0) >= MIN_VOICE_SECONDS
+
+
+def speech_windows(
+    wave: np.ndarray, voiced: list[tuple[float, float]], steps: int, cut: SpeechWindows = SpeechEncoder.windows
+) -> Tensor:
+    """16 kHz mono -> the level-normalised windows (T, ...) that an encoder takes, as its own ``windows`` cuts them."""
+    gain = level_gain(wave, voiced)
+    if len(wave) < MIN_WAVE_SAMPLES:  # padding copies, and an hour of sound is 230 MB
+        wave = np.pad(wave, (0, MIN_WAVE_SAMPLES - len(wave)))
+    return cut(torch.from_numpy(np.ascontiguousarray(wave, np.float32)), steps, gain)
+
+
+@torch.inference_mode()
+def encode_speech(
+    encoder: SpeechEncoder | WhisperEncoder,
+    wave: np.ndarray,
+    voiced: list[tuple[float, float]],
+    steps: int,
+    wanted: np.ndarray | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Features (T,128) and presence (T,); steps without a voice are not computed and stay 0.
+
+    ``wanted`` (T,) bool leaves out the features, not the presence, of steps whose features are known already.
+    """
+    there = torch.from_numpy(voiced_steps(voiced, steps))
+    computed = there if wanted is None else there & torch.from_numpy(wanted)
+    features = torch.zeros(steps, encoder.feature_dim)
+    if computed.any():
+        windows = speech_windows(wave, voiced, steps, encoder.windows)
+        # Indexing part by part: the windows overlap, and copies of all of them would be many times the clip.
+        index = computed.nonzero().squeeze(1).split(BATCH)
+        features[computed] = torch.cat([_in_batches(encoder.features, windows[part]) for part in index])
+    return features, there
+
+
+@torch.inference_mode()
+def encode_text(encoder: TextEncoder, transcript: Transcript | None, steps: int) -> tuple[Tensor, Tensor]:
+    """Features (T,768) and presence (T,): the utterance being said at each step, or typed text at all."""
+    features, there = torch.zeros(steps, encoder.feature_dim), torch.zeros(steps, dtype=torch.bool)
+    if transcript is None or not transcript.text.strip():
+        return features, there
+    if not transcript.words:
+        features[:] = encoder.features([transcript.text]).cpu()
+        return features, ~there
+    said = utterances(transcript.words)
+    # The recogniser gives some words the same start and end; they are said all the same.
+    spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
+    shared = torch.from_numpy(overlap(spans, steps))
+    there = shared.sum(0) > 0
+    vectors = encoder.features([u.text for u in said]).cpu()
+    features[there] = vectors[shared.argmax(0)[there]]
+    return features, there
+
+
+@torch.inference_mode()
+def encode_vision(
+    encoder: VisionEncoder, faces: list[FaceSeen], steps: int, still: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Features (T,512) and presence (T,); a ``still`` picture's face is there at every step."""
+    if not faces:
+        return torch.zeros(steps, encoder.feature_dim), torch.zeros(steps, dtype=torch.bool)
+    features = encode_faces(encoder, faces)
+    if still:
+        return features.mean(0).expand(steps, -1).clone(), torch.ones(steps, dtype=torch.bool)
+    return place_faces(features, [face.time for face in faces], steps)
+
+
+@torch.inference_mode()
+def encode_faces(encoder: VisionEncoder, faces: list[FaceSeen]) -> Tensor:
+    """Features (N,512) of N >= 1 faces."""
+    crops = torch.from_numpy(np.stack([face.crop for face in faces]))
+    # Normalised part by part: an hour's faces as float32, and the copies on the way there, would take 400 MB.
+    parts = [_in_batches(encoder.mirrored_features, normalise_faces(part)) for part in crops.split(BATCH)]
+    return torch.cat(parts)
+
+
+def place_faces(features: Tensor, times: list[float], steps: int) -> tuple[Tensor, Tensor]:
+    """Features (N,512) of faces seen at ``times``, s, averaged per step: (T,512) and presence (T,)."""
+    step = torch.tensor([min(steps - 1, int(time / STEP_SECONDS)) for time in times])
+    return pool_frames(features, step, steps)
+
+
+def encode(
+    encoders: Encoders,
+    steps: int,
+    *,
+    wave: np.ndarray | None = None,
+    voiced: list[tuple[float, float]] | None = None,
+    transcript: Transcript | None = None,
+    faces: list[FaceSeen] | None = None,
+    still: bool = False,
+) -> Clip:
+    """Raw material on a grid of ``steps`` -> features. Whatever is left out is absent."""
+    silence = np.zeros(0, np.float32)
+    speech, has_voice = encode_speech(encoders.speech, silence if wave is None else wave, voiced or [], steps)
+    text, has_words = encode_text(encoders.text, transcript, steps)
+    vision, has_face = encode_vision(encoders.vision, faces or [], steps, still)
+    return Clip(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+
+
+def _in_batches(features, inputs: Tensor) -> Tensor:
+    """Run an encoder's ``features`` over inputs in bounded batches; the result is on the CPU."""
+    device = next(features.__self__.parameters()).device
+    return torch.cat([features(part.to(device)).float().cpu() for part in inputs.split(BATCH)])

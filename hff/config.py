@@ -1,0 +1,74 @@
+"""Labels, sizes and switches of the model: one config for the paper's model and its ablations."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+SPEECH_ENCODERS = ("mfcc-cnn", "whisper")  # the paper's, and the one on Whisper's encoder states
+MODALITIES = ("speech", "text", "vision")  # the order of every modality axis, M = 3
+
+SAMPLE_RATE = 16_000  # Hz, of every waveform in this package
+FACE_SIZE = 48  # px, side of an aligned grey face, as in FER2013
+STEP_SECONDS = 0.5  # hop of the common time grid, s
+SAMPLES = 32  # Monte Carlo draws of equation (20)
+MAX_STEPS = 120  # steps one attention block spans (one minute); longer clips are cut into blocks
+
+
+@dataclass(frozen=True)
+class HFFConfig:
+    """What a set of fusion weights needs to be rebuilt (paper section 4.1 unless said otherwise).
+
+    The four ``use_*`` switches are the rows of the paper's table 4; ``heads`` is its table 5.
+    ``d_model`` need not be divisible by ``heads``: each head is ``ceil(d_model / heads)`` wide and the
+    joined heads are projected back to ``d_model``.
+    """
+
+    labels: tuple[str, ...] = EMOTIONS
+    speech_dim: int = 128
+    text_dim: int = 768
+    vision_dim: int = 512
+    d_model: int = 128
+    layers: int = 4
+    heads: int = 8
+    hidden_multiple: int = 4  # feed-forward width, in units of d_model
+    dropout: float = 0.1
+    classifier_dropout: float = 0.3
+    prior_std: float = 0.1  # standard deviation of the Bayesian layers' weight prior
+    precision_eps: float = 1e-2  # epsilon of equation (19); sigma^2 is of order 0.1 to 1
+    speech_encoder: str = "mfcc-cnn"  # whose features the weights were trained on; one of ``SPEECH_ENCODERS``
+    use_attention: bool = True
+    use_dynamic_weighting: bool = True
+    use_temporal: bool = True
+    use_alignment: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("d_model", "layers", "heads", "speech_dim", "text_dim", "vision_dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.speech_encoder not in SPEECH_ENCODERS:
+            raise ValueError(f"speech_encoder must be one of {SPEECH_ENCODERS}, got {self.speech_encoder!r}")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must be at least two different names, got {self.labels}")
+
+    @property
+    def input_dims(self) -> tuple[int, int, int]:
+        """Feature sizes in the order of ``MODALITIES``."""
+        return self.speech_dim, self.text_dim, self.vision_dim
+
+    @property
+    def head_dim(self) -> int:
+        return -(-self.d_model // self.heads)
+
+    def to_dict(self) -> dict:
+        return dataclasses.asdict(self) | {"labels": list(self.labels)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> HFFConfig:
+        """Rebuild from ``to_dict``; a key this version does not know raises ``ValueError``."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown config keys {unknown}; known are {sorted(known)}")
+        return cls(**(values | {"labels": tuple(values.get("labels", EMOTIONS))}))

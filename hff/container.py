@@ -1,0 +1,190 @@
+"""Opening a media file safely: only the given file is ever read, and every failure becomes an ``InputError``.
+
+FFmpeg understands playlists, concatenation scripts and addresses, and would follow what such a file
+names. Here the file is opened by Python and handed over as a stream, only self-contained formats are
+allowed, and FFmpeg may open nothing by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import av
+
+from hff.errors import InputError
+
+Warn = Callable[[str], None]  # takes one sentence for the person
+Progress = Callable[[float | None, float], None]  # takes the share done (None: unknown length) and the seconds done
+
+# Self-contained formats only.
+DEMUXERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,webm,mov,mp4,mp3,mpeg,mpegts,ogg,w64,wav"
+KINDS = "mp4, mov, webm, mkv, avi or gif for video, wav, mp3, flac, ogg, m4a or opus for sound"
+MAX_FRAME_PIXELS = 40_000_000  # one video frame; 8K is 33 million
+MAX_SKEW = 600.0  # s, the longest gap in a stream's clock that is taken at its word
+BUFFER = 1 << 18  # bytes per read
+
+# Titles in an old encoding must not stop the reading; PyAV 19 sees to it by itself.
+_TITLES = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
+_OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
+
+
+def name_of(path: str | os.PathLike) -> str:
+    """The file's name as shown in messages."""
+    return os.path.basename(str(path)) or str(path)
+
+
+def open_file(path: str | os.PathLike) -> IO[bytes]:
+    """Open an ordinary, non-empty file for reading; anything else raises ``InputError``."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"A {type(path).__name__} is not a file. Give the path of a file on this machine.")
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{name_of(path)} is a folder. Give a file in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{name_of(path)} is a device or a pipe, not a file. Record it to a file first.")
+        if status.st_size == 0:
+            raise InputError(f"{name_of(path)} is empty (0 bytes). Record or copy it again.")
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"There is no file {str(path)!r}. Give the path of a file on this machine.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name_of(path)} cannot be opened: {reason}.") from None
+
+
+@contextmanager
+def open_media(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
+    """The open container of a video or sound file.
+
+    Failures of FFmpeg inside the ``with`` block also come out as ``InputError``.
+    """
+    with open_file(path) as stream:
+        try:
+            with av.open(
+                stream,
+                "r",
+                options=dict(_OPTIONS),
+                container_options=dict(_OPTIONS),
+                buffer_size=BUFFER,
+                **_TITLES,
+            ) as container:
+                yield container
+        except (av.FFmpegError, UnicodeError) as error:
+            raise InputError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: str | os.PathLike, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return (
+        f"{name_of(path)} cannot be read as video or sound ({reason}): it is damaged, cut off, or of another kind. "
+        f"What works: {KINDS}."
+    )
+
+
+def decoded_frames(
+    container: av.container.InputContainer, stream: av.stream.Stream, path: str | os.PathLike, warn: Warn | None
+) -> Iterator[Any]:
+    """Decoded frames of one stream; damaged packets are left out and mentioned once.
+
+    A file that breaks off gives all frames up to there. If not one frame can be decoded, ``InputError``.
+    """
+    decoded, damage = 0, None
+    demuxer = container.demux(stream)
+    while True:
+        try:
+            packet = next(demuxer)
+        except StopIteration:
+            break
+        except av.FFmpegError as error:
+            damage = error
+            break
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            if not isinstance(error, av.EOFError):
+                damage = error
+            continue
+        for frame in frames:
+            decoded += 1
+            yield frame
+    if decoded == 0:
+        raise InputError(_unreadable(path, damage or ValueError(f"no {stream.type} in it")))
+    if damage is not None and warn:
+        warn(f"{name_of(path)} is damaged in places; what could be read of its {_SENSE[stream.type]} is used.")
+
+
+_SENSE = {"audio": "sound", "video": "picture"}
+
+
+def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The first sound track that can be decoded."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The first moving picture; cover art and thumbnails are none."""
+    still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    for stream in container.streams.video:
+        if stream.codec_context is not None and not stream.disposition & still:
+            return stream
+    return None
+
+
+def duration(container: av.container.InputContainer) -> float | None:
+    """Length in seconds as the header says, None if it does not (recordings of a browser)."""
+    if container.duration and container.duration > 0:
+        return container.duration / av.time_base
+    lengths = []
+    for stream in container.streams:
+        with suppress(TypeError):  # an unknown duration or time base is None
+            lengths.append(float(stream.duration * stream.time_base))
+    return max((length for length in lengths if length > 0), default=None)
+
+
+def breaks_off(
+    container: av.container.InputContainer, stream: av.stream.Stream, read: float, path: str | os.PathLike
+) -> str | None:
+    """A sentence if the stream ended after ``read`` s, well before the header says it should."""
+    said = duration(container)
+    with suppress(TypeError):
+        said = float(stream.duration * stream.time_base)
+    if said is None or read > 0.95 * said - 1:
+        return None
+    return f"{name_of(path)} breaks off: its {_SENSE[stream.type]} ends after {read:.1f} s of {said:.1f} s."
+
+
+class Clock:
+    """Presentation times of one stream, from 0 at the container's start, never falling and without wild jumps.
+
+    Both streams of a clip count from the same origin, so a track that starts late keeps its offset.
+    """
+
+    def __init__(self, container: av.container.InputContainer, warn: Warn | None = None):
+        self.origin = container.start_time / av.time_base if container.start_time is not None else None
+        self.length = duration(container)
+        self.last: float | None = None
+        self.warn = warn
+
+    def time(self, stamp: float | None, step: float = 0.0) -> float:
+        """Seconds from the start for a frame stamped ``stamp``; ``step`` is how long the previous frame lasted."""
+        expected = 0.0 if self.last is None else self.last + step
+        if stamp is None:
+            self.last = expected
+            return expected
+        if self.origin is None:
+            self.origin = stamp
+        now = stamp - self.origin
+        limit = MAX_SKEW if self.length is None else max(self.length, 1.0)
+        if now < expected - 1.0 or now - expected > limit:
+            if self.last is not None and self.warn:
+                self.warn("The clip's own clock jumps; the parts are taken one after the other.")
+            self.origin += now - expected
+            now = expected
+        self.last = max(now, self.last or 0.0)
+        return self.last

@@ -1,0 +1,268 @@
+"""Damage to raw inputs at a chosen severity: what the lab shows and what training learns from.
+
+Every function takes a severity from 0 (untouched) to 1 (next to nothing left) and a NumPy random
+generator, and returns damaged input of the same type. Kinds are looked up by name in ``SPEECH``,
+``TEXT`` and ``FACE``, so that the lab, the training and the evaluation share one list. The kinds in
+``UNSEEN`` are never trained on: they tell whether damage was understood or learned by heart.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+Rng = np.random.Generator
+
+CLEAN_SNR, WORST_SNR = 30.0, -10.0  # dB, at severity 0+ and 1
+
+
+def _add_noise(wave: np.ndarray, noise: np.ndarray, severity: float) -> np.ndarray:
+    """Mix in noise at an SNR that falls linearly (in dB) with severity; returns the level of ``wave``."""
+    if severity <= 0:
+        return wave
+    snr = CLEAN_SNR + (WORST_SNR - CLEAN_SNR) * severity
+    power, noise_power = np.mean(wave**2), np.mean(noise**2)
+    gain = np.sqrt(power / max(noise_power, 1e-12) / 10 ** (snr / 10))
+    return (wave + gain * noise).astype(np.float32)
+
+
+def _coloured_noise(size: int, exponent: float, rng: Rng) -> np.ndarray:
+    """Noise whose power falls as 1/f^exponent: 0 white, 1 pink, 2 brown."""
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    frequency = np.maximum(np.fft.rfftfreq(size), 1 / max(size, 2))
+    return np.fft.irfft(spectrum / frequency ** (exponent / 2), size)
+
+
+def white_noise(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """Hiss: white noise at 30 down to -10 dB SNR."""
+    return _add_noise(wave, rng.standard_normal(len(wave)), severity)
+
+
+def pink_noise(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """Rumble and wind: pink noise at 30 down to -10 dB SNR."""
+    return _add_noise(wave, _coloured_noise(len(wave), 1.0, rng), severity)
+
+
+def babble(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A room full of talk: the voice's own spectrum, shuffled in time and summed many times."""
+    noise = np.zeros(len(wave))
+    for _ in range(8):
+        shifted = np.roll(wave, rng.integers(1, max(len(wave), 2)))
+        noise += shifted[::-1] if rng.random() < 0.5 else shifted
+    return _add_noise(wave, noise, severity)
+
+
+def clipping(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """An overdriven microphone: all above a shrinking share of the peak is cut off."""
+    peak = np.abs(wave).max(initial=0.0)
+    limit = peak * (1 - 0.995 * severity)
+    return np.clip(wave, -limit, limit).astype(np.float32)
+
+
+def muffle(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A hand before the mouth: low-pass filter from 8 kHz down to 150 Hz (at 16 kHz sampling)."""
+    if severity <= 0:
+        return wave
+    spectrum = np.fft.rfft(wave)
+    frequency = np.fft.rfftfreq(len(wave), 1 / 16000)
+    cutoff = 8000 * (150 / 8000) ** severity
+    return np.fft.irfft(spectrum / (1 + (frequency / cutoff) ** 4), len(wave)).astype(np.float32)
+
+
+def reverberation(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A tiled hall: convolution with a decaying noise tail of up to 2 s."""
+    if severity <= 0:
+        return wave
+    tail = int(16000 * (0.1 + 1.9 * severity))
+    response = rng.standard_normal(tail) * np.exp(-6.9 * np.arange(tail) / tail)
+    response *= severity * 2 / max(np.sqrt(np.sum(response**2)), 1e-9)
+    response[0] += 1
+    size = len(wave) + tail
+    wet = np.fft.irfft(np.fft.rfft(wave, size) * np.fft.rfft(response, size), size)[: len(wave)]
+    return wet.astype(np.float32)
+
+
+def traffic(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """An open window: brown noise and an engine's hum, swelling, at 30 down to -10 dB SNR."""
+    t = np.arange(len(wave)) / 16000
+    hum = sum(np.sin(2 * np.pi * 85 * k * t + rng.uniform(0, 6.3)) / k for k in range(1, 9))
+    rumble = _coloured_noise(len(wave), 2.0, rng)
+    swell = 1 + 0.6 * np.sin(2 * np.pi * 0.5 * t + rng.uniform(0, 6.3))
+    return _add_noise(wave, swell * (rumble / max(rumble.std(), 1e-12) + 0.5 * hum), severity)
+
+
+def music(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A radio: chords of decaying tones, three a second, at 30 down to -10 dB SNR."""
+    noise = np.zeros(len(wave))
+    beat = 16000 // 3
+    for start in range(0, len(wave), beat):
+        t = np.arange(min(2 * beat, len(wave) - start)) / 16000
+        for _ in range(3):
+            pitch = 220 * 2 ** (rng.integers(0, 25) / 12)
+            tone = sum(np.sin(2 * np.pi * pitch * k * t) / k**1.5 for k in range(1, 6))
+            noise[start : start + len(t)] += tone * np.exp(-4 * t)
+    return _add_noise(wave, noise, severity)
+
+
+def packet_loss(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A bad line: pieces of 60 ms are lost, up to 95 % of them."""
+    size = 960
+    kept = rng.random(len(wave) // size + 1) >= 0.95 * severity
+    return (wave * np.repeat(kept, size)[: len(wave)]).astype(np.float32)
+
+
+def dropped_words(text: str, severity: float, rng: Rng) -> str:
+    """Words lost on the way: each goes with probability ``severity``."""
+    words = text.split()
+    return " ".join(word for word in words if rng.random() >= severity)
+
+
+def masked_words(text: str, severity: float, rng: Rng) -> str:
+    """Words bleeped out: each becomes "[MASK]", the word BERT was trained to guess."""
+    return " ".join("[MASK]" if rng.random() < severity else word for word in text.split())
+
+
+def misspelt_words(text: str, severity: float, rng: Rng) -> str:
+    """Typing in a hurry: letters of a word are replaced, more of them at higher severity."""
+
+    def misspell(word: str) -> str:
+        letters = list(word)
+        for i, letter in enumerate(letters):
+            if letter.isalpha() and rng.random() < 0.7 * severity:
+                letters[i] = string.ascii_lowercase[rng.integers(26)]
+        return "".join(letters)
+
+    return " ".join(misspell(word) for word in text.split())
+
+
+def swapped_words(text: str, severity: float, rng: Rng) -> str:
+    """Words out of another sentence's dictionary: each is replaced by a common, unfeeling one."""
+    filler = ("the", "and", "of", "there", "then", "with", "it", "that", "some", "which", "on", "at")
+    return " ".join(str(rng.choice(filler)) if rng.random() < severity else word for word in text.split())
+
+
+def lost_letters(text: str, severity: float, rng: Rng) -> str:
+    """A failing keyboard: each letter is missing with probability 0.8 x ``severity``."""
+    words = ["".join(c for c in word if not c.isalpha() or rng.random() >= 0.8 * severity) for word in text.split()]
+    return " ".join(word for word in words if word)
+
+
+def foreign_words(text: str, severity: float, rng: Rng) -> str:
+    """A language nobody knows: words become syllables of the same length."""
+
+    def invent(size: int) -> str:
+        letters = [str(rng.choice(list("bdfgklmnprstvz" if n % 2 == 0 else "aeiou"))) for n in range(max(size, 2))]
+        return "".join(letters)
+
+    return " ".join(invent(len(word)) if rng.random() < severity else word for word in text.split())
+
+
+def blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """Out of focus: Gaussian blur of up to 0.12 times the crop's side (standard deviation)."""
+    if severity <= 0:
+        return face
+    sigma = 0.12 * face.shape[0] * severity
+    return cv2.GaussianBlur(face, (0, 0), sigmaX=max(sigma, 0.05))
+
+
+def dark(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """Lights off: light falls to 1 %, the camera's own noise stays."""
+    light = 0.01**severity
+    noise = rng.normal(0, 5 * severity, face.shape)
+    return np.clip(face * light + noise, 0, 255).astype(np.uint8)
+
+
+def cover(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A hand or a mask: a flat patch that hides a growing share of the face, from a random side."""
+    side = max(face.shape[:2])
+    hidden = round(severity * side)
+    damaged = face.copy()
+    value = rng.integers(0, 256)
+    where = rng.integers(4)
+    if where == 0:
+        damaged[:hidden] = value
+    elif where == 1:
+        damaged[face.shape[0] - hidden :] = value
+    elif where == 2:
+        damaged[:, :hidden] = value
+    else:
+        damaged[:, face.shape[1] - hidden :] = value
+    return damaged
+
+
+def low_resolution(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """Far from the camera: scaled down to as few as 3 pixels a side and up again."""
+    if severity <= 0:
+        return face
+    side = max(3, round(face.shape[0] * (3 / face.shape[0]) ** severity))
+    small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, face.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def sensor_noise(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A grainy picture: Gaussian noise of up to 120 grey levels."""
+    noise = rng.normal(0, 120 * severity, face.shape)
+    return np.clip(face + noise, 0, 255).astype(np.uint8)
+
+
+def motion_blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """A shaking hand: blur along one direction, over up to 0.6 times the crop's side."""
+    length = round(0.6 * face.shape[0] * severity)
+    if length < 2:
+        return face
+    angle = rng.uniform(0, np.pi)
+    size = length | 1
+    kernel = np.zeros((size, size), np.float32)
+    offset = (size // 2) * np.array([np.cos(angle), np.sin(angle)])
+    middle = np.array([size // 2, size // 2])
+    a, b = np.round(middle - offset).astype(int), np.round(middle + offset).astype(int)
+    cv2.line(kernel, tuple(map(int, a)), tuple(map(int, b)), 1.0)
+    return cv2.filter2D(face, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def overexposure(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """The sun in the lens: every tone lifted towards white, which at 1 hides 97 % of the contrast."""
+    white = 0.97 * severity
+    return np.round(255 * white + (1 - white) * face).astype(np.uint8)
+
+
+def lattice(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
+    """Behind a fence: slats that hide up to nine tenths of the face."""
+    if severity <= 0:
+        return face
+    period = max(4, face.shape[0] // 6)
+    slat = (np.arange(face.shape[0]) + rng.integers(period)) % period < 0.92 * period * severity
+    damaged = face.copy()
+    damaged[slat] = rng.integers(0, 256)
+    return damaged
+
+
+SPEECH: dict[str, Callable[[np.ndarray, float, Rng], np.ndarray]] = {
+    "white noise": white_noise,
+    "pink noise": pink_noise,
+    "babble": babble,
+    "clipping": clipping,
+    "muffle": muffle,
+    "reverberation": reverberation,
+}
+TEXT: dict[str, Callable[[str, float, Rng], str]] = {
+    "dropped words": dropped_words,
+    "masked words": masked_words,
+    "misspelt words": misspelt_words,
+    "swapped words": swapped_words,
+}
+FACE: dict[str, Callable[[np.ndarray, float, Rng], np.ndarray]] = {
+    "blur": blur,
+    "dark": dark,
+    "cover": cover,
+    "low resolution": low_resolution,
+    "sensor noise": sensor_noise,
+}
+UNSEEN = {
+    "speech": {"traffic": traffic, "music": music, "packet loss": packet_loss},
+    "text": {"lost letters": lost_letters, "foreign words": foreign_words},
+    "vision": {"motion blur": motion_blur, "overexposure": overexposure, "lattice": lattice},
+}

@@ -1,0 +1,248 @@
+"""The weighting lab: break one modality, switch parts off, set alpha by hand, and read the same recording again.
+
+    lab = Lab(analyzer, recording)
+    before, after = lab.read(state.untouched), lab.read(state)
+
+What a modality is after damage, and its features, are kept: only the modality that changed is computed again.
+The words stay those of the undamaged voice, so that the three can be damaged apart from each other.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hff.analysis import Analyzer
+from hff.clip import Clip, encode_speech, encode_text, encode_vision, step_count
+from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.errors import InputError, NothingToAnalyse
+from hff.lab_damage import damage_faces, damage_transcript, damage_wave
+from hff.lab_state import LabState
+from hff.lab_switches import switch_off
+from hff.recording import Recording
+from hff.result import FaceSeen, Result, Transcript
+from hff.voice import voiced_segments
+
+MAX_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
+KEPT = 48  # damaged versions of one modality whose features are kept; two sweeps' worth
+SWEEP_POINTS = 21
+
+
+def damage(recording: Recording, state: LabState) -> Recording:
+    """The recording as ``state`` leaves it. Whether a voice is still heard in it is decided anew."""
+    wave, voiced = _voice(recording, state)
+    return replace(
+        recording, wave=wave, voiced=voiced, transcript=_words(recording, state), faces=_faces(recording, state)
+    )
+
+
+def excerpt(recording: Recording, seconds: float = MAX_SECONDS) -> Recording:
+    """The recording's beginning, in whole steps; the recording itself if it is no longer than that."""
+    if recording.seconds <= seconds:
+        return recording
+    seconds = step_count(seconds) * STEP_SECONDS
+    wave, transcript = recording.wave, recording.transcript
+    if transcript is not None and transcript.words:
+        words = [word for word in transcript.words if word.start < seconds]
+        transcript = replace(transcript, words=words, text=" ".join(w.text for w in words)) if words else None
+    return replace(
+        recording,
+        seconds=seconds,
+        wave=None if wave is None else wave[: round(seconds * SAMPLE_RATE)].copy(),
+        voiced=[(start, min(end, seconds)) for start, end in recording.voiced if start < seconds],
+        transcript=transcript,
+        faces=[face for face in recording.faces if face.time < seconds],
+        warnings=[*recording.warnings, f"The recording is long; the lab takes its first {seconds:.0f} seconds."],
+    )
+
+
+def _voice(recording: Recording, state: LabState) -> tuple[np.ndarray | None, list[tuple[float, float]]]:
+    done = state.damage["speech"]
+    if recording.wave is None or done.muted:
+        return None, []
+    if done.severity <= 0:
+        return recording.wave, recording.voiced
+    wave = damage_wave(recording.wave, done.kind, done.severity, state.seed)
+    return wave, voiced_segments(wave)
+
+
+def _words(recording: Recording, state: LabState) -> Transcript | None:
+    done = state.damage["text"]
+    whole = Transcript(state.text) if state.text.strip() else recording.transcript
+    if whole is None or done.muted:
+        return None
+    damaged = damage_transcript(whole, done.kind, done.severity, state.seed)
+    return damaged if damaged.text.strip() else None
+
+
+def _faces(recording: Recording, state: LabState) -> list[FaceSeen]:
+    done = state.damage["vision"]
+    return [] if done.muted else damage_faces(recording.faces, done.kind, done.severity, state.seed)
+
+
+@dataclass
+class SweepPoint:
+    """The reading at one severity of the swept modality; clip means, ``None`` where a modality is absent."""
+
+    severity: float
+    emotion: str
+    alpha: dict[str, float]
+    variance: dict[str, float | None]
+    probabilities: dict[str, float]
+
+    def row(self) -> dict[str, float | str | None]:
+        """Flat, for CSV."""
+        return (
+            {"severity": round(self.severity, 4), "emotion": self.emotion}
+            | {f"alpha_{m}": self.alpha[m] for m in MODALITIES}
+            | {f"variance_{m}": self.variance[m] for m in MODALITIES}
+            | {f"p_{label}": p for label, p in self.probabilities.items()}
+        )
+
+
+class Lab:
+    """One recording on the bench. Several threads may read at once."""
+
+    def __init__(self, analyzer: Analyzer, recording: Recording) -> None:
+        self.analyzer = analyzer
+        self.recording = excerpt(recording)
+        self.encoded: dict[str, int] = dict.fromkeys(MODALITIES, 0)  # how often each modality was computed
+        self._features: dict[str, OrderedDict] = {m: OrderedDict() for m in MODALITIES}
+        self._material: dict[str, tuple] = {}  # of each modality the version looked at last, with its key
+        self._readings: OrderedDict[str, Result] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def damaged(self, state: LabState) -> Recording:
+        """As ``damage``, with what did not change since the last call kept."""
+        wave, voiced = self._part("speech", state, _voice)
+        return replace(
+            self.recording, wave=wave, voiced=voiced, transcript=self._part("text", state, _words),
+            faces=self._part("vision", state, _faces),
+        )  # fmt: skip
+
+    def clip(self, state: LabState) -> Clip:
+        """The features of the damaged recording; of each modality only what is not known yet is computed."""
+        parts = [self._encoded(m, state) for m in MODALITIES]
+        features = dict(zip(MODALITIES, (part[0] for part in parts), strict=True))
+        present = torch.stack([part[1] for part in parts], dim=1)
+        if not present.any():
+            raise NothingToAnalyse("Nothing is left to read: no voice, no words and no face. Give one of them back.")
+        return Clip(**features, present=present)
+
+    def read(self, state: LabState) -> Result:
+        """The full reading, as ``Analyzer.analyze`` gives it. Raises ``NothingToAnalyse``."""
+        key = state.to_json()
+        with self._lock:
+            if key in self._readings:
+                self._readings.move_to_end(key)
+                return self._readings[key]
+        clip = self.clip(state)
+        analyzer = self._analyzer(state)
+        result = analyzer.read_clip(
+            clip, self.damaged(state), samples=state.samples, seed=state.seed, alpha=_given(state, clip.present)
+        )
+        with self._lock:
+            self._readings[key] = result
+            while len(self._readings) > 8:
+                self._readings.popitem(last=False)
+        return result
+
+    def sweep(self, state: LabState, modality: str, severities: Sequence[float] | None = None) -> Iterator[SweepPoint]:
+        """The reading at each severity of one modality, one after the other; stop by not asking for more.
+
+        A severity at which nothing at all is left to read is skipped.
+        """
+        severities = np.linspace(0, 1, SWEEP_POINTS).tolist() if severities is None else severities
+        analyzer = self._analyzer(state)
+        for severity in severities:
+            at = state.with_severity(modality, float(severity))
+            try:
+                clip = self.clip(at)
+            except NothingToAnalyse:
+                continue
+            yield _sweep_point(analyzer, clip, at, float(severity))
+
+    # ---- kept parts -----------------------------------------------------------------------------------------
+
+    def _analyzer(self, state: LabState) -> Analyzer:
+        if not state.without:
+            return self.analyzer
+        variant = copy.copy(self.analyzer)
+        variant.model = switch_off(self.analyzer.model, state.without)
+        return variant
+
+    def _part(self, modality: str, state: LabState, make: Callable):
+        key = _key(modality, state)
+        with self._lock:
+            kept = self._material.get(modality)
+            if kept is None or kept[0] != key:
+                kept = self._material[modality] = key, make(self.recording, state)
+            return kept[1]
+
+    def _encoded(self, modality: str, state: LabState) -> tuple[Tensor, Tensor]:
+        key = _key(modality, state)
+        with self._lock:
+            known = self._features[modality]
+            if key not in known:
+                known[key] = self._encode(modality, state)
+                self.encoded[modality] += 1
+                while len(known) > KEPT:
+                    known.popitem(last=False)
+            known.move_to_end(key)
+            return known[key]
+
+    def _encode(self, modality: str, state: LabState) -> tuple[Tensor, Tensor]:
+        encoders, steps = self.analyzer.encoders, self.recording.steps
+        if modality == "speech":
+            wave, voiced = self._part("speech", state, _voice)
+            return encode_speech(encoders.speech, np.zeros(0, np.float32) if wave is None else wave, voiced, steps)
+        if modality == "text":
+            return encode_text(encoders.text, self._part("text", state, _words), steps)
+        return encode_vision(encoders.vision, self._part("vision", state, _faces), steps, self.recording.still)
+
+
+def _key(modality: str, state: LabState) -> tuple:
+    """What decides a modality's material: nothing else may make it be computed again."""
+    done = state.damage[modality]
+    words = state.text if modality == "text" else ""
+    if done.muted:
+        return ("muted",)
+    return ("whole", words) if done.severity <= 0 else (done.kind, done.severity, state.seed, words)
+
+
+def _given(state: LabState, present: Tensor) -> Tensor | None:
+    """Hand-set alpha as the model takes it, (1,T,M). Raises ``InputError`` where it leaves nothing to read."""
+    if state.alpha is None:
+        return None
+    alpha = torch.tensor(state.alpha).expand(1, len(present), -1)
+    if not (alpha * present).any():
+        raise InputError("The weights set by hand give everything to what is absent. Give some to what is there.")
+    return alpha
+
+
+def _sweep_point(analyzer: Analyzer, clip: Clip, state: LabState, severity: float) -> SweepPoint:
+    output = analyzer.fuse(
+        clip, samples=state.samples, seed=state.seed, alpha=_given(state, clip.present), with_attention=False
+    )
+    present = clip.present
+    used = present.any(1)
+    alpha, variance = output.alpha[0].float().cpu(), output.variance[0].float().cpu()
+    probabilities = output.probabilities[0].tolist()
+    labels = analyzer.config.labels
+    return SweepPoint(
+        severity=severity,
+        emotion=labels[int(np.argmax(probabilities))],
+        alpha={m: float(alpha[used, i].mean()) for i, m in enumerate(MODALITIES)},
+        variance={
+            m: float(variance[present[:, i], i].mean()) if present[:, i].any() else None
+            for i, m in enumerate(MODALITIES)
+        },
+        probabilities=dict(zip(labels, probabilities, strict=True)),
+    )

@@ -1,0 +1,181 @@
+"""What a lab session has set up: a small immutable value that travels as JSON, in a file or in a link."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hff.config import MODALITIES, SAMPLES
+from hff.errors import InputError
+from hff.lab_damage import KINDS
+
+PARTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
+YOURS = "yours"  # a source that is not a ready example: the visitor's own recording
+MAX_SAMPLES = 256  # draws of equation (20); more change nothing one could see
+MAX_TEXT = 2000  # characters of typed words
+FORMAT = 1  # of the JSON; a state of a later format is refused
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done to one modality. ``severity`` 0 leaves it as it is, 1 leaves next to nothing."""
+
+    kind: str
+    severity: float = 0.0
+    muted: bool = False
+
+
+def undamaged() -> dict[str, Damage]:
+    return {m: Damage(next(iter(KINDS[m]))) for m in MODALITIES}
+
+
+@dataclass(frozen=True)
+class LabState:
+    """Everything that decides the lab's answer for a recording.
+
+    source: key of a ready example, or ``YOURS``. damage: one for each modality. alpha: hand-set weights in the
+    order of ``MODALITIES`` that sum to 1, or ``None`` for the model's own. without: parts of the model that are
+    switched off, out of ``PARTS``. samples: Monte Carlo draws. seed: of the damage and of the draws. text: typed
+    words in place of the recording's own.
+    """
+
+    source: str = YOURS
+    damage: Mapping[str, Damage] = field(default_factory=undamaged)
+    alpha: tuple[float, float, float] | None = None
+    without: tuple[str, ...] = ()
+    samples: int = SAMPLES
+    seed: int = 0
+    text: str = ""
+
+    def but(self, **changes) -> LabState:
+        """The same state with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def with_severity(self, modality: str, severity: float) -> LabState:
+        """Another severity of one modality, which is then not muted."""
+        changed = dataclasses.replace(self.damage[modality], severity=severity, muted=False)
+        return self.but(damage={**self.damage, modality: changed})
+
+    @property
+    def untouched(self) -> LabState:
+        """The same source and words, nothing damaged and the model whole: what "before" means."""
+        return LabState(source=self.source, samples=self.samples, seed=self.seed, text=self.text)
+
+    # ---- JSON -----------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict:
+        """JSON-ready values; what is as in an untouched state is left out, to keep links short."""
+        clean = undamaged()
+        values: dict = {"format": FORMAT, "source": self.source}
+        damage = {m: _damage_to_dict(d) for m, d in self.damage.items() if d != clean[m]}
+        if damage:
+            values["damage"] = damage
+        if self.alpha is not None:
+            values["alpha"] = dict(zip(MODALITIES, self.alpha, strict=True))
+        defaults = LabState()
+        for name in ("without", "samples", "seed", "text"):
+            if getattr(self, name) != getattr(defaults, name):
+                values[name] = list(self.without) if name == "without" else getattr(self, name)
+        return values
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> LabState:
+        """Raises ``InputError`` for what ``to_json`` cannot have written."""
+        try:
+            values = json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"This lab state is not readable as JSON ({error}). {_ADVICE}") from error
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: object) -> LabState:
+        """Read what ``to_dict`` writes; every part but the source may be missing. Raises ``InputError``."""
+        if not isinstance(values, dict):
+            raise InputError(f"A lab state is a JSON object, not {type(values).__name__}. {_ADVICE}")
+        _known(values, ("format", *(f.name for f in dataclasses.fields(cls))), "The lab state")
+        if values.get("format", FORMAT) != FORMAT:
+            raise InputError(f"This lab state has the format {values['format']!r}; this version reads {FORMAT}.")
+        without = values.get("without", ())
+        if not isinstance(without, list | tuple) or not all(part in PARTS for part in without):
+            raise InputError(f"'without' is a list of parts out of {', '.join(PARTS)}.")
+        return cls(
+            source=_text(values, "source", YOURS, 100),
+            damage=_read_damage(values.get("damage", {})),
+            alpha=_read_alpha(values.get("alpha")),
+            without=tuple(part for part in PARTS if part in without),
+            samples=round(_number(values.get("samples", SAMPLES), "samples", 0, MAX_SAMPLES)),
+            seed=round(_number(values.get("seed", 0), "seed", 0, 2**31 - 1)),
+            text=_text(values, "text", "", MAX_TEXT),
+        )
+
+
+_ADVICE = "Use a file or link that the lab made, or see docs/lessons.md."
+
+
+def _damage_to_dict(damage: Damage) -> dict:
+    values = {"kind": damage.kind, "severity": round(damage.severity, 4)}
+    return values | {"muted": True} if damage.muted else values
+
+
+def _read_damage(values: object) -> dict[str, Damage]:
+    if not isinstance(values, dict):
+        raise InputError("'damage' is an object with a part for each damaged modality.")
+    _known(values, MODALITIES, "'damage'")
+    damage = undamaged()
+    for modality, given in values.items():
+        if not isinstance(given, dict):
+            raise InputError(f"The damage of {modality} is an object with kind and severity.")
+        _known(given, ("kind", "severity", "muted"), f"The damage of {modality}")
+        kind = given.get("kind", damage[modality].kind)
+        if kind not in KINDS[modality]:
+            raise InputError(f"{kind!r} is no kind of damage to {modality}; there are {', '.join(KINDS[modality])}.")
+        muted = given.get("muted", False)
+        if not isinstance(muted, bool):
+            raise InputError(f"'muted' of {modality} is true or false.")
+        severity = _number(given.get("severity", 0.0), f"the severity of {modality}", 0, 1)
+        damage[modality] = Damage(kind, severity, muted)
+    return damage
+
+
+def _read_alpha(values: object) -> tuple[float, float, float] | None:
+    """Hand-set weights, scaled to a sum of 1."""
+    if values is None:
+        return None
+    if isinstance(values, list | tuple) and len(values) == len(MODALITIES):
+        values = dict(zip(MODALITIES, values, strict=True))
+    if not isinstance(values, dict) or set(values) - set(MODALITIES):
+        raise InputError(f"'alpha' is null or an object with the weights of {', '.join(MODALITIES)}.")
+    weights = [_number(values.get(m, 0.0), f"alpha of {m}", 0, 1) for m in MODALITIES]
+    total = sum(weights)
+    if total <= 0:
+        raise InputError("The three hand-set weights are all 0; at least one of them has to count.")
+    return tuple(weight / total for weight in weights)
+
+
+def _known(values: dict, names: tuple[str, ...], what: str) -> None:
+    unknown = sorted(str(name) for name in set(values) - set(names))
+    if unknown:
+        raise InputError(f"{what} has the unknown part {', '.join(unknown)}; known are {', '.join(names)}.")
+
+
+def _number(value: object, what: str, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"{what} is a number from {least} to {most}, not {value!r}.")
+    if not least <= value <= most:
+        raise InputError(f"{what} is {value}; it has to lie between {least} and {most}.")
+    return value if isinstance(value, int) and most > 1 else float(value)
+
+
+def _text(values: dict, name: str, default: str, longest: int) -> str:
+    value = values.get(name, default)
+    if not isinstance(value, str):
+        raise InputError(f"'{name}' is a text, not {type(value).__name__}.")
+    if len(value) > longest:
+        raise InputError(f"'{name}' has {len(value)} characters; at most {longest} are taken.")
+    return value

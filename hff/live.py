@@ -1,0 +1,362 @@
+"""Reading emotion while it happens: a rolling window over pictures, sound and words as they come.
+
+A ``LiveSession`` takes frames, sound and typed words at any rate and in any order, and gives a ``LiveReading``
+of the last seconds whenever it is asked. The window lies on the same grid as a clip's steps and goes through
+the same functions, so that its snapshot, analysed as a clip, gives the same reading. Features of what was seen
+and heard before are kept; the words are recognised beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time as clock
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from hff.analysis import Analyzer, attention_of, timeline_of
+from hff.clip import FRAME_RATE, Clip, encode_text, step_count
+from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.errors import InputError
+from hff.faces import FaceTracker
+from hff.live_features import FaceFeatures, KnownTexts, SpeechSteps
+from hff.live_pace import Effort, Pace
+from hff.live_sound import SoundTrack
+from hff.live_words import RESTART_EVERY, LiveWords, Recogniser
+from hff.recording import Recording
+from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
+from hff.voice import voiced_segments
+
+WINDOW_SECONDS = 8.0  # s that a reading rests on
+NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean
+LEAST_OF_STEP = 0.2  # s of a step that must have come in before it counts for "now": a voice is heard late
+MAX_WAITING_FRAMES = 8  # frames not looked at yet; older ones are dropped
+LOST_AFTER = 2.0  # s without a frame, or without sound, after which the camera or microphone counts as lost
+DARK = 16  # mean grey value (0 to 255) of a picture below which it is dark
+SILENT = 10 ** (-60 / 20)  # peak of the last second below which the room is silent
+RESTART_GAP = 60.0  # s without anything, or back in time, after which the session begins anew
+
+
+@dataclass
+class LiveReading:
+    """What the last seconds show. Times in s since the session began."""
+
+    time: float  # until when anything has come in; the window's end
+    looked: float | None  # when the newest picture that was looked at was taken; None without a camera
+    heard: float | None  # until when sound was searched for a voice; None without a microphone
+    start: float  # where the window begins
+    emotion: str | None  # None while nobody is seen, heard or read
+    probabilities: dict[str, float]
+    spread: dict[str, float]  # standard deviation over the Monte Carlo draws
+    alpha: dict[str, float]  # now: the mean over the last ``NOW_SECONDS``; 0 where absent
+    aleatoric: dict[str, float | None]  # now; None where absent
+    epistemic: dict[str, float | None]
+    timeline: Timeline | None  # of the window; times from ``start``
+    attention: Attention | None
+    words: list[Word]  # times in s since the session began
+    typed: str
+    face: FaceSeen | None  # the newest
+    frame_shape: tuple[int, int] | None  # height, width of the newest frame
+    notes: tuple[str, ...]  # what is missing: "no_camera", "dark", "no_face", "no_microphone", "silent", "no_voice"
+
+    @property
+    def variance(self) -> dict[str, float | None]:
+        """sigma^2 now, aleatoric plus epistemic."""
+        return {m: None if self.aleatoric[m] is None else self.aleatoric[m] + self.epistemic[m] for m in MODALITIES}
+
+
+@dataclass
+class _Ears:
+    """What was last heard: steps with a voice and their features, from step ``first`` on."""
+
+    until: float = -1.0  # s
+    voiced: list[tuple[float, float]] | None = None  # s since the session began
+
+
+class LiveSession:
+    """One viewer's stream. Any thread may add and read; one reading is made at a time."""
+
+    def __init__(
+        self, analyzer: Analyzer, recogniser: Recogniser | None = None, *, window: float = WINDOW_SECONDS,
+        pace: Pace | None = None,
+    ) -> None:  # fmt: skip
+        """recogniser: shared by all sessions; None reads only typed words. window: s, a multiple of the step."""
+        self.analyzer, self.recogniser = analyzer, recogniser
+        self.window = window
+        self.pace = pace or Pace()
+        self._lock = threading.RLock()  # of what comes in
+        self._working = threading.Lock()  # of a reading in the making
+        self._begin()
+
+    def _begin(self) -> None:
+        self._track = SoundTrack(self.window + 2 * STEP_SECONDS)
+        self._frames: deque[tuple[float, np.ndarray]] = deque(maxlen=MAX_WAITING_FRAMES)
+        self._newest_frame: tuple[float, np.ndarray] | None = None
+        self._tracker = FaceTracker()
+        self._looked = -1.0  # s, the newest frame looked at
+        self._last_face: FaceSeen | None = None  # in that frame
+        self._heard_anything = False
+        self._speech, self._faces = SpeechSteps(), FaceFeatures()
+        self._texts = KnownTexts(self.analyzer.encoders.text)
+        self._ears = _Ears()
+        self._words = LiveWords()
+        self._typed = getattr(self, "_typed", "")
+        self._next_words = 0.0
+        self._spread: dict[str, float] | None = None
+
+    # ---- what comes in ----------------------------------------------------------------------------------
+
+    def add_frame(self, time: float, image: np.ndarray) -> None:
+        """A picture (H,W,3) uint8 RGB, taken ``time`` s after the session began."""
+        time, image = _checked_time(time), np.asarray(image)
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise InputError(f"A live picture has the shape {image.shape}, {image.dtype}. Give (H,W,3) uint8 RGB.")
+        with self._lock:
+            self._restart_after_gap(time)
+            if self._frames and time < self._frames[-1][0]:
+                self._frames = deque(sorted([*self._frames, (time, image)], key=lambda f: f[0]), MAX_WAITING_FRAMES)
+            else:
+                self._frames.append((time, image))
+            if self._newest_frame is None or time >= self._newest_frame[0]:
+                self._newest_frame = (time, image)
+
+    def add_sound(self, time: float, rate: int, samples: np.ndarray) -> None:
+        """Sound (N,) float in [-1, 1] or int16, mono, whose first sample was heard at ``time`` s."""
+        samples = np.asarray(samples)
+        if samples.dtype == np.int16:
+            samples = samples.astype(np.float32) / 32768
+        time = _checked_time(time)
+        with self._lock:
+            self._restart_after_gap(time)
+            start, end = self._track.add(time, int(rate), samples)
+            self._heard_anything = True
+            self._speech.forget(start, end)
+            if start < self._ears.until:
+                self._ears.until = -1.0
+
+    def set_text(self, text: str) -> None:
+        """Typed words; they replace the recognised ones until they are emptied again."""
+        with self._lock:
+            self._typed = text.strip()
+
+    def close(self) -> None:
+        """Forget everything; nothing may be added afterwards."""
+        if self.recogniser is not None:
+            self.recogniser.forget(id(self))
+        with self._lock:
+            self._begin()
+
+    @property
+    def time(self) -> float:
+        """s since the session began until which something has come in."""
+        newest = self._newest_frame[0] + 1 / FRAME_RATE if self._newest_frame else 0.0
+        return max(newest, self._track.end)
+
+    @property
+    def newest_picture(self) -> np.ndarray | None:
+        """(H,W,3) uint8 RGB; None before the first."""
+        frame = self._newest_frame
+        return None if frame is None else frame[1]
+
+    def _restart_after_gap(self, time: float) -> None:
+        if self.time and abs(time - self.time) > RESTART_GAP:
+            self._begin()
+
+    # ---- what comes out ---------------------------------------------------------------------------------
+
+    def reading(self) -> LiveReading:
+        """Read the window that ends now."""
+        with self._working:
+            begun = clock.perf_counter()
+            reading = self._read(self.pace.effort)
+            self.pace.spent(clock.perf_counter() - begun)
+            return reading
+
+    def snapshot(self) -> Recording:
+        """The window as a recording, as if it were a clip; its times count from the window's beginning.
+
+        Raises ``InputError`` while nothing has come in yet.
+        """
+        with self._working:
+            self._look(0.0)
+            with self._lock:
+                if not self.time:
+                    raise InputError("Nothing was recorded yet. Start the camera or the microphone first.")
+                start, end = self._bounds()
+                wave = self._wave(start, end)
+                transcript = self._transcript(start, end)
+                faces = [replace(f, time=f.time - start) for f in self._faces.faces if f.time >= start]
+            voiced = voiced_segments(wave) if wave is not None else []
+            return Recording(end - start, wave, voiced, transcript, faces)
+
+    def _bounds(self) -> tuple[float, float]:
+        end = self.time
+        steps = step_count(end)
+        first = max(0, steps - round(self.window / STEP_SECONDS))
+        return first * STEP_SECONDS, end
+
+    def _wave(self, start: float, end: float) -> np.ndarray | None:
+        return self._track.window(start, end) if self._heard_anything and self._track.end > start else None
+
+    def _transcript(self, start: float, end: float) -> Transcript | None:
+        if self._typed:
+            return Transcript(self._typed)
+        words = self._words.within(start, end)
+        return Transcript(" ".join(word.text for word in words), words, "recognised") if words else None
+
+    def _read(self, effort: Effort) -> LiveReading:
+        self._look(effort.look_every)
+        with self._lock:
+            start, end = self._bounds()
+            wave = self._wave(start, end)
+            transcript = self._transcript(start, end)
+            words, typed = list(self._words.words), self._typed
+            self._faces.forget_before(start)
+            self._words.forget_before(start)
+        first, steps = round(start / STEP_SECONDS), step_count(max(end - start, STEP_SECONDS))
+        speech, has_voice = self._listen(wave, start, end, steps, effort.listen_every)
+        self._ask_for_words(wave, start, end)
+        text, has_words = encode_text(self._texts, transcript, steps)
+        vision, has_face = self._faces.encode(self.analyzer.encoders, start, steps)
+        clip = Clip(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+        return self._fuse(clip, start, end, effort.samples, words, typed, first)
+
+    def _look(self, every: float) -> None:
+        """Find and encode the faces of the frames that wait, at most one every so many seconds."""
+        with self._lock:
+            frames, self._frames = list(self._frames), deque(maxlen=MAX_WAITING_FRAMES)
+        seen = []
+        for time, image in frames:
+            new_step = time // STEP_SECONDS > self._looked // STEP_SECONDS  # no step may lack a face only to save work
+            if time <= self._looked or (time - self._looked < every and not new_step):
+                continue
+            face = self._tracker.update(time, image)
+            seen += self._held(time)
+            if face is not None:
+                seen.append(face)
+            self._looked, self._last_face = time, face
+        self._faces.add(self.analyzer.encoders, seen)
+
+    def _held(self, time: float) -> list[FaceSeen]:
+        """The last picture's face in the steps without a picture before ``time``: as in a clip, it stays on display."""
+        if self._last_face is None or time - self._looked > LOST_AFTER:
+            return []
+        between = range(int(self._looked // STEP_SECONDS) + 1, int(time // STEP_SECONDS))
+        return [replace(self._last_face, time=(step + 0.5) * STEP_SECONDS) for step in between]
+
+    def _listen(self, wave, start: float, end: float, steps: int, every: float):
+        """Speech features and presence; between two searches for a voice the last one's segments stand."""
+        ears = self._ears
+        if wave is None or not len(wave):
+            return self._speech.encode(self.analyzer.encoders, np.zeros(0, np.float32), [], 0, steps)
+        heard = start + len(wave) / SAMPLE_RATE
+        if ears.voiced is None or ears.until < 0 or heard - ears.until >= every:
+            ears.voiced = [(a + start, b + start) for a, b in voiced_segments(wave)]
+            ears.until = heard
+        known = wave[: max(0, round((ears.until - start) * SAMPLE_RATE))]
+        voiced = [(max(0.0, a - start), b - start) for a, b in ears.voiced if b > start]
+        return self._speech.encode(self.analyzer.encoders, known, voiced, round(start / STEP_SECONDS), steps)
+
+    def _ask_for_words(self, wave, start: float, end: float) -> None:
+        """Have new sound with a voice in it recognised, in the recogniser's own time."""
+        if self.recogniser is None or self._typed or wave is None or end < self._next_words:
+            return
+        begin = max(start, self._words.start_of_next(start))
+        if not any(b > begin + 0.1 for _, b in self._ears.voiced or []):
+            return
+        self._next_words = end + RESTART_EVERY
+        part = wave[round((begin - start) * SAMPLE_RATE) :]
+        until = begin + len(part) / SAMPLE_RATE
+        words = self._words
+
+        def answer(found: Transcript) -> None:
+            with self._lock:
+                if self._words is words:  # not those of before a restart
+                    words.take(begin, until, found)
+
+        self.recogniser.ask(id(self), part, answer)
+
+    def _fuse(self, clip: Clip, start, end, samples: int, words, typed: str, first: int) -> LiveReading:
+        frame = self._newest_frame
+        face = self._faces.faces[-1] if self._faces.faces else None
+        common = {
+            "time": end, "start": start, "words": words, "typed": typed, "face": face,
+            "looked": self._looked if self._camera_on(end) else None,
+            "heard": self._ears.until if self._microphone_on(end) else None,
+            "frame_shape": None if frame is None else frame[1].shape[:2], "notes": self._notes(clip, end),
+        }  # fmt: skip
+        nothing = dict.fromkeys(MODALITIES)
+        if not clip.present.any():
+            return LiveReading(
+                emotion=None, probabilities={}, spread={}, alpha=dict.fromkeys(MODALITIES, 0.0), aleatoric=nothing,
+                epistemic=nothing, timeline=None, attention=None, **common,
+            )  # fmt: skip
+        output = self.analyzer.fuse(clip, samples=samples)
+        labels = self.analyzer.config.labels
+        probabilities = dict(zip(labels, output.probabilities[0].tolist(), strict=True))
+        if samples or self._spread is None:
+            deviation = output.logits[:, 0].float().softmax(-1).std(0, correction=0)
+            self._spread = dict(zip(labels, deviation.tolist(), strict=True))
+        timeline = timeline_of(output, clip)
+        until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=end)
+        now = now_weights(until - start, clip.steps)
+        return LiveReading(
+            emotion=max(probabilities, key=probabilities.get), probabilities=probabilities, spread=self._spread,
+            alpha=_alpha_now(timeline, now), aleatoric=_mean_now(timeline, timeline.aleatoric, now),
+            epistemic=_mean_now(timeline, timeline.epistemic, now), timeline=timeline,
+            attention=attention_of(output, timeline), **common,
+        )  # fmt: skip
+
+    def _camera_on(self, end: float) -> bool:
+        return self._newest_frame is not None and end - self._newest_frame[0] <= LOST_AFTER
+
+    def _microphone_on(self, end: float) -> bool:
+        return self._heard_anything and end - self._track.end <= LOST_AFTER
+
+    def _notes(self, clip: Clip, end: float) -> tuple[str, ...]:
+        """What is missing from the last moment, by name."""
+        notes = []
+        frame = self._newest_frame
+        recent = clip.present[-3:].any(0)
+        if not self._camera_on(end):
+            notes.append("no_camera")
+        elif not recent[MODALITIES.index("vision")]:
+            notes.append("dark" if frame[1][::8, ::8].mean() < DARK else "no_face")
+        if not self._microphone_on(end):
+            notes.append("no_microphone")
+        elif not recent[MODALITIES.index("speech")]:
+            last = self._track.window(end - 1, end)
+            notes.append("silent" if np.abs(last).max(initial=0) < SILENT else "no_voice")
+        return tuple(notes)
+
+
+def now_weights(seconds: float, steps: int) -> np.ndarray:
+    """(T,) how much each step counts for "now": its share of the ``NOW_SECONDS`` that end at ``seconds``."""
+    begin = np.arange(steps) * STEP_SECONDS
+    into_step = seconds % STEP_SECONDS
+    if into_step < LEAST_OF_STEP and seconds > STEP_SECONDS:
+        seconds -= into_step
+    shared = np.minimum(begin + STEP_SECONDS, seconds) - np.maximum(begin, seconds - NOW_SECONDS)
+    weights = np.clip(shared, 0, None)
+    return weights / weights.sum() if weights.sum() else np.eye(steps)[-1]
+
+
+def _alpha_now(timeline: Timeline, now: np.ndarray) -> dict[str, float]:
+    mean = now @ timeline.alpha
+    total = float(mean.sum())
+    return {m: float(mean[i]) / total if total else 0.0 for i, m in enumerate(MODALITIES)}
+
+
+def _mean_now(timeline: Timeline, values: np.ndarray, now: np.ndarray) -> dict[str, float | None]:
+    weights = now[:, None] * timeline.present
+    total = weights.sum(0)
+    return {m: float(weights[:, i] @ values[:, i] / total[i]) if total[i] else None for i, m in enumerate(MODALITIES)}
+
+
+def _checked_time(time: float) -> float:
+    time = float(time)
+    if not np.isfinite(time) or time < 0:
+        raise InputError(f"A live time of {time} s cannot be right; it counts from the session's beginning.")
+    return time

@@ -1,0 +1,173 @@
+"""The Hierarchical Feature Fusion model: the three levels and the classifier, put together.
+
+Modules by equation: ``weighting`` (16)-(18), ``uncertainty`` (19)-(20), ``attention`` (21)-(23),
+``temporal`` (24)-(28), ``classifier`` (29)-(30). Shapes use B clips, T steps, M = 3 modalities in the
+order of ``hff.config.MODALITIES``, d = ``d_model``, C labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hff.attention import CrossModalAttention
+from hff.classifier import EmotionClassifier
+from hff.config import MAX_STEPS, HFFConfig
+from hff.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
+from hff.uncertainty import ModalityUncertainty, precision
+from hff.weighting import Alignment, DynamicWeights, reweight, weighted_sum
+
+
+@dataclass
+class FusionOutput:
+    """Everything the page shows and the losses need. K Monte Carlo samples (K = 1 when none are drawn)."""
+
+    logits: Tensor  # (K,B,C), divided by the calibrated temperature
+    step_logits: Tensor  # (K,B,T,C), the classifier on each state h_t
+    alone_logits: Tensor  # (B,T,M,C), what each modality's own feature says
+    alpha0: Tensor  # (B,T,M), equation (17)
+    precision: Tensor  # (B,T,M), equation (19); 0 where absent
+    alpha: Tensor  # (B,T,M), the weights that multiply the features
+    aleatoric: Tensor  # (B,T,M)
+    epistemic: Tensor  # (B,T,M)
+    beta: Tensor  # (B,T), equation (28), mean over samples
+    attention: Tensor | None  # (B,layers,heads,Q,(1+M)*Q); Q = T, or one block of a long clip
+    attention_start: Tensor | None  # (B,), the step at which the attention block begins
+
+    @property
+    def variance(self) -> Tensor:
+        """sigma^2 (B,T,M): aleatoric plus epistemic."""
+        return self.aleatoric + self.epistemic
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Mean over the samples of the class probabilities, (B,C)."""
+        return self.logits.float().softmax(-1).mean(0)
+
+
+class HFF(nn.Module):
+    """Features of the three modalities per step -> emotion, weights, uncertainties and maps."""
+
+    def __init__(self, config: HFFConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or HFFConfig()
+        modalities, labels = len(config.input_dims), len(config.labels)
+        self.alignment = Alignment(config)
+        self.dynamic_weights = DynamicWeights(config)
+        self.uncertainty = nn.ModuleList(
+            ModalityUncertainty(config.d_model, config.prior_std, config.dropout) for _ in range(modalities)
+        )
+        self.alone = nn.ModuleList(nn.Linear(config.d_model, labels) for _ in range(modalities))
+        self.attention = CrossModalAttention(config) if config.use_attention else None
+        self.recurrence = GatedRecurrentUnit(config.d_model, config.d_model) if config.use_temporal else None
+        self.pooling = TemporalPooling(config.d_model) if config.use_temporal else MeanOverTime()
+        self.classifier = EmotionClassifier(config.d_model, labels, config.classifier_dropout)
+
+    def forward(
+        self,
+        speech: Tensor,
+        text: Tensor,
+        vision: Tensor,
+        present: Tensor,
+        *,
+        samples: int = 0,
+        generator: torch.Generator | None = None,
+        alpha: Tensor | None = None,
+        with_attention: bool = True,
+    ) -> FusionOutput:
+        """Fuse a batch of clips.
+
+        speech (B,T,128), text (B,T,768), vision (B,T,512): whatever stands in an absent place is ignored.
+        present (B,T,M), bool: which modality is there at which step; padding is a step with none.
+        samples: draws of equation (20) in one batched pass; 0 takes the mean (eps = 0).
+        alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities.
+        with_attention: leave the maps out where nobody looks at them.
+        """
+        valid = present.any(-1)
+        aligned = self.alignment([speech, text, vision], present)
+        mean, aleatoric, epistemic, unit_variance = self._distributions(aligned, present)
+        variance = aleatoric + epistemic
+        alpha0 = self.dynamic_weights(aligned, present)
+        weight = precision(variance, self.config.precision_eps) * present
+        if alpha is not None:
+            alpha = reweight(alpha * present, torch.ones_like(alpha0))
+        else:
+            alpha = reweight(alpha0, weight) if self.config.use_dynamic_weighting else alpha0
+
+        spread = ((alpha**2)[..., None] * (aleatoric[..., None] + unit_variance)).sum(2)
+        fused1 = self._sample(weighted_sum(alpha, mean), spread, samples, generator)
+        fused2, maps, start = self._attend(fused1, aligned, alpha, present, with_attention)
+        valid_k = valid.expand(fused2.shape[0], *valid.shape).flatten(0, 1)
+        states = self._recur(fused2.flatten(0, 1), valid_k)
+        pooled, beta = self.pooling(states, valid_k)
+        beta = beta.unflatten(0, (-1, len(valid))).mean(0)
+        if maps is None and with_attention and self.attention is not None:
+            maps, start = self._block_with_most_beta(aligned, alpha, present, beta)
+        return FusionOutput(
+            logits=self.classifier(pooled).unflatten(0, (-1, len(valid))),
+            step_logits=self.classifier(states).unflatten(0, (-1, len(valid))),
+            alone_logits=torch.stack([head(mean[:, :, m]) for m, head in enumerate(self.alone)], dim=2),
+            alpha0=alpha0, precision=weight, alpha=alpha, aleatoric=aleatoric, epistemic=epistemic,
+            beta=beta, attention=maps, attention_start=start,
+        )  # fmt: skip
+
+    def kl(self) -> Tensor:
+        """KL divergence of all Bayesian layers from their priors, in nats."""
+        return sum(layer.bayes.kl() for layer in self.uncertainty)
+
+    def _distributions(self, aligned: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        per_modality = [layer(aligned[:, :, m]) for m, layer in enumerate(self.uncertainty)]
+        mean, aleatoric, epistemic, unit_variance = (
+            torch.stack(parts, dim=2) for parts in zip(*per_modality, strict=True)
+        )
+        there = present[..., None]
+        return mean * there, aleatoric * present, epistemic * present, unit_variance * there
+
+    @staticmethod
+    def _sample(mean: Tensor, variance: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
+        """Equation (20): (B,T,d) -> (K,B,T,d), K = max(samples, 1)."""
+        if samples == 0:
+            return mean[None]
+        # Drawn on the generator's device, so that one seed gives one result on every device.
+        where = generator.device if generator is not None else mean.device
+        noise = torch.randn((samples, *mean.shape), generator=generator, device=where).to(mean)
+        return mean + noise * variance.clamp_min(0).add(1e-12).sqrt()
+
+    def _attend(
+        self, fused1: Tensor, aligned: Tensor, alpha: Tensor, present: Tensor, with_attention: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Level 2 in blocks of at most ``MAX_STEPS`` steps, so that memory grows linearly with a clip.
+
+        The encoder itself sees no noise, so its part is computed once for all samples.
+        """
+        if self.attention is None:
+            return fused1, None, None
+        steps = alpha.shape[1]
+        blocks = [slice(first, first + MAX_STEPS) for first in range(0, steps, MAX_STEPS)]
+        parts, maps = [], None
+        for b in blocks:  # of a long clip, the maps of one block at a time: all of them would fill the memory
+            part, maps = self.attention(aligned[:, b], alpha[:, b], present[:, b])
+            parts.append(part)
+        encoded = torch.cat(parts, dim=1)
+        one_block = len(blocks) == 1 and with_attention
+        start = torch.zeros(len(alpha), dtype=torch.long, device=alpha.device) if one_block else None
+        return encoded + fused1, maps if one_block else None, start
+
+    def _block_with_most_beta(
+        self, aligned: Tensor, alpha: Tensor, present: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Of a long clip only the maps of each clip's most used block are kept."""
+        steps, width = beta.shape[1], MAX_STEPS
+        mass = torch.stack([part.sum(1) for part in beta.split(width, dim=1)], dim=1)
+        # The last block may be short; beginning it earlier would mix blocks, so its width is kept.
+        start = mass.argmax(1) * width
+        index = (start[:, None] + torch.arange(width, device=beta.device)).clamp_max(steps - 1)
+        beyond = start[:, None] + torch.arange(width, device=beta.device) >= steps
+        rows = torch.arange(len(beta), device=beta.device)[:, None]
+        present = present[rows, index] & ~beyond[..., None]
+        return self.attention(aligned[rows, index], alpha[rows, index], present)[1], start
+
+    def _recur(self, fused2: Tensor, valid: Tensor) -> Tensor:
+        return fused2 if self.recurrence is None else self.recurrence(fused2, valid)

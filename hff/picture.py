@@ -1,0 +1,137 @@
+"""Pictures of any kind become upright RGB of a size that is cheap to work on."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from hff.container import name_of, open_file
+from hff.errors import InputError
+
+MAX_SIDE = 1280  # pixels, of the longer side
+MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "TIFF",
+    "GIF",
+)  # none runs another program; MPO opens as JPEG
+_KINDS = "jpg, png or webp"
+
+
+def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
+    """Read a picture from a file or an array (H,W), (H,W,1), (H,W,3) or (H,W,4), uint8 or float in [0, 1].
+
+    The camera's orientation (EXIF) is applied and transparent parts become white.
+
+    Returns (H,W,3) uint8 RGB, longer side at most ``MAX_SIDE``.
+
+    Raises ``InputError``: unreadable, damaged, a video, larger than 89 megapixels, NaN.
+    """
+    if isinstance(source, np.ndarray):
+        return resized(to_rgb(source, "The picture array"), MAX_SIDE)
+    with open_file(source) as stream, _opened(stream, source) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise InputError(
+                f"{name_of(source)} has {width} x {height} pixels, too many to decode here. "
+                f"Scale it down to at most {MAX_PIXELS // 1_000_000} megapixels."
+            )
+        try:
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # JPEG only: decodes at a half, a quarter or an eighth
+            image.load()
+            small = _flat(image)
+            small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX, reducing_gap=None)
+            return np.array(ImageOps.exif_transpose(small))
+        except Exception as error:  # Pillow's readers raise almost anything on damaged files
+            raise InputError(
+                f"{name_of(source)} is damaged or cut off ({error}). Save the picture again as {_KINDS}."
+            ) from error
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int] | None:
+    """(width, height) of a still picture as stored, None if the file is not one. Raises as ``open_file`` does."""
+    with open_file(path) as stream:
+        try:
+            with Image.open(stream, formats=FORMATS) as image:
+                moving = image.format == "GIF" and image.is_animated
+                return None if moving else image.size
+        except Image.DecompressionBombError:
+            return (0, 0)  # a picture it is; read_image says what is wrong
+        except Exception:  # Pillow's readers raise almost anything; what is not a picture is for FFmpeg to judge
+            return None
+
+
+def is_picture(path: str | os.PathLike) -> bool:
+    """Whether the file is a still picture (an animated GIF is a video)."""
+    return image_size(path) is not None
+
+
+def _opened(stream, path: str | os.PathLike) -> Image.Image:
+    try:
+        return Image.open(stream, formats=FORMATS)  # reads the header only
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{name_of(path)} has too many pixels to decode here. "
+            f"Scale it down to at most {MAX_PIXELS // 1_000_000} megapixels."
+        ) from None
+    except Exception as error:  # Pillow's readers raise almost anything for a damaged file
+        raise InputError(
+            f"{name_of(path)} is not a picture this can read, or it is damaged. What works: {_KINDS}."
+        ) from error
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """RGB, with the EXIF data kept: 16-bit greys scaled, transparency over white."""
+    exif = image.getexif()
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, np.float32))
+        largest = float(values.max(initial=0))
+        white = 1 if largest <= 1 else 255 if largest <= 255 else 65535
+        image = Image.fromarray(np.round(255 * np.clip(values / white, 0, 1)).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        flat = Image.new("RGB", image.size, "white")
+        flat.paste(image, mask=image.getchannel("A"))
+    else:
+        flat = image.convert("RGB")
+    flat.getexif().update(exif)
+    return flat
+
+
+def to_rgb(array: np.ndarray, name: str) -> np.ndarray:
+    """(H,W,3) uint8 from a grey, RGB or RGBA array of uint8, or of floats in [0, 1]; ``InputError`` otherwise."""
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.size == 0:
+        raise InputError(f"{name} has the shape {array.shape}. Give (height, width, 3).")
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"{name} has values that are not numbers (NaN or infinity). Give uint8 or floats in [0, 1]."
+            )
+        if array.min() < 0 or array.max() > 1:
+            raise InputError(f"{name} has floats outside [0, 1]. Divide by the largest value, or give uint8.")
+        array = np.round(array * 255).astype(np.uint8)
+    elif array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    elif array.dtype != np.uint8:
+        raise InputError(f"{name} holds {array.dtype} values. Give uint8 or floats in [0, 1].")
+    if array.shape[2] == 4:
+        opaque = array[..., 3:].astype(np.uint16)
+        array = ((array[..., :3] * opaque + 255 * (255 - opaque)) // 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+def resized(image: np.ndarray, longest: int) -> np.ndarray:
+    """The (H,W,3) image, scaled down by area averaging if its longer side is above ``longest``."""
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BOX))

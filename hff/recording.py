@@ -1,0 +1,247 @@
+"""Reading whatever a person gives - video, sound, picture, words - into raw material on one clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from hff import media
+from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
+from hff.config import FACE_SIZE, SAMPLE_RATE, STEP_SECONDS
+from hff.errors import InputError, NothingToAnalyse
+from hff.faces import FaceTracker
+from hff.result import Evidence, FaceSeen, Transcript
+from hff.speech import HOP_LENGTH, mel_spectrogram
+from hff.text import is_cut
+from hff.transcript import transcribe as recognise
+from hff.voice import voiced_segments
+
+Progress = Callable[[float, str], None]
+MEL_COLUMNS = 2000  # at most, in the spectrogram kept for the report
+NO_WORDS = "A voice was found but no words were recognised in it; type them to add the text."
+TEXT_CUT = "The text is very long; only its beginning, about 5000 words, is read."
+SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
+
+
+@dataclass
+class Recording:
+    """A clip's raw material. ``wave`` 16 kHz mono; times in seconds from the start of the clip."""
+
+    seconds: float
+    wave: np.ndarray | None = None
+    voiced: list[tuple[float, float]] = field(default_factory=list)
+    transcript: Transcript | None = None
+    faces: list[FaceSeen] = field(default_factory=list)
+    still: bool = False  # the face comes from a picture and belongs to every step
+    warnings: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)  # s of work per stage
+
+    @property
+    def steps(self) -> int:
+        return step_count(self.seconds)
+
+    def with_text(self, text: str | None) -> Recording:
+        """The same clip with other words, as ``read`` gives it for typed ``text``; nothing is decoded again.
+
+        Empty text leaves the words out. Raises ``NothingToAnalyse`` when no modality is left then.
+        """
+        text = _checked_text(text)
+        warnings = [warning for warning in self.warnings if warning not in (NO_WORDS, TEXT_CUT)]
+        if text and is_cut(text):
+            warnings.append(TEXT_CUT)
+        changed = replace(self, transcript=Transcript(text) if text else None, warnings=warnings, timings={})
+        changed.check()
+        return changed
+
+    def check(self) -> None:
+        """Raise ``NothingToAnalyse`` if there is no voice, no words and no face."""
+        if not self.voiced and self.transcript is None and not self.faces:
+            reasons = " ".join(self.warnings) or "The text holds no words."
+            raise NothingToAnalyse(f"No voice, no words and no face to read emotion from. {reasons}")
+
+    def evidence(self) -> Evidence:
+        """What the report draws; the spectrogram is averaged down to ``MEL_COLUMNS``."""
+        evidence = Evidence(wave=self.wave, voiced=self.voiced, faces=self.faces)
+        if self.wave is not None and len(self.wave) >= MIN_WAVE_SAMPLES:
+            power = mel_spectrogram(torch.from_numpy(self.wave))
+            stride = max(1, -(-power.shape[1] // MEL_COLUMNS))
+            whole = power.shape[1] // stride * stride
+            power = power[:, :whole].unflatten(1, (-1, stride)).mean(-1)
+            evidence.mel = (10 * torch.log10(power + 1e-10)).numpy()
+            evidence.mel_hop = stride * HOP_LENGTH / SAMPLE_RATE
+        return evidence
+
+
+class _Reader:
+    """One pass over the inputs; collects warnings and timings as it goes."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress or (lambda fraction, message: None)
+        self.warnings: list[str] = []
+        self.timings: dict[str, float] = {}
+
+    def warn(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - begun
+
+    def report(self, stage: str, fraction: float | None, message: str) -> None:
+        first, last = SHARES[stage]
+        self.progress(first + (last - first) * (fraction or 0.0), message)
+
+    def sound(self, video, audio) -> np.ndarray | None:
+        """The clip's sound track, or the separate sound that replaces it."""
+        source = audio
+        if source is None and _is_path(video):
+            if not media.probe(video).has_audio:
+                self.warn("The video has no sound track, so there is no voice to hear.")
+                return None
+            source = video
+        if source is None:
+            return None
+        self.report("sound", 0.0, "Reading the sound")
+        with self.stage("decode sound"):
+            wave = media.read_audio(source, warn=self.warn)
+        self.report("sound", 0.6, "Looking for a voice")
+        return wave
+
+    def words(self, wave: np.ndarray, voiced: list[tuple[float, float]]) -> Transcript | None:
+        if not voiced:
+            return None
+        self.report("words", 0.0, "Recognising the words")
+        with self.stage("recognise words"):
+            transcript = recognise(
+                wave, lambda fraction, seconds: self.report("words", fraction, "Recognising the words"), voiced
+            )
+        if not transcript.text.strip():
+            self.warn(NO_WORDS)
+            return None
+        return transcript
+
+    def faces_of_video(self, video, detect_faces: bool) -> tuple[list[FaceSeen], float]:
+        """The tracked face in each sampled frame, and the time at which the pictures end, s."""
+        tracker, faces, end, frames = FaceTracker(), [], 0.0, 0
+
+        def advance(fraction: float | None, seconds: float) -> None:
+            self.report("face", fraction, f"Looking at the face, {seconds:.0f} s")
+
+        self.report("face", 0.0, "Looking for a face")
+        with self.stage("find faces"):
+            for frame in media.read_frames(video, FRAME_RATE, progress=advance, warn=self.warn):
+                seen = tracker.update(frame.time, frame.image) if detect_faces else _whole(frame.image, frame.time)
+                frames += 1
+                end = frame.time + 1 / FRAME_RATE
+                if seen is not None:
+                    faces.append(seen)
+        if tracker.several:
+            self.warn("Several faces are in the picture; the largest one is followed.")
+        if not faces:
+            self.warn("No face was found in the video; a face that looks at the camera, well lit, would be.")
+        elif len(faces) < frames / 2:
+            self.warn(f"A face was found in only {len(faces)} of {frames} frames looked at.")
+        return faces, end
+
+    def face_of_image(self, image, detect_faces: bool) -> list[FaceSeen]:
+        self.report("face", 0.0, "Looking for a face in the picture")
+        with self.stage("find faces"):
+            picture = media.read_image(image)
+            tracker = FaceTracker()
+            seen = tracker.update(0.0, picture) if detect_faces else _whole(picture, 0.0)
+        if tracker.several:
+            self.warn("Several faces are in the picture; the largest one is read.")
+        if seen is None:
+            self.warn("No face was found in the picture; a face that looks at the camera, well lit, would be.")
+            return []
+        return [seen]
+
+
+def read(
+    video=None,
+    audio=None,
+    image=None,
+    text: str | None = None,
+    *,
+    transcribe: bool = True,
+    detect_faces: bool = True,
+    progress: Progress | None = None,
+) -> Recording:
+    """Read any combination of inputs; see ``hff.analysis.Analyzer.analyze`` for what each may be.
+
+    A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
+    picture. Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
+    """
+    text = _checked_text(text)
+    if video is None and audio is None and image is None and text is None:
+        raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
+    reader = _Reader(progress)
+    if _is_path(video) and media.probe(video).is_image:
+        video, image = None, video
+    if video is not None and image is not None:
+        reader.warn("Both a video and a picture were given; the face is read from the video.")
+        image = None
+
+    wave = reader.sound(video, audio)
+    voiced: list[tuple[float, float]] = []
+    if wave is not None:
+        with reader.stage("find voice"):
+            voiced = voiced_segments(wave)
+        if not voiced:
+            reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
+    transcript = Transcript(text) if text else None
+    if transcript is None and transcribe and wave is not None:
+        transcript = reader.words(wave, voiced)
+    if text and is_cut(text):
+        reader.warn(TEXT_CUT)
+
+    faces, pictures_end = [], 0.0
+    if video is not None:
+        if _is_path(video) and not media.probe(video).has_video:
+            reader.warn("The file has no picture, so there is no face to see.")
+        else:
+            faces, pictures_end = reader.faces_of_video(video, detect_faces)
+    elif image is not None:
+        faces = reader.face_of_image(image, detect_faces)
+
+    seconds = max(0.0 if wave is None else len(wave) / SAMPLE_RATE, pictures_end)
+    material = Recording(
+        seconds=seconds or STEP_SECONDS, wave=wave, voiced=voiced, transcript=transcript, faces=faces,
+        still=image is not None, warnings=reader.warnings, timings=reader.timings,
+    )  # fmt: skip
+    material.check()
+    return material
+
+
+def _checked_text(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise InputError(f"The text must be a string, not {type(text).__name__}.")
+    return text.strip() or None
+
+
+def _is_path(source) -> bool:
+    return isinstance(source, str | Path)
+
+
+def _whole(image: np.ndarray, at: float) -> FaceSeen:
+    """A picture that already is a face crop: its middle square, scaled to the encoder's size."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    grey = cv2.cvtColor(image[top : top + side, left : left + side], cv2.COLOR_RGB2GRAY)
+    crop = cv2.resize(grey, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+    return FaceSeen(at, (float(left), float(top), float(left + side), float(top + side)), 1.0, crop)

@@ -1,0 +1,190 @@
+"""What an analysis gives back: plain dataclasses of NumPy arrays, ready for JSON, CSV and drawing.
+
+Axes are named as in the model: T steps of the common time grid, M = 3 modalities in the order of
+``hff.config.MODALITIES``, C labels. A modality that is absent from the whole clip has ``None`` where a
+figure about it would stand, and alpha exactly 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hff.config import MODALITIES, STEP_SECONDS
+
+
+@dataclass
+class Word:
+    """One recognised word with its time in the clip, in seconds."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass
+class Transcript:
+    """The words of a clip. ``words`` is empty for typed text, which belongs to every step."""
+
+    text: str
+    words: list[Word] = field(default_factory=list)
+    source: str = "typed"  # or "recognised"
+
+
+@dataclass
+class FaceSeen:
+    """The tracked face at one moment: box (left, top, right, bottom) in pixels of the frame."""
+
+    time: float
+    box: tuple[float, float, float, float]
+    score: float
+    crop: np.ndarray  # (48,48) uint8, the aligned grey face the vision encoder sees
+
+
+@dataclass
+class Evidence:
+    """What the model was given, kept for the report; not part of ``to_dict``."""
+
+    wave: np.ndarray | None = None  # (N,) float32, 16 kHz mono, as read
+    voiced: list[tuple[float, float]] = field(default_factory=list)  # s, where a voice was found
+    mel: np.ndarray | None = None  # (n_mels, frames) dB, equation (3) on a log scale
+    mel_hop: float = 0.0  # s between mel frames
+    faces: list[FaceSeen] = field(default_factory=list)
+
+
+@dataclass
+class Timeline:
+    """The model's inner figures on the time grid."""
+
+    times: np.ndarray  # (T,) s, the middle of each step
+    present: np.ndarray  # (T,M) bool
+    alpha0: np.ndarray  # (T,M) equation (17)
+    precision: np.ndarray  # (T,M) equation (19); 0 where absent
+    alpha: np.ndarray  # (T,M) the weights that multiply the features
+    aleatoric: np.ndarray  # (T,M)
+    epistemic: np.ndarray  # (T,M)
+    beta: np.ndarray  # (T,) equation (28)
+    probabilities: np.ndarray  # (T,C) what the model would say if the clip ended with this step
+    step_seconds: float = STEP_SECONDS
+
+    @property
+    def variance(self) -> np.ndarray:
+        """sigma^2 (T,M), aleatoric plus epistemic; 0 where absent."""
+        return self.aleatoric + self.epistemic
+
+    def rows(self, labels: tuple[str, ...]) -> list[dict[str, float | bool]]:
+        """One flat dictionary per step, for CSV."""
+        per_modality = {
+            "present": self.present, "alpha0": self.alpha0, "precision": self.precision, "alpha": self.alpha,
+            "aleatoric": self.aleatoric, "epistemic": self.epistemic, "variance": self.variance,
+        }  # fmt: skip
+        return [
+            {"time": round(float(time), 3), "beta": float(self.beta[t])}
+            | {
+                f"{name}_{m}": values[t, i].item()
+                for name, values in per_modality.items()
+                for i, m in enumerate(MODALITIES)
+            }
+            | {f"p_{label}": float(p) for label, p in zip(labels, self.probabilities[t], strict=True)}
+            for t, time in enumerate(self.times)
+        ]
+
+
+@dataclass
+class Attention:
+    """The cross-modal attention maps, with their axes named.
+
+    ``values`` (layers, heads, queries, keys): each row over keys sums to 1. Queries are the fused tokens
+    of the steps at ``query_times``; keys are ordered by ``key_kinds``, each kind over the same steps. Of
+    a clip longer than ``hff.config.MAX_STEPS`` steps this is the block with the most beta.
+    """
+
+    values: np.ndarray
+    query_times: np.ndarray  # (queries,) s
+    key_kinds: tuple[str, ...] = ("fused", *MODALITIES)
+    axes: tuple[str, ...] = ("layers", "heads", "queries", "keys")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def by_kind(self) -> np.ndarray:
+        """(layers, heads, queries, kinds, steps): the keys split into kind and time."""
+        return self.values.reshape(*self.values.shape[:3], len(self.key_kinds), -1)
+
+
+@dataclass
+class Result:
+    """The reading of one clip."""
+
+    emotion: str
+    probabilities: dict[str, float]
+    spread: dict[str, float]  # standard deviation of each probability over the Monte Carlo samples
+    entropy: float  # of ``probabilities``, as a share of the largest possible: 0 certain, 1 a guess
+    alpha: dict[str, float]  # clip means; they sum to 1
+    variance: dict[str, float | None]  # clip means over the steps where the modality is present
+    aleatoric: dict[str, float | None]
+    epistemic: dict[str, float | None]
+    present: dict[str, bool]
+    timeline: Timeline
+    attention: Attention | None  # None where the config has attention switched off
+    per_modality: dict[str, dict[str, float] | None]  # probabilities with only that modality present
+    subsets: dict[str, dict[str, float]]  # probabilities of each non-empty subset, "speech+text" etc.
+    shapley: dict[str, float | None]  # exact share of each modality in p(emotion) - 1/C
+    transcript: Transcript | None
+    seconds: float  # length of the clip
+    warnings: list[str]
+    timings: dict[str, float]  # s of work per stage
+    evidence: Evidence = field(repr=False, default_factory=Evidence)
+    file: str | None = None
+    speech_encoder: str = "mfcc-cnn"
+
+    def to_dict(self) -> dict:
+        """Everything but the evidence, as JSON-ready values."""
+        timeline = {
+            name: np.round(np.asarray(getattr(self.timeline, name), float), 6).tolist()
+            for name in ("times", "alpha0", "precision", "alpha", "aleatoric", "epistemic", "variance", "beta",
+                         "probabilities")
+        } | {"present": self.timeline.present.tolist(), "step_seconds": self.timeline.step_seconds,
+             "modalities": list(MODALITIES)}  # fmt: skip
+        attention = self.attention and {
+            "axes": list(self.attention.axes),
+            "key_kinds": list(self.attention.key_kinds),
+            "query_times": self.attention.query_times.tolist(),
+            "values": np.round(self.attention.values.astype(float), 5).tolist(),
+        }
+        transcript = self.transcript and {
+            "text": self.transcript.text,
+            "source": self.transcript.source,
+            "words": [vars(word) for word in self.transcript.words],
+        }
+        plain = {
+            name: getattr(self, name)
+            for name in ("file", "emotion", "probabilities", "spread", "entropy", "alpha", "variance", "aleatoric",
+                         "epistemic", "present", "seconds", "warnings", "per_modality", "subsets", "shapley",
+                         "timings", "speech_encoder")
+        }  # fmt: skip
+        return plain | {"transcript": transcript, "timeline": timeline, "attention": attention}
+
+    def to_csv(self) -> str:
+        """The timeline as CSV text, one line per step."""
+        rows = self.timeline.rows(tuple(self.probabilities))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+
+def normalised_entropy(probabilities: np.ndarray) -> float:
+    """Shannon entropy over its largest possible value, log C."""
+    p = np.clip(np.asarray(probabilities, float), 1e-12, 1)
+    return float(-(p * np.log(p)).sum() / math.log(len(p)))

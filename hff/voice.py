@@ -1,0 +1,78 @@
+"""Where a voice is heard, and a common level for it.
+
+The detector is Silero VAD (https://github.com/snakers4/silero-vad), which comes inside faster-whisper.
+It decides every 32 ms; silence is an absent voice, not a voice of zeros.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from hff.media import SAMPLE_RATE
+
+Segments = list[tuple[float, float]]  # (start, end) in s, in order, apart from each other
+
+LEVEL = 10 ** (-26 / 20)  # RMS of the voiced part after normalising: -26 dBFS, as in ITU-T P.56 listening tests
+FAINTEST = 10 ** (-80 / 20)  # peak of a voice; below are only the last bits of 16-bit sound
+BLOCK_SECONDS = 300  # s that the detector takes at once, to bound its memory
+PAD = 0.1  # s of breath kept on both sides of a segment
+MIN_SILENCE = 0.2  # s of silence that end a segment
+MIN_VOICE = 0.1  # s; shorter sounds are clicks
+THRESHOLD = 0.3  # of the detector's 0 to 1; its usual 0.5 misses sobbed and shouted words, noise stays below 0.2
+
+_lock = threading.Lock()  # the model is loaded once; its runs keep no state
+
+
+def voiced_segments(wave: np.ndarray) -> Segments:
+    """(start, end) in s of the parts of ``wave`` (samples,) at 16 kHz in which someone speaks; [] for silence."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps, get_vad_model
+
+    with _lock:
+        get_vad_model()
+    options = VadOptions(
+        threshold=THRESHOLD,
+        min_silence_duration_ms=round(1000 * MIN_SILENCE),
+        speech_pad_ms=round(1000 * PAD),
+        min_speech_duration_ms=round(1000 * MIN_VOICE),
+    )
+    peak = float(np.abs(wave).max(initial=0.0))
+    if peak < FAINTEST:
+        return []
+    segments: Segments = []
+    block = BLOCK_SECONDS * SAMPLE_RATE
+    for start in range(0, len(wave), block):
+        part = wave[start : start + block].astype(np.float32) * np.float32(0.5 / peak)
+        for spoken in get_speech_timestamps(part, options, sampling_rate=SAMPLE_RATE):
+            _append(segments, (start + spoken["start"]) / SAMPLE_RATE, (start + spoken["end"]) / SAMPLE_RATE)
+    return segments
+
+
+def _append(segments: Segments, start: float, end: float) -> None:
+    """Add a segment; one that goes on from the last (at the edge of a block) makes it longer."""
+    if segments and start - segments[-1][1] < MIN_SILENCE / 2:
+        segments[-1] = segments[-1][0], max(end, segments[-1][1])
+    else:
+        segments.append((start, end))
+
+
+def normalise_level(wave: np.ndarray, segments: Segments) -> np.ndarray:
+    """``wave`` (samples,) scaled so that the RMS over ``segments`` is ``LEVEL``; peaks may then exceed 1.
+
+    Without segments, or where they hold nothing but silence, the wave is returned as it is.
+    """
+    gain = level_gain(wave, segments)
+    return wave if gain == 1.0 else wave * np.float32(gain)
+
+
+def level_gain(wave: np.ndarray, segments: Segments) -> float:
+    """The factor that ``normalise_level`` applies."""
+    power, size = 0.0, 0
+    for start, end in segments:
+        part = wave[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+        power += float(np.dot(part, part))
+        size += len(part)
+    rms = np.sqrt(power / size) if size else 0.0
+    # a voice's peaks are about 20 dB above its RMS
+    return 1.0 if rms < FAINTEST / 10 else float(LEVEL / rms)

@@ -1,0 +1,98 @@
+"""Where the trained weights lie, and how they are read and written: safetensors with their config inside."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hff.config import SPEECH_ENCODERS
+from hff.errors import WeightsError
+
+if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
+    import torch
+    from torch import Tensor
+
+FORMAT = "hff-1"
+PARTS = ("speech", "text", "vision", "fusion")
+
+
+def folder(path: str | Path | None = None) -> Path:
+    """The folder of weights: ``path``, else $HFF_WEIGHTS, else the one shipped with the project."""
+    if path is None:
+        path = os.environ.get("HFF_WEIGHTS")
+    if path is None:
+        path = Path(__file__).resolve().parent.parent / "weights"
+        if not path.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
+            path = Path(next(iter(spec.submodule_search_locations or [str(path)])))
+    path = Path(path)
+    missing = [f"{part}.safetensors" for part in PARTS if not (path / f"{part}.safetensors").is_file()]
+    if missing:
+        raise WeightsError(
+            f"No trained weights in {path}: {', '.join(missing)} missing. They come with the repository; "
+            "`python -m train all` makes them anew."
+        )
+    return path
+
+
+def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:
+    """Where the weights of one of ``PARTS`` lie: speech and fusion exist once for each speech encoder."""
+    own = speech_encoder != SPEECH_ENCODERS[0] and part in ("speech", "fusion")
+    return folder / (f"{part}-{speech_encoder}.safetensors" if own else f"{part}.safetensors")
+
+
+def check(folder: Path, speech_encoder: str) -> None:
+    """Raise ``WeightsError`` for a file that another speech encoder than the paper's needs and that is not there."""
+    if speech_encoder not in SPEECH_ENCODERS:
+        raise WeightsError(
+            f"There is no speech encoder {speech_encoder!r}; choose one of {', '.join(SPEECH_ENCODERS)}."
+        )
+    stages = {"speech": speech_encoder, "fusion": f"fusion --speech-encoder {speech_encoder}"}
+    for part, stage in stages.items():
+        needed = part_path(folder, part, speech_encoder)
+        if not needed.is_file():
+            raise WeightsError(
+                f"The speech encoder {speech_encoder} needs {needed.name}, which is not in {folder}. "
+                f"`python -m train {stage}` makes it; the speech encoder {SPEECH_ENCODERS[0]} works without."
+            )
+
+
+def save(path: Path, state: dict[str, Tensor], config: dict, half: bool = True) -> None:
+    """Write tensors, in float16 where ``half``, with ``config`` in the file's header."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
+        for name, value in state.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata={"format": FORMAT, "config": json.dumps(config)})
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """Read tensors (as float32) and config; a damaged or foreign file raises ``WeightsError``."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} cannot be read ({error}); fetch the repository's weights again.") from error
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path.name} is no {FORMAT} file; fetch the weights that belong to this version.")
+    floats = {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
+    return floats, json.loads(metadata["config"])
+
+
+def fill(module: torch.nn.Module, state: dict[str, Tensor], name: str, partial: bool = False) -> None:
+    """Load ``state`` into ``module``; ``partial`` admits tensors that keep what they have."""
+    try:
+        result = module.load_state_dict(state, strict=not partial)
+    except RuntimeError as error:
+        raise WeightsError(f"The {name} weights do not fit this version of the model: {error}") from error
+    if result.unexpected_keys:
+        raise WeightsError(f"The {name} weights hold tensors this version does not know: {result.unexpected_keys}")
