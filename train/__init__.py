@@ -1,0 +1,1 @@
+"""Training of the encoders and the fusion: ``python -m train --help``."""

@@ -1,0 +1,224 @@
+"""HFF or a rival on dialogues: a video is a sequence of utterances, an utterance one step of the time grid.
+
+Every model gets the same inputs: each utterance's features, normalised, and beside them their mean over the
+video, since what a speaker says elsewhere tells about the utterance in question (Poria et al., ACL 2017). HFF and
+the rivals that have a state at every step read the whole sequence; the others read one utterance at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hff.config import MODALITIES, HFFConfig
+from hff.model import HFF
+from train.benchmark_leaks import Leak, exchanged
+from train.corpora.mmsa import Utterances
+from train.loop import Plan, fit
+from train.losses import ALONE_WEIGHT, EXPERT_WEIGHT, KL_WEIGHT, VARIANCE_WEIGHT, brier, expert_loss, variance_nll
+
+LIMIT = 4.0  # standard deviations beyond which a normalised feature is cut
+SMOOTHING = 0.1
+Build = Callable[[HFFConfig], nn.Module]  # of HFF or a rival
+
+
+PLAN = Plan(
+    epochs=15, learning_rate=2e-3, weight_decay=0.05, batch_size=8, patience=1000, schedule="cosine", bf16=False
+)  # batches of videos
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model of a few hundred to a few thousand utterances is built and trained; chosen by cross-validation."""
+
+    d_model: int = 32
+    layers: int = 1
+    heads: int = 4
+    dropout: float = 0.3
+    classifier_dropout: float = 0.5
+    input_dropout: float = 0.4
+    plan: Plan = PLAN
+
+
+class Grades:
+    """Sentiment as classes: the two signs, or whole grades between which a label is shared.
+
+    The reading of a distribution over them is its mean, so that one softmax gives the sign, its strength and an error.
+    """
+
+    def __init__(self, labels: np.ndarray) -> None:
+        values = np.unique(labels)
+        self.graded = len(values) > 2
+        self.values = np.arange(np.floor(values[0]), np.ceil(values[-1]) + 1) if self.graded else values
+        if len(self.values) < 2:
+            self.values = np.array([values[0], values[0] + 1])
+        self.names = tuple(f"{value:g}" for value in self.values)
+
+    def targets(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (N,) -> distributions (N,C) whose mean is the label, over the two grades next to it."""
+        position = np.interp(labels, self.values, np.arange(len(self.values)))
+        return np.clip(1 - np.abs(position[:, None] - np.arange(len(self.values))), 0, 1).astype(np.float32)
+
+    def reading(self, probabilities: np.ndarray) -> np.ndarray:
+        """Distributions (N,C) -> their means (N,)."""
+        return probabilities @ self.values
+
+
+@dataclass
+class Dialogues:
+    """A padded batch of V videos with T utterances at most."""
+
+    inputs: dict[str, Tensor]  # as HFF.forward takes them: three (V,T,d), present (V,T,M)
+    target: Tensor  # (V,T,C)
+    valid: Tensor  # (V,T)
+
+    def to(self, device: torch.device) -> Dialogues:
+        moved = {name: value.to(device) for name, value in self.inputs.items()}
+        return Dialogues(moved, self.target.to(device), self.valid.to(device))
+
+
+class DialogueModel(nn.Module):
+    """A fusion model behind the normalisation of its inputs; logits for every utterance."""
+
+    def __init__(self, build: Build, recipe: Recipe, grades: Grades, training: Utterances, leaks: list[Leak]) -> None:
+        """Means and deviations are those of ``training``; leaking columns get no mean over the video."""
+        super().__init__()
+        sizes = {f"{m}_dim": 2 * training.features[m].shape[1] for m in MODALITIES}
+        config = HFFConfig(
+            labels=grades.names, d_model=recipe.d_model, layers=recipe.layers, heads=recipe.heads,
+            dropout=recipe.dropout, classifier_dropout=recipe.classifier_dropout, **sizes,
+        )  # fmt: skip
+        self.fusion = build(config)
+        self.dropout = nn.Dropout(recipe.input_dropout)
+        for m in MODALITIES:
+            x = compress(torch.from_numpy(training.features[m]))
+            self.register_buffer(f"{m}_mean", x.mean(0))
+            self.register_buffer(f"{m}_std", x.std(0, correction=0).clamp_min(1e-3))
+            # Exchange spoils single utterances; over a whole video the leak would still show.
+            honest = torch.ones(x.shape[1])
+            for leak in leaks:
+                honest[: leak.columns * (leak.modality == m)] = 0
+            self.register_buffer(f"{m}_honest", honest)
+        self.sequential = self._has_steps(config)
+
+    def _has_steps(self, config: HFFConfig) -> bool:
+        features = {m: torch.zeros(1, 1, size) for m, size in zip(MODALITIES, config.input_dims, strict=True)}
+        with torch.no_grad():
+            output = self.fusion(**features, present=torch.ones(1, 1, len(MODALITIES), dtype=torch.bool))
+        return output.step_logits is not None
+
+    def forward(self, batch: Dialogues) -> tuple[Tensor, object | None]:
+        """Logits of the batch's valid utterances (N,C), and the fusion's whole output where it read sequences."""
+        features = {m: self._with_context(m, batch.inputs[m], batch.valid) for m in MODALITIES}
+        present = batch.inputs["present"]
+        if self.sequential:
+            output = self.fusion(**features, present=present, with_attention=False)
+            return output.step_logits[0][batch.valid].float(), output
+        alone = {m: x[batch.valid][:, None] for m, x in features.items()}
+        return self.fusion(**alone, present=present[batch.valid][:, None]).logits[0].float(), None
+
+    def _with_context(self, modality: str, x: Tensor, valid: Tensor) -> Tensor:
+        """(V,T,d) -> (V,T,2d): each utterance's normalised features and their mean over the video."""
+        mean, std, honest = (getattr(self, f"{modality}_{name}") for name in ("mean", "std", "honest"))
+        x = ((compress(x) - mean) / std).clamp(-LIMIT, LIMIT)
+        there = valid[..., None].float()
+        video = (x * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp_min(1) * honest
+        return self.dropout(torch.cat([x, video.expand_as(x)], dim=-1))
+
+
+def compress(x: Tensor) -> Tensor:
+    """Signed logarithm: energies and pitch statistics have long tails; small values pass nearly unchanged."""
+    return x.sign() * x.abs().log1p()
+
+
+def loss(model: DialogueModel, batch: Dialogues) -> Tensor:
+    """Cross-entropy of every utterance; for HFF also what its sigma^2 and alpha are trained to (``train.losses``)."""
+    logits, output = model(batch)
+    target = batch.target[batch.valid]
+    value = F.cross_entropy(logits, target, label_smoothing=SMOOTHING)
+    if not isinstance(model.fusion, HFF):
+        return value
+    there = batch.inputs["present"][batch.valid]
+    alone = output.alone_logits[batch.valid].float()  # (N,M,C)
+    truth = target.argmax(-1)[:, None].expand(there.shape)
+    wanted = target[:, None].expand_as(alone)
+    each = F.cross_entropy(alone.flatten(0, 1), wanted.flatten(0, 1), reduction="none").view_as(there.float())
+    variance = output.variance[batch.valid].float().clamp_min(1e-6)
+    error = brier(alone.detach().softmax(-1), truth)
+    expert = expert_loss(output.alpha[batch.valid].float(), alone.softmax(-1), truth[:, 0])
+    by_modality = ALONE_WEIGHT * each + VARIANCE_WEIGHT * variance_nll(variance, error)
+    return value + by_modality[there].mean() + EXPERT_WEIGHT * expert.mean() + KL_WEIGHT * model.fusion.kl()
+
+
+def batches(
+    utterances: Utterances, grades: Grades, size: int, rng: np.random.Generator | None = None
+) -> Iterator[Dialogues]:
+    """Batches of ``size`` videos, in order, or in random order where ``rng`` is given."""
+    names = list(dict.fromkeys(utterances.videos))
+    rows = {name: [] for name in names}
+    for i, name in enumerate(utterances.videos):
+        rows[name].append(i)
+    targets = grades.targets(utterances.labels)
+    present = np.stack([(utterances.features[m] != 0).any(1) | (m == "text") for m in MODALITIES], axis=1)
+    if rng is not None:
+        names = [names[i] for i in rng.permutation(len(names))]
+    columns = utterances.features | {"present": present, "target": targets}
+    for first in range(0, len(names), size):
+        chosen = [rows[name] for name in names[first : first + size]]
+        padded = {key: _padded([values[i] for i in chosen]) for key, values in columns.items()}
+        target = padded.pop("target")
+        yield Dialogues(padded, target, padded["present"].any(-1))
+
+
+def _padded(sequences: list[np.ndarray]) -> Tensor:
+    return nn.utils.rnn.pad_sequence([torch.from_numpy(x) for x in sequences], batch_first=True)
+
+
+def train(
+    build: Build,
+    recipe: Recipe,
+    grades: Grades,
+    training: Utterances,
+    leaks: list[Leak],
+    seed: int,
+    folder: Path,
+    device: torch.device,
+) -> DialogueModel:
+    """Train for the recipe's number of epochs; the log and the weights are in ``folder``."""
+    plan = replace(recipe.plan, seed=seed)
+    torch.manual_seed(seed)
+    model = DialogueModel(build, recipe, grades, training, leaks)
+    count = -(-len(set(training.videos)) // plan.batch_size)
+
+    reached = 0
+
+    def of_epoch(epoch: int) -> Iterator[Dialogues]:
+        nonlocal reached
+        reached = epoch
+        rng = np.random.default_rng([seed, epoch])
+        spoilt = replace(training, features=exchanged(training.features, leaks, rng))
+        return (batch.to(device) for batch in batches(spoilt, grades, plan.batch_size, rng))
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        # The number of epochs comes from cross-validation: the last epoch's weights are the ones to keep.
+        return {"score": float(reached)}
+
+    with contextlib.redirect_stdout(io.StringIO()):  # hundreds of short runs: their lines are in each log.csv
+        fit(model, of_epoch, count, loss, validate, plan, folder, device)
+    return model
+
+
+@torch.no_grad()
+def predict(model: DialogueModel, utterances: Utterances, grades: Grades, device: torch.device) -> np.ndarray:
+    """Distributions (N,C) in the order of ``utterances``."""
+    model.eval()
+    parts = [model(batch.to(device))[0].softmax(-1).cpu() for batch in batches(utterances, grades, 16)]
+    return torch.cat(parts).numpy()

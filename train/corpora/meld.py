@@ -1,0 +1,34 @@
+"""MELD: lines of the series Friends, one utterance at a time (Poria et al. 2019).
+
+Layouts read: ``text/meld_{train,dev,test}.csv``, or the public ``{train,dev,test}_sent_emo.csv``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from train.corpora.base import Sentence, find, hold_out, label, read_rows, target
+
+LICENCE = "GPL-3.0"
+SOURCE = "github.com/declare-lab/MELD (data/MELD/*_sent_emo.csv)"
+_OURS = {
+    "neutral": "neutral", "joy": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
+    "disgust": "disgusted", "surprise": "surprised",
+}  # fmt: skip
+# The public files hold Windows-1252 punctuation read as control characters.
+_PUNCTUATION = str.maketrans(
+    {"\x91": "'", "\x92": "'", "\x93": '"', "\x94": '"', "\x85": "...", "\x97": " - ", "’": "'"}
+)
+
+
+def load(root: Path) -> list[Sentence]:
+    sentences = []
+    for name, split in (("train", "train"), ("dev", "validation"), ("test", "test")):
+        path = find(root, [f"text/meld_{name}.csv", f"{name}_sent_emo.csv"], "MELD", SOURCE)
+        sentences += [
+            Sentence(
+                row["Utterance"].translate(_PUNCTUATION), target([label(_OURS, row["Emotion"], path)]), "meld", split
+            )
+            for row in read_rows(path, needed=("Utterance", "Emotion"))
+        ]
+    return hold_out(sentences)

@@ -1,0 +1,219 @@
+"""Trimodal utterance features in the layout of MMSA (github.com/thuiar/MMSA), as of CMU-MOSI and CMU-MOSEI.
+
+A pickle of ``{"train": split, "valid": split, "test": split}``, ``test`` where there is one; a split is a dictionary of
+
+    id                     N names VIDEO$_$SEGMENT; the segment's number orders the utterances of a video
+    raw_text               N transcripts (only needed where words are encoded anew)
+    text, audio, vision    (N,d) or (N,L,d) features; frames of L that are all zeros are padding
+    regression_labels      (N,) sentiment, graded (-3 to 3) or only its sign (-1, 1)
+
+Pickles can run any code when they are read, so only arrays and plain values are admitted.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from train.corpora.base import CorpusError, find
+
+LICENCE = "CMU, research use"
+SOURCE = (
+    "github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK, or as MMSA's feature files from github.com/thuiar/MMSA; "
+    "the first features: github.com/declare-lab/contextual-utterance-level-multimodal-sentiment-analysis"
+)
+FEATURES = {"speech": "audio", "text": "text", "vision": "vision"}  # our name and the layout's
+LABELS = "regression_labels"
+REQUIRED = ("train", "valid")
+SEPARATOR = "$_$"
+FOLDS = 5
+FOLD_SEED = 0
+
+
+@dataclass
+class Utterances:
+    """One split: N utterances, those of a video together and in the order they were said."""
+
+    ids: list[str]
+    texts: list[str]  # empty where the file has no transcripts
+    features: dict[str, np.ndarray]  # "speech", "text", "vision": (N,d) float32
+    labels: np.ndarray  # (N,) float32, sentiment
+    videos: list[str] = field(init=False)  # N names
+
+    def __post_init__(self) -> None:
+        self.videos = [name.rsplit(SEPARATOR, 1)[0] for name in self.ids]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def load(root: Path) -> list[str]:
+    """The names of CMU-MOSI's utterances under ``root``, of all splits."""
+    path = find(root, ["mosi/*.pkl", "MOSI/**/*.pkl"], "CMU-MOSI", SOURCE)
+    return [name for split in read(path).values() for name in split.ids]
+
+
+def read(path: Path) -> dict[str, Utterances]:
+    """The splits of a feature file; a ``CorpusError`` says what is missing or wrong in it."""
+    stored = _unpickle(path)
+    if not isinstance(stored, dict):
+        raise CorpusError(f"{path.name} holds a {type(stored).__name__}, not a dictionary of splits {REQUIRED}.")
+    missing = [name for name in REQUIRED if name not in stored]
+    if missing:
+        raise CorpusError(f"{path.name} has no split {' and no '.join(missing)}; found: {sorted(map(str, stored))}.")
+    splits = {
+        name: _split(stored[name], f"{path.name}, split {name}")
+        for name in (*REQUIRED, "test")
+        if stored.get(name) is not None
+    }
+    for modality in FEATURES:
+        sizes = {name: split.features[modality].shape[1] for name, split in splits.items()}
+        if len(set(sizes.values())) > 1:
+            raise CorpusError(f"{path.name}: {FEATURES[modality]} features differ in size between splits: {sizes}.")
+    labels = splits["train"].labels
+    if not labels.min() < 0 < labels.max():
+        raise CorpusError(
+            f"{path.name}, split train: {LABELS} reach from {labels.min():g} to {labels.max():g}; sentiment must be "
+            "signed, below 0 for negative and above 0 for positive."
+        )
+    return splits
+
+
+def joined(*splits: Utterances) -> Utterances:
+    """Several splits as one."""
+    return Utterances(
+        [name for s in splits for name in s.ids],
+        [text for s in splits for text in s.texts] if all(s.texts for s in splits) else [],
+        {m: np.concatenate([s.features[m] for s in splits]) for m in splits[0].features},
+        np.concatenate([s.labels for s in splits]),
+    )
+
+
+def chosen(utterances: Utterances, mask: np.ndarray) -> Utterances:
+    """Those utterances where ``mask`` (N,) holds."""
+    rows = np.flatnonzero(mask)
+    return Utterances(
+        [utterances.ids[i] for i in rows],
+        [utterances.texts[i] for i in rows] if utterances.texts else [],
+        {m: x[rows] for m, x in utterances.features.items()},
+        utterances.labels[rows],
+    )
+
+
+def folds(utterances: Utterances, count: int = FOLDS) -> Iterator[np.ndarray]:
+    """Masks (N,) of the utterances held out, ``count`` times: every video is held out once, and whole."""
+    names = sorted(set(utterances.videos))
+    if len(names) < count:
+        raise CorpusError(f"{len(names)} videos are too few to be split into {count} folds.")
+    order = np.random.default_rng(FOLD_SEED).permutation(len(names))
+    fold = {names[i]: n % count for n, i in enumerate(order)}
+    of = np.array([fold[video] for video in utterances.videos])
+    for number in range(count):
+        yield of == number
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Admits what an array is rebuilt from, and nothing else that would have to be imported."""
+
+    def find_class(self, module: str, name: str):
+        rebuild, scalar = (value.__reduce__()[0] for value in (np.empty(0), np.float32(0)))
+        from_buffer = np.empty(0).__reduce_ex__(5)[0]
+        admitted = {
+            ("multiarray", "_reconstruct"): rebuild,
+            ("multiarray", "scalar"): scalar,
+            ("numeric", "_frombuffer"): from_buffer,
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+        }
+        # The modules have moved between versions of NumPy: numpy.core, numpy._core.
+        package, _, last = module.rpartition(".")
+        where = last if package in ("numpy.core", "numpy._core") else module
+        if (where, name) in admitted:
+            return admitted[where, name]
+        if (module, name) == ("_codecs", "encode"):
+            return _encode
+        raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """What pickles of protocol 2 rebuild bytes with."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in {encoding} are not admitted")
+    return text.encode(encoding)
+
+
+def _unpickle(path: Path):
+    try:
+        with path.open("rb") as file:
+            return _ArraysOnly(file, encoding="latin1").load()
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be opened ({error.strerror}). Feature files: {SOURCE}.") from error
+    except Exception as error:  # a damaged or hostile pickle can raise anything
+        raise CorpusError(
+            f"{path.name} cannot be read as a pickle of NumPy arrays and plain values ({error}). "
+            "For safety nothing else is loaded from a pickle; save the features as arrays."
+        ) from error
+
+
+def _split(stored, where: str) -> Utterances:
+    if not isinstance(stored, dict):
+        raise CorpusError(f"{where}: a {type(stored).__name__}, not a dictionary.")
+    missing = [key for key in ("id", *FEATURES.values(), LABELS) if key not in stored]
+    if missing:
+        raise CorpusError(f"{where}: no key {', '.join(missing)}; found: {', '.join(sorted(map(str, stored)))}.")
+    ids = [str(name) for name in stored["id"]]
+    if not ids:
+        raise CorpusError(f"{where}: there is no utterance in it.")
+    texts = [str(text) for text in stored.get("raw_text", ())]
+    labels = _array(stored[LABELS], f"{where}, {LABELS}").reshape(-1)
+    if not labels.any():
+        raise CorpusError(f"{where}: {LABELS} are all 0.")
+    features = {ours: _features(stored[theirs], f"{where}, {theirs}") for ours, theirs in FEATURES.items()}
+    lengths = {FEATURES[m]: len(x) for m, x in features.items()} | {LABELS: len(labels)}
+    lengths |= {"raw_text": len(texts)} if texts else {}
+    wrong = {key: length for key, length in lengths.items() if length != len(ids)}
+    if wrong:
+        raise CorpusError(f"{where}: {len(ids)} ids, but {', '.join(f'{n} of {key}' for key, n in wrong.items())}.")
+    order = _order(ids, where)
+    return Utterances(
+        [ids[i] for i in order],
+        [texts[i] for i in order] if texts else [],
+        {m: x[order] for m, x in features.items()},
+        labels[order],
+    )
+
+
+def _order(ids: list[str], where: str) -> list[int]:
+    """Utterances by video, then by number."""
+
+    def key(i: int) -> tuple[str, float]:
+        video, separator, segment = ids[i].rpartition(SEPARATOR)
+        try:
+            return (video if separator else ids[i]), float(segment)
+        except ValueError:
+            raise CorpusError(f"{where}: id {ids[i]!r} is not of the form VIDEO{SEPARATOR}NUMBER.") from None
+
+    return sorted(range(len(ids)), key=key)
+
+
+def _features(values, where: str) -> np.ndarray:
+    """(N,d) as it is, (N,L,d) as the mean of its frames, less those of padding."""
+    x = _array(values, where)
+    if x.ndim == 3:
+        there = (x != 0).any(-1, keepdims=True)
+        x = (x * there).sum(1) / np.maximum(there.sum(1), 1)
+    if x.ndim != 2 or not x.shape[1]:
+        raise CorpusError(f"{where}: shape {np.shape(values)}, expected (N,d) or (N,L,d).")
+    return x.astype(np.float32)
+
+
+def _array(values, where: str) -> np.ndarray:
+    try:
+        x = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise CorpusError(f"{where}: not an array of numbers ({error}).") from error
+    return np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)  # logarithms of silence are -inf in MOSI's own files

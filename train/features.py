@@ -1,0 +1,192 @@
+"""Cached features for the fusion's training: each item clean and at many severities of damage.
+
+``python -m train features --data DIR --out DIR [--speech-encoder whisper]``. The encoders are frozen by now, so each
+item passes them once per variant, through the app's own path (``hff.clip``): damage is done to the raw input, the voice
+is looked for again in the damaged sound, and what the encoder then sees is what the app would see.
+
+One safetensors file per modality and split, holding for N items with V variants
+    speech  features (N,V,T,128), there (N,V,T), length (N,)
+    text    features (N,V,768)
+    vision  features (N,V,2,512), two views of each face; (N,V,1,512) outside training
+and for all: label (N,), severity (N,V); variant 0 is untouched. The split ``unseen`` holds test items under
+kinds of damage that nothing was trained on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from hff import corruption, weights
+from hff.analysis import load_encoders
+from hff.clip import Encoders, encode_speech, encode_vision, step_count
+from hff.config import MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
+from hff.result import FaceSeen
+from hff.text import BATCH
+from hff.voice import voiced_segments
+from train import provenance, record
+from train.corpora import fer, goemotions, meld, ravdess
+from train.corpora.base import load_found
+from train.vision import random_view
+
+SPLITS = ("fusion", "validation", "test", "unseen")
+VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
+PER_CLASS = {"fusion": 600, "validation": 150, "test": 250, "unseen": 250}  # texts and faces at most, of each label
+SEEN = {"speech": corruption.SPEECH, "text": corruption.TEXT, "vision": corruption.FACE}
+MAX_STEPS = 12  # steps of a recording kept
+
+
+def items_of(split: str) -> str:
+    """The corpora's split that this one's items come from."""
+    return "test" if split == "unseen" else split
+
+
+def damage(modality: str, split: str, item, severity: float, rng: np.random.Generator):
+    """A wave, text or face damaged in a random one of the split's kinds; untouched at severity 0."""
+    if severity <= 0:
+        return item
+    kinds = (corruption.UNSEEN if split == "unseen" else SEEN)[modality]
+    return kinds[str(rng.choice(list(kinds)))](item, severity, rng)
+
+
+def severities(split: str, rng: np.random.Generator) -> np.ndarray:
+    """0 for the untouched variant, then random over (0,1], evenly spread and always reaching 1 in evaluation."""
+    count = VARIANTS[split] - 1
+    if split == "fusion":
+        return np.concatenate([[0], (np.arange(count) + rng.random(count)) / count])
+    return np.linspace(0, 1, count + 1)
+
+
+def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
+    # The few held-back actors alone would be learned by heart, so the encoder's own join them in training.
+    wanted = (split, "train") if split == "fusion" else (items_of(split),)
+    items = [u for u in ravdess.load(data) if u.split in wanted]
+    count = VARIANTS[split]
+    if split == "fusion" and count % 2:
+        raise ValueError(f"VARIANTS['fusion'] must be even, not {count}: half of them stand for the other half.")
+    features = torch.zeros(len(items), count, MAX_STEPS, 128)
+    there = torch.zeros(len(items), count, MAX_STEPS, dtype=torch.bool)
+    severity = torch.zeros(len(items), count)
+    for n, item in enumerate(_progress(items, f"speech {split}")):
+        own = count // 2 if item.split == "train" else count
+        severity[n] = torch.from_numpy(severities(split, rng))
+        for v in range(own):
+            wave = damage("speech", split, item.wave, float(severity[n, v]), rng)
+            steps = min(MAX_STEPS, step_count(len(wave) / SAMPLE_RATE))
+            x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
+            features[n, v, : len(x)], there[n, v, : len(x)] = x, present
+        features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
+        severity[n, own:] = severity[n, : count - own]
+    return {
+        "features": features, "there": there, "severity": severity,
+        "label": torch.tensor([u.label for u in items]),
+        "length": torch.tensor([min(MAX_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
+        "held_out": torch.tensor([u.split != "train" for u in items]),
+    }  # fmt: skip
+
+
+def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
+    found = load_found((goemotions, meld), data)
+    sentences = [s for s in found if s.split == items_of(split) and s.target.max() > 0.99]
+    items = [sentences[i] for i in _balanced([s.label for s in sentences], PER_CLASS[split], rng)]
+    fixed = [(words, 0) for words in ravdess.SENTENCES.values()]
+    pairs = [(s.text, s.label) for s in items] + fixed
+    levels = np.stack([severities(split, rng) for _ in pairs])
+    damaged = [
+        damage("text", split, words, float(level), rng)
+        for (words, _), row in zip(pairs, levels, strict=True)
+        for level in row
+    ]
+    # A text with no word left is an absent text, which training drops in by itself.
+    features = _text_features(encoders, [words or "[MASK]" for words in damaged], f"text {split}")
+    return {
+        "features": features.unflatten(0, levels.shape), "severity": torch.from_numpy(levels).float(),
+        "label": torch.tensor([label for _, label in pairs]),
+        "fixed": torch.tensor([False] * len(items) + [True] * len(fixed)),
+    }  # fmt: skip
+
+
+@torch.inference_mode()
+def _text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
+    """(N,768) as ``hff.clip.encode_text`` gives them, batched by length so that little is padding."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    features = torch.zeros(len(texts), encoders.text.feature_dim)
+    for part in _progress(np.array_split(order, max(1, len(order) // BATCH)), name):
+        features[part] = encoders.text.features([texts[i] for i in part]).cpu()
+    return features
+
+
+def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
+    faces = fer.load(data)
+    index = np.flatnonzero(faces.splits == items_of(split))
+    index = index[_balanced(faces.labels[index], PER_CLASS[split], rng)]
+    views = 2 if split == "fusion" else 1
+    features, severity = [], []
+    for i in _progress(index, f"vision {split}"):
+        levels = severities(split, rng)
+        crops = []
+        for level in levels:
+            for _ in range(views):
+                view = random_view(faces.images[i], rng) if split == "fusion" else faces.images[i]
+                crops.append(damage("vision", split, np.ascontiguousarray(view), float(level), rng))
+        seen = [FaceSeen(0.5 * n, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
+        features.append(encode_vision(encoders.vision, seen, len(seen))[0].unflatten(0, (-1, views)))
+        severity.append(torch.from_numpy(levels))
+    return {
+        "features": torch.stack(features), "severity": torch.stack(severity).float(),
+        "label": torch.from_numpy(faces.labels[index]),
+    }  # fmt: skip
+
+
+def _balanced(labels, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of at most ``most`` random items of each label."""
+    labels = np.asarray(labels)
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
+
+
+def _progress(items, name: str) -> Iterator:
+    for number, item in enumerate(items):
+        if number % 500 == 0:
+            print(f"features: {name} {number}/{len(items)}", flush=True)
+        yield item
+
+
+def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:
+    """A cached set, features as float32."""
+    stored = load_file(record.used("features", folder / f"{modality}-{split}.safetensors"))
+    return stored | {"features": stored["features"].float()}
+
+
+def folder_of(out: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:
+    """Where the features lie: a folder for each speech encoder."""
+    return out / ("features" if speech_encoder == SPEECH_ENCODERS[0] else f"features-{speech_encoder}")
+
+
+def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_encoder: str = SPEECH_ENCODERS[0]) -> None:
+    """Write every modality and split that is not there yet, from the encoders in ``out / "weights"``.
+
+    Words and faces are copied where another speech encoder's features have them already.
+    """
+    encoders = load_encoders(out / "weights", device, speech_encoder)
+    folder = folder_of(out, speech_encoder)
+    folder.mkdir(parents=True, exist_ok=True)
+    provenance.check(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in MODALITIES})
+    for modality, build in (("speech", speech), ("text", text), ("vision", vision)):
+        for number, split in enumerate(SPLITS):
+            path = folder / f"{modality}-{split}.safetensors"
+            if path.exists():
+                continue
+            part = path.with_suffix(".part")  # so that a kill while writing leaves nothing that looks finished
+            same = folder_of(out) / path.name
+            if modality != "speech" and same.exists():
+                shutil.copyfile(same, part)
+            else:
+                stored = build(encoders, data, split, np.random.default_rng([seed, number]))
+                save_file(stored | {"features": stored["features"].half().contiguous()}, part)
+            part.replace(path)

@@ -1,0 +1,116 @@
+"""What the fusion is trained to: the emotion, and uncertainties that mean something."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hff.model import HFF, FusionOutput
+
+STEP_WEIGHT = 0.3  # of the loss at every step, so that the reading is good before the clip ends
+ALONE_WEIGHT = 0.5  # of each modality's own classification
+VARIANCE_WEIGHT = 0.3
+RANK_WEIGHT = 0.5  # of ordinality between two versions of one clip
+ACROSS_WEIGHT = 1.0  # of ordinality between different clips
+EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert
+EVEN_WEIGHT = 0.1  # of alpha's entropy: no modality is trusted more than there is reason to
+KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
+RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
+SMOOTHING = 0.05
+
+
+def brier(probabilities: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of probabilities (...,C) from the one-hot target (...): 0 right and sure, 2 wrong and sure."""
+    return (probabilities - F.one_hot(target, probabilities.shape[-1])).square().sum(-1)
+
+
+def variance_nll(variance: Tensor, error: Tensor) -> Tensor:
+    """Heteroscedastic Gaussian loss (Kendall & Gal 2017): least where sigma^2 is the expected squared error."""
+    return error / variance + variance.log()
+
+
+def rank_loss(variance: Tensor, severity: Tensor, twin_variance: Tensor, twin_severity: Tensor) -> Tensor:
+    """Ordinality (after COLD Fusion): the more damaged of two versions of one input has the larger sigma^2."""
+    gap = twin_severity - severity
+    behind = gap.sign() * (variance.log() - twin_variance.log()) + RANK_MARGIN * gap.abs()
+    return F.softplus(behind) * gap.abs()
+
+
+def rank_across_clips(variance: Tensor, severity: Tensor, present: Tensor) -> Tensor:
+    """``rank_loss`` of every clip with every other: sigma^2 must follow damage whoever speaks.
+
+    variance, severity, present (B,T,M) -> scalar; a clip counts with its means over the steps of a modality.
+    """
+    steps = present.sum(1).clamp_min(1)
+    variance, severity = (variance * present).sum(1) / steps, (severity * present).sum(1) / steps
+    variance = variance.clamp_min(1e-6)
+    there = present.any(1)
+    pairs = rank_loss(variance[:, None], severity[:, None], variance[None], severity[None])
+    return _mean_where(pairs, there[:, None] & there[None])
+
+
+def expert_loss(alpha: Tensor, alone: Tensor, target: Tensor) -> Tensor:
+    """Mixture of experts (Jacobs et al. 1991): alpha must choose the modality that is right on its own.
+
+    alpha (...,M), alone probabilities (...,M,C) and target (...,) -> (...,). Only alpha is moved by it.
+    """
+    right = alone.detach().gather(-1, target[..., None, None].expand(*alone.shape[:-1], 1)).squeeze(-1)
+    return -(alpha * right).sum(-1).clamp_min(1e-6).log()
+
+
+def negative_entropy(alpha: Tensor) -> Tensor:
+    """(...,M) -> (...,), least where every present modality weighs the same."""
+    return torch.xlogy(alpha, alpha.clamp_min(1e-6)).sum(-1)
+
+
+def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp_min(1)
+
+
+def fusion_loss(
+    model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, twins: int
+) -> Tensor:
+    """The whole loss of a batch whose last ``twins`` clips are its first ones at other severities.
+
+    target (B,), present (B,T,M), severity (B,T,M).
+    """
+    steps = output.step_logits.shape[2]
+    valid = present.any(-1)
+    logits = output.logits[0].float()
+    emotion = F.cross_entropy(logits, target, label_smoothing=SMOOTHING)
+    by_step = target[:, None].expand(-1, steps)
+    step = F.cross_entropy(output.step_logits[0].float().flatten(0, 1), by_step.flatten(), reduction="none")
+    by_modality = by_step[..., None].expand(*by_step.shape, present.shape[-1])
+    alone_logits = output.alone_logits.float()
+    alone = F.cross_entropy(alone_logits.flatten(0, 2), by_modality.flatten(), reduction="none").view_as(severity)
+    variance = output.variance.float().clamp_min(1e-6)
+    error = brier(alone_logits.detach().softmax(-1), by_modality)
+    loss = (
+        emotion
+        + STEP_WEIGHT * _mean_where(step.view_as(valid), valid)
+        + ALONE_WEIGHT * _mean_where(alone, present)
+        + VARIANCE_WEIGHT * _mean_where(variance_nll(variance, error), present)
+        + EXPERT_WEIGHT * _mean_where(expert_loss(output.alpha.float(), alone_logits.softmax(-1), by_step), valid)
+        + ACROSS_WEIGHT * rank_across_clips(variance, severity, present)
+        + EVEN_WEIGHT * _mean_where(negative_entropy(output.alpha.float()), valid)
+        + KL_WEIGHT * model.kl()
+    )
+    if twins:
+        both = present[:twins] & present[-twins:]
+        ranks = rank_loss(variance[:twins], severity[:twins], variance[-twins:], severity[-twins:])
+        loss = loss + RANK_WEIGHT * _mean_where(ranks, both)
+    return loss
+
+
+def expected_calibration_error(probabilities: Tensor, target: Tensor, bins: int = 15) -> float:
+    """ECE (Guo et al. 2017): mean gap between confidence and accuracy over equal-width bins of confidence."""
+    confidence, guess = probabilities.max(-1)
+    right = (guess == target).float()
+    which = (confidence * bins).long().clamp_max(bins - 1)
+    gaps = [
+        (confidence[which == b].mean() - right[which == b].mean()).abs() * (which == b).float().mean()
+        for b in range(bins)
+        if (which == b).any()
+    ]
+    return float(torch.stack(gaps).sum())

@@ -1,0 +1,179 @@
+"""Class-paired clips: voice, words and face of one emotion from different people (DESIGN of the data).
+
+No open corpus holds face, voice and words of one person under the seven emotions at scale, so a clip is
+put together from cached features of items that share a label. Damage, missing modalities, partners that
+say nothing (neutral, or RAVDESS's fixed sentences) and partners that contradict are drawn in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hff.config import MODALITIES
+from hff.errors import HFFError
+from train import features
+
+LABELS = 7
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How clips are put together; shares are probabilities."""
+
+    damaged: float = 0.5  # per modality: a damaged variant instead of the clean one
+    partial: float = 0.3  # of damaged: only from some step on, as when a hand moves before the camera
+    dropped: float = 0.2  # per modality: absent from the whole clip
+    gaps: float = 0.1  # per step: no face found
+    unfeeling_text: float = 0.3  # neutral words whatever the emotion
+    unfeeling_face: float = 0.15
+    unfeeling_voice: float = 0.1
+    conflict: float = 0.08  # one modality of another emotion than the other two
+    held_out_voice: float = 0.7  # share of voices the speech encoder did not learn from
+
+
+CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling_face=0, unfeeling_voice=0,
+            conflict=0, held_out_voice=1)  # fmt: skip
+
+
+@dataclass
+class Batch:
+    """B clips of T steps; ``severity`` is that of each modality at each step."""
+
+    speech: Tensor  # (B,T,128)
+    text: Tensor  # (B,T,768)
+    vision: Tensor  # (B,T,512)
+    present: Tensor  # (B,T,M) bool
+    severity: Tensor  # (B,T,M)
+    target: Tensor  # (B,)
+    twins: int = 0  # the last ones are the first ones again, at other severities
+
+    def to(self, device: torch.device) -> Batch:
+        return self._each(lambda value: value.to(device, non_blocking=True))
+
+    def share(self, rank: int, size: int) -> Batch:
+        """The part of one of ``size`` processes: as many clips as each other's, twins with their originals."""
+        alone = len(self.target) - self.twins
+        if self.twins % size or alone % size:
+            raise HFFError(f"{alone} clips and {self.twins} twins cannot be shared equally by {size} processes.")
+        rows = torch.cat([
+            torch.arange(rank, self.twins, size), torch.arange(self.twins + rank, alone, size),
+            torch.arange(alone + rank, alone + self.twins, size),
+        ]).to(self.target.device)  # fmt: skip
+        return dataclasses.replace(self._each(lambda value: value[rows]), twins=self.twins // size)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return dataclasses.replace(self, **tensors)
+
+    def inputs(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in (*MODALITIES, "present")}
+
+
+@dataclass
+class Choice:
+    """One clip before its features are looked up: items, variants and presence."""
+
+    items: tuple[int, int, int]
+    variants: np.ndarray  # (T,M) variant index per step
+    present: np.ndarray  # (T,M)
+    target: int
+
+
+class PairedClips:
+    """The cached items of one split, by label, and clips drawn from them."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.stored = {m: features.load(folder, m, split) for m in MODALITIES}
+        self.by_label = {
+            m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(LABELS)] for m in MODALITIES
+        }
+        self.fixed_text = np.flatnonzero(self.stored["text"]["fixed"].numpy())
+        held = self.stored["speech"]["held_out"].numpy()
+        self.voices = {
+            kept: [items[held[items] == kept] for items in self.by_label["speech"]] for kept in (True, False)
+        }
+
+    def variants(self, modality: str) -> int:
+        return self.stored[modality]["severity"].shape[1]
+
+    def choose(self, rng: np.random.Generator, mix: Mix, label: int | None = None) -> Choice:
+        """Draw one clip."""
+        target = int(rng.integers(LABELS)) if label is None else label
+        labels = [target] * 3
+        for m, share in enumerate((mix.unfeeling_voice, mix.unfeeling_text, mix.unfeeling_face)):
+            if rng.random() < share:
+                labels[m] = 0
+        if rng.random() < mix.conflict and len(set(labels)) == 1:
+            labels[rng.integers(3)] = int(rng.integers(LABELS))
+        items = (
+            self._voice(labels[0], rng, mix),
+            self._words(labels[1], target, rng),
+            self._any("vision", labels[2], rng),
+        )
+        steps = int(self.stored["speech"]["length"][items[0]])
+        present = rng.random(3) >= mix.dropped
+        if not present.any():
+            present[rng.integers(3)] = True
+        if not present[0] and rng.random() < 0.3:
+            steps = int(rng.integers(1, 4))  # a typed sentence or a picture alone is a clip of one step
+        grid = np.broadcast_to(present, (steps, 3)).copy()
+        grid[:, 2] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
+        variants = np.zeros((steps, 3), int)
+        for m, modality in enumerate(MODALITIES):
+            if rng.random() < mix.damaged:
+                variants[:, m] = rng.integers(1, self.variants(modality))
+                if rng.random() < mix.partial:
+                    variants[: rng.integers(steps + 1), m] = 0
+        return Choice(items, variants, grid, target)
+
+    def twin(self, choice: Choice, rng: np.random.Generator) -> Choice:
+        """The same clip with every modality at another random severity."""
+        drawn = [rng.integers(0, self.variants(m)) for m in MODALITIES]
+        return Choice(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target)
+
+    def collate(self, choices: list[Choice], rng: np.random.Generator) -> Batch:
+        """Look the features up and pad to the longest clip."""
+        steps = max(len(c.present) for c in choices)
+        size = (len(choices), steps)
+        batch = Batch(
+            torch.zeros(*size, 128), torch.zeros(*size, 768), torch.zeros(*size, 512),
+            torch.zeros(*size, 3, dtype=torch.bool), torch.zeros(*size, 3), torch.tensor([c.target for c in choices]),
+        )  # fmt: skip
+        for b, choice in enumerate(choices):
+            length = len(choice.present)
+            t = torch.arange(length)
+            v = torch.from_numpy(choice.variants)
+            present = torch.from_numpy(choice.present.copy())
+            voice, words, face = choice.items
+            batch.speech[b, :length] = self.stored["speech"]["features"][voice, v[:, 0], t]
+            batch.text[b, :length] = self.stored["text"]["features"][words, v[:, 1]]
+            faces = self.stored["vision"]["features"]
+            view = torch.from_numpy(rng.integers(0, faces.shape[2], length))
+            batch.vision[b, :length] = faces[face, v[:, 2], view]
+            voiced = self.stored["speech"]["there"][voice, v[:, 0], t]
+            present[:, 0] &= voiced
+            if not present.any():
+                present[:, 1] = True  # a voice lost in noise, alone: the words stand in
+            batch.present[b, :length] = present
+            for m, modality in enumerate(MODALITIES):
+                batch.severity[b, :length, m] = self.stored[modality]["severity"][choice.items[m], v[:, m]]
+        return batch
+
+    def _any(self, modality: str, label: int, rng: np.random.Generator) -> int:
+        return int(rng.choice(self.by_label[modality][label]))
+
+    def _voice(self, label: int, rng: np.random.Generator, mix: Mix) -> int:
+        pool = self.voices[bool(rng.random() < mix.held_out_voice)][label]
+        return int(rng.choice(pool)) if len(pool) else self._any("speech", label, rng)
+
+    def _words(self, label: int, target: int, rng: np.random.Generator) -> int:
+        if label == 0 and target != 0 and rng.random() < 0.3:
+            return int(rng.choice(self.fixed_text))
+        return self._any("text", label, rng)

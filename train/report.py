@@ -1,0 +1,38 @@
+"""Tables of measured figures: a cell over several seeds, and tables added to those that stand beside the weights.
+
+A table is a dict with the keys title, note, command, columns and rows, as ``train.evaluate`` makes them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import mean, stdev
+
+from train import card
+from train.record import write_whole
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    """ "0.812 ± 0.010": mean and sample standard deviation; of one value the value alone."""
+    shown = f"{mean(values):.3f}"
+    return shown if len(values) < 2 else f"{shown} ± {stdev(values):.3f}"
+
+
+def as_text(table: dict) -> str:
+    """Title, Markdown table and note, for the terminal."""
+    return f"\n{table['title']}\n\n{card.table(table['columns'], table['rows'])}\n\n{table['note']}\n"
+
+
+def add_tables(path: Path, tables: list[dict]) -> None:
+    """Merge tables into ``metrics.json`` at ``path``: one with the title of another takes its place.
+
+    Everything else in the file stays. The model card beside it is written anew where ``train.evaluate`` has made one.
+    """
+    report = json.loads(path.read_text()) if path.exists() else {"tables": []}
+    by_title = {table["title"]: table for table in [*report["tables"], *tables]}
+    report["tables"] = list(by_title.values())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(report, indent=1) + "\n")
+    if "confusion" in report:
+        card.write(report, path.with_name("MODEL_CARD.md"))

@@ -1,0 +1,165 @@
+"""The speech encoder's training: MFCC and CNN on RAVDESS (seven of its classes) and EmoDB.
+
+``python -m train speech --data DIR --out DIR`` ; a few seconds an epoch once the recordings are prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchaudio
+from sklearn.metrics import recall_score
+from torch import Tensor, nn
+
+from hff import corruption
+from hff.clip import encode_speech, step_count
+from hff.config import EMOTIONS, SAMPLE_RATE
+from hff.speech import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
+from hff.voice import normalise_level, voiced_segments
+from train import quality
+from train.corpora import emodb, ravdess
+from train.corpora.base import Utterance, load_found
+from train.loop import Plan, fit
+
+PLAN = Plan(
+    epochs=120, learning_rate=1e-3, weight_decay=0.02, batch_size=64, schedule="cosine", average=0.995,
+    patience=120, bf16=False,
+)  # fmt: skip
+VARIANTS = 12  # differently damaged copies of each recording, the first untouched
+TIME_MASK, COEFFICIENT_MASK = 40, 6  # frames and coefficients hidden by SpecAugment (Park et al. 2019)
+MIXUP = 0.3  # Beta parameter (Zhang et al. 2018)
+SMOOTHING = 0.1
+
+Voiced = list[tuple[float, float]]  # s
+
+
+@dataclass
+class Recording:
+    """One utterance, ready for training: coefficients of each variant and where the voice is."""
+
+    coefficients: list[Tensor]  # each (N_MFCC, frames)
+    voiced: list[tuple[int, int]]  # first and last voiced frame of each variant
+    severity: list[float]  # of each variant's damage
+    label: int
+
+
+def variants(
+    utterance: Utterance, segments: Voiced, count: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, Voiced, float]]:
+    """``count`` copies of a recording at the common level, the first untouched: wave, where the voice is, severity."""
+    for number in range(count):
+        wave, speed = utterance.wave, 1.0
+        if number:
+            speed = rng.uniform(0.88, 1.14)
+            wave = torchaudio.functional.resample(
+                torch.from_numpy(wave), round(SAMPLE_RATE * speed / 100) * 100, SAMPLE_RATE
+            ).numpy()
+            speed = len(utterance.wave) / len(wave)
+        severity = rng.uniform(0, 1) if number % 2 else 0.0
+        if severity:
+            kind = rng.choice(list(corruption.SPEECH))
+            wave = corruption.SPEECH[kind](wave, severity, rng)
+        spans = [(a / speed, b / speed) for a, b in segments]
+        yield normalise_level(wave, spans), spans, severity
+
+
+def prepare(utterance: Utterance, rng: np.random.Generator) -> Recording | None:
+    """All variants of one recording; None where no voice is found."""
+    segments = voiced_segments(utterance.wave)
+    if not segments:
+        return None
+    coefficients, voiced, severities = [], [], []
+    for wave, spans, severity in variants(utterance, segments, VARIANTS, rng):
+        coefficients.append(mfcc(torch.from_numpy(wave)))
+        voiced.append((int(spans[0][0] * FRAMES_PER_SECOND), int(spans[-1][1] * FRAMES_PER_SECOND)))
+        severities.append(severity)
+    return Recording(coefficients, voiced, severities, utterance.label)
+
+
+def random_window(recording: Recording, rng: np.random.Generator) -> tuple[Tensor, float]:
+    """A window centred anywhere in the voiced part of a random variant (NaN outside), and its severity."""
+    variant = rng.integers(len(recording.coefficients))
+    x, (first, last) = recording.coefficients[variant], recording.voiced[variant]
+    start = int(rng.integers(first, max(last, first + 1))) - WINDOW_FRAMES // 2
+    window = torch.full((x.shape[0], WINDOW_FRAMES), float("nan"))
+    a, b = max(start, 0), min(start + WINDOW_FRAMES, x.shape[1])
+    window[:, a - start : b - start] = x[:, a:b]
+    return window, recording.severity[variant]
+
+
+def spec_augment(windows: Tensor, rng: np.random.Generator) -> Tensor:
+    """Hide a stretch of time and a band of coefficients in each window (NaN, so the mean takes over)."""
+    for window in windows:
+        start, width = rng.integers(WINDOW_FRAMES), rng.integers(TIME_MASK)
+        window[:, start : start + width] = float("nan")
+        start, width = rng.integers(1, window.shape[0]), rng.integers(COEFFICIENT_MASK)
+        window[start : start + width] = float("nan")
+    return windows
+
+
+def voices(utterance: Utterance) -> Voiced:
+    """Where the voice is, s; the whole recording if none was found (acted whispers)."""
+    return voiced_segments(utterance.wave) or [(0.0, len(utterance.wave) / SAMPLE_RATE)]
+
+
+def predict(model: SpeechEncoder, utterance: Utterance, voiced: Voiced) -> np.ndarray:
+    """Probabilities (C,) of a whole recording: the mean over its voiced steps, through the app's own path."""
+    steps = step_count(len(utterance.wave) / SAMPLE_RATE)
+    features, there = encode_speech(model, utterance.wave, voiced, steps)
+    with torch.inference_mode():
+        device = next(model.parameters()).device
+        return model.head(features[there].to(device)).float().softmax(-1).mean(0).cpu().numpy()
+
+
+def unweighted_recall(model: SpeechEncoder, utterances: list[tuple[Utterance, Voiced]]) -> float:
+    guess = [int(predict(model, u, voiced).argmax()) for u, voiced in utterances]
+    return float(recall_score([u.label for u, _ in utterances], guess, average="macro"))
+
+
+def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN) -> dict[str, float]:
+    utterances = ravdess.load(data) + load_found((emodb,), data, none_will_do=True)
+    rng = np.random.default_rng(plan.seed)
+    training = [r for u in utterances if u.split == "train" and (r := prepare(u, rng)) is not None]
+    held = [(u, voices(u)) for u in utterances if u.split == "validation"]
+    print(f"speech: {len(training)} training recordings, {len(held)} for validation, seed {plan.seed}", flush=True)
+    torch.manual_seed(plan.seed)
+    model = quality.add_head(SpeechEncoder(len(EMOTIONS)))
+    everything = torch.cat([x for r in training for x in r.coefficients], dim=1)
+    model.mean.copy_(everything.mean(1, keepdim=True))
+    model.std.copy_(everything.std(1, keepdim=True))
+    counts = np.bincount([r.label for r in training], minlength=len(EMOTIONS))
+    weights = np.array([1 / np.sqrt(counts[r.label]) for r in training])
+    count = max(1, len(training) // plan.batch_size)
+
+    def batches(epoch: int):
+        rng = np.random.default_rng([plan.seed, epoch])
+        for _ in range(count):
+            part = rng.choice(len(training), plan.batch_size, p=weights / weights.sum())
+            windows, severity = zip(*(random_window(training[i], rng) for i in part), strict=True)
+            target = torch.eye(len(EMOTIONS))[[training[i].label for i in part]]
+            yield (
+                spec_augment(torch.stack(windows), rng).to(device), target.to(device),
+                torch.tensor(severity, device=device), float(rng.beta(MIXUP, MIXUP)),
+            )  # fmt: skip
+
+    def loss(model: SpeechEncoder, batch: tuple[Tensor, Tensor, Tensor, float]) -> Tensor:
+        windows, target, severity, share = batch
+        # Mixed after normalisation: there NaN has become the training mean.
+        windows = torch.nan_to_num((windows - model.mean) / model.std) * model.std + model.mean
+        mixed = share * windows + (1 - share) * windows.flip(0)
+        goal = share * target + (1 - share) * target.flip(0)
+        damage = share * severity + (1 - share) * severity.flip(0)
+        features = model.features(mixed)
+        emotion = nn.functional.cross_entropy(
+            model.head(features).float(), goal, label_smoothing=SMOOTHING, reduction="none"
+        )
+        return quality.emotion_and_quality(model, features, emotion, damage)
+
+    def validate(model: SpeechEncoder) -> dict[str, float]:
+        return {"score": unweighted_recall(model, held)}
+
+    return fit(model, batches, count, loss, validate, plan, out / "speech", device)

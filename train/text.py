@@ -1,0 +1,142 @@
+"""The text encoder's training: BERT fine-tuned on the text corpora, their labels mapped to the seven.
+
+``python -m train text --data DIR --out DIR`` ; the embeddings and the two lowest layers stay
+frozen, so that only the upper four need to be shipped.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+from torch import Tensor, nn
+
+from hff import corruption, weights
+from hff.config import EMOTIONS
+from hff.text import TextEncoder, tokenizer
+from train import quality
+from train.corpora import dailydialog, dairai, emorynlp, goemotions, isear, meld
+from train.corpora.base import CorpusError, Sentence, load_found
+from train.loop import Plan, autocast, fit
+
+CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)
+PLAN = Plan(
+    epochs=2, cycles=(1, 1), learning_rate=1.5e-4, weight_decay=0.01, batch_size=32, schedule="cosine", average=0.998,
+    patience=2,
+)  # fmt: skip
+FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")  # stay as the package has them
+TRAIN_TOKENS = 64  # longer sentences are cut while training
+DAMAGED_SHARE = 0.3  # of training sentences that lose or garble words
+COMMON_WORDS = 4
+RARE_POWER = 0.35  # class weights ~ frequency ** -RARE_POWER
+
+
+def load(data: Path) -> list[Sentence]:
+    """All corpora, less the training sentences that also stand in a validation or test split.
+
+    MELD and EmoryNLP label the same series, so whole lines would cross otherwise. Phrases of fewer than
+    ``COMMON_WORDS`` words ("oh my god!") are everybody's and stay.
+    """
+    sentences = load_found(CORPORA, data)
+    kept_back = {_plain(s.text) for s in sentences if s.split in ("validation", "test")}
+    return [
+        s for s in sentences
+        if s.split in ("validation", "test") or len(_plain(s.text)) < COMMON_WORDS or _plain(s.text) not in kept_back
+    ]  # fmt: skip
+
+
+def _plain(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z]+", text.lower()))
+
+
+@torch.no_grad()
+def predict(model: TextEncoder, texts: list[str], device: torch.device) -> np.ndarray:
+    """Probabilities (N,C); sentences are sorted by length so that little is padding."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    out = np.zeros((len(texts), len(EMOTIONS)), np.float32)
+    for part in np.array_split(order, max(1, len(order) // 128)):
+        ids, mask = tokens([texts[i] for i in part], device)
+        with autocast(device, True):
+            out[part] = model(ids, mask).float().softmax(-1).cpu().numpy()
+    return out
+
+
+def tokens(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
+    batch = tokenizer()(texts, padding=True, truncation=True, max_length=TRAIN_TOKENS, return_tensors="pt").to(device)
+    return batch["input_ids"], batch["attention_mask"]
+
+
+def damage(text: str, rng: np.random.Generator) -> tuple[str, float]:
+    """The sentence as it is or damaged, and the severity of that, 0 to 1."""
+    if rng.random() >= DAMAGED_SHARE:
+        return text, 0.0
+    kind, severity = rng.choice(list(corruption.TEXT)), rng.uniform(0, 1)
+    damaged = corruption.TEXT[kind](text, severity, rng)
+    return (damaged, severity) if damaged else (text, 0.0)
+
+
+def scores(sentences: list[Sentence], probabilities: np.ndarray) -> dict[str, float]:
+    """Macro F1 on GoEmotions (single-label items, as the benchmark's Ekman grouping), weighted F1 on MELD.
+
+    A corpus with no item among ``sentences`` has no figure.
+    """
+    truth = np.array([s.label for s in sentences])
+    single = np.array([s.target.max() > 0.99 for s in sentences])
+    guess = probabilities.argmax(1)
+    go = np.array([s.corpus == "goemotions" for s in sentences]) & single
+    friends = np.array([s.corpus == "meld" for s in sentences])
+    measures = (("goemotions_macro_f1", go, "macro"), ("meld_weighted_f1", friends, "weighted"))
+    return {
+        name: float(f1_score(truth[own], guess[own], average=average)) for name, own, average in measures if own.any()
+    }
+
+
+def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: Path | None = None) -> dict[str, float]:
+    """``init``: weights of a finished first cycle to go on from."""
+    sentences = load(data)
+    training = [s for s in sentences if s.split == "train"]
+    held = [s for s in sentences if s.split == "validation"]
+    if not held:
+        raise CorpusError("text: no validation sentence; GoEmotions or MELD must be there, which alone have any.")
+    print(f"text: {len(training)} training sentences, {len(held)} for validation, seed {plan.seed}", flush=True)
+    torch.manual_seed(plan.seed)
+    model = quality.add_head(TextEncoder(len(EMOTIONS)))
+    if init:
+        weights.fill(model, weights.load(init)[0], "text", partial=True)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith(FROZEN))
+    share = np.mean([s.target for s in training], axis=0)
+    rarity = np.where(share > 0, share, 1) ** -RARE_POWER  # of a label without a sentence: any number
+    weight = torch.tensor(rarity / np.sum(share * rarity), device=device).float()
+    count = max(1, len(training) // plan.batch_size)
+
+    def batches(epoch: int):
+        rng = np.random.default_rng([plan.seed, epoch])
+        # Batches of like length waste little on padding; their order stays random.
+        order = rng.permutation(len(training))
+        pools = [
+            sorted(pool, key=lambda i: len(training[i].text)) for pool in np.array_split(order, max(1, count // 50))
+        ]
+        groups = [part for pool in pools for part in np.array_split(pool, max(1, round(len(pool) / plan.batch_size)))]
+        for number in rng.permutation(len(groups)):
+            part = [training[i] for i in groups[number]]
+            texts, severity = zip(*(damage(s.text, rng) for s in part), strict=True)
+            ids, mask = tokens(list(texts), device)
+            target = torch.tensor(np.stack([s.target for s in part])).to(device)
+            yield ids, mask, target, torch.tensor(severity, dtype=torch.float32, device=device)
+
+    def loss(model: nn.Module, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        ids, mask, target, severity = batch
+        features = model.tokens_to_features(ids, mask)
+        emotion = -(model.head(features).float().log_softmax(-1) * target * weight).sum(1)
+        return quality.emotion_and_quality(model, features, emotion, severity)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        figures = scores(held, predict(model, [s.text for s in held], device))
+        return {"score": sum(figures.values()) / len(figures)} | figures
+
+    done = plan.cycles[0] if init else 0
+    return fit(model, batches, count, loss, validate, plan, out / "text", device, done)

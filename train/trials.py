@@ -1,0 +1,221 @@
+"""Models trained on equal terms and tested on the same clips: what ``compare`` and ``ablate`` are made of.
+
+A trial is one model with one seed. All trials of a budget see the same batches in the same order, with the same
+optimiser; each keeps its epoch with the best validation score, and only then meets test clips. A trial lives in a
+folder of ``OUT/trials`` named after everything that decides its outcome, so that nothing is trained twice, a killed
+command goes on where it stopped, and other features or another budget begin anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from hff.config import MODALITIES, HFFConfig
+from hff.errors import HFFError
+from hff.model import HFF
+from train import features, fusion, robustness
+from train.loop import Plan, fit
+from train.losses import brier, fusion_loss
+from train.pairing import CLEAN, Batch, Mix, PairedClips
+from train.record import fingerprint, write_whole
+from train.rivals import rival_loss
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every trial may spend. No early stop: equal work for all; the best epoch is kept all the same."""
+
+    epochs: int = 12
+    batches: int = 40  # an epoch, of 64 clips and ``fusion.TWINS`` of them again
+    learning_rate: float = 3e-4
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def plan(self, seed: int) -> Plan:
+        return Plan(
+            epochs=self.epochs, learning_rate=self.learning_rate, patience=self.epochs, schedule="cosine", bf16=False,
+            seed=seed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model by name; ``build`` gets the config."""
+
+    name: str
+    build: Callable[[HFFConfig], nn.Module] = HFF
+    config: HFFConfig = field(default_factory=HFFConfig)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Test clips, made when they are asked for, and the modalities of them that a model gets to see."""
+
+    name: str
+    clips: Callable[[], list[Batch]]
+    keep: tuple[str, ...] = MODALITIES
+
+
+@dataclass
+class Trial:
+    """A finished training, and what was measured of it so far."""
+
+    contender: Contender
+    seed: int
+    folder: Path
+    figures: dict  # parameters, seconds of the fastest epoch (None unless seen), validation, test by condition
+
+    def model(self, device: torch.device) -> nn.Module:
+        model = self.contender.build(self.contender.config)
+        model.load_state_dict(load_file(self.folder / "best.safetensors"))
+        return model.to(device).eval()
+
+    def save(self) -> None:
+        write_whole(self.folder / "trial.json", json.dumps(self.figures, indent=1) + "\n")
+
+
+class Arena:
+    """The cached features in ``out / "features"`` and the trials made on them."""
+
+    def __init__(self, out: Path, device: torch.device, budget: Budget, mix: Mix | None = None) -> None:
+        self.out, self.device, self.budget, self.mix = out, device, budget, mix or Mix()
+        paths = [out / "features" / f"{m}-{split}.safetensors" for m in MODALITIES for split in features.SPLITS]
+        missing = [path.name for path in paths if not path.exists()]
+        if missing:
+            raise HFFError(
+                f"{out / 'features'} has no {', '.join(missing)}; make them with "
+                f"python -m train features --data DIR --out {out}"
+            )
+        self.fingerprint = fingerprint(set(paths))["sha256"]
+
+    def split(self, name: str) -> PairedClips:
+        return PairedClips(self.out / "features", name)
+
+    @cached_property
+    def pairs(self) -> PairedClips:
+        return self.split("fusion")
+
+    @cached_property
+    def held(self) -> dict[str, list[Batch]]:
+        """Validation clips, clean and mixed."""
+        pairs, count, seed = self.split("validation"), fusion.VALIDATION_CLIPS, fusion.VALIDATION_SEED
+        mixes = {"clean": CLEAN, "mixed": self.mix}
+        return {name: fusion.fixed_clips(pairs, count, mix, seed + n) for n, (name, mix) in enumerate(mixes.items())}
+
+    def trials(self, contenders: list[Contender]) -> list[Trial]:
+        """Every contender with every seed of the budget, trained unless it has been."""
+        wanted = [(contender, seed) for seed in self.budget.seeds for contender in contenders]
+        done = []
+        for number, (contender, seed) in enumerate(wanted, 1):
+            print(f"trial {number}/{len(wanted)}: {contender.name}, seed {seed}", flush=True)
+            done.append(self.trial(contender, seed))
+        return done
+
+    def trial(self, contender: Contender, seed: int) -> Trial:
+        folder = self._folder(contender, seed)
+        finished = folder / "trial.json"
+        if finished.exists():
+            return Trial(contender, seed, folder, json.loads(finished.read_text()))
+        torch.manual_seed(seed)
+        model = contender.build(contender.config)
+        seconds: list[float] = []
+        best = fit(
+            model, lambda epoch: self._batches(seed, epoch, seconds), self.budget.batches, _loss, self._validate,
+            self.budget.plan(seed), folder, self.device,
+        )  # fmt: skip
+        (folder / "last.pt").unlink()  # three times the weights, and of no use any more
+        parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        figures = {"parameters": parameters, "seconds": min(seconds, default=None), "validation": best, "test": {}}
+        trial = Trial(contender, seed, folder, figures)
+        trial.save()
+        return trial
+
+    def measure(self, trials: list[Trial], conditions: list[Condition]) -> None:
+        """Fill in each trial's accuracy and macro F1 under each condition."""
+        for number, condition in enumerate(conditions, 1):
+            waiting = [trial for trial in trials if condition.name not in trial.figures["test"]]
+            if not waiting:
+                continue
+            print(f"testing {number}/{len(conditions)}: {condition.name}", flush=True)
+            clips = condition.clips()
+            for trial in waiting:
+                p = robustness.probabilities(trial.model(self.device), clips, self.device, keep=condition.keep)
+                trial.figures["test"][condition.name] = robustness.accuracy(p, robustness.targets(clips))
+                trial.save()
+
+    def _folder(self, contender: Contender, seed: int) -> Path:
+        decides = {
+            "name": contender.name, "config": contender.config.to_dict(), "mix": dataclasses.asdict(self.mix),
+            "plan": dataclasses.asdict(self.budget.plan(seed)), "batches": self.budget.batches,
+            "features": self.fingerprint, "clips": robustness.CLIPS,
+        }  # fmt: skip
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
+        return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{digest}"
+
+    def _batches(self, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
+        """The batches of the fusion's own training; the time that the whole epoch took goes to ``seconds``."""
+        begun = time.perf_counter()
+        rng = np.random.default_rng([seed, epoch])
+        for _ in range(self.budget.batches):
+            choices = [self.pairs.choose(rng, self.mix) for _ in range(self.budget.plan(seed).batch_size)]
+            twins = [self.pairs.twin(choice, rng) for choice in choices[: fusion.TWINS]]
+            yield self.pairs.collate(choices + twins, rng).to(self.device)
+        seconds.append(time.perf_counter() - begun)
+
+    def _validate(self, model: nn.Module) -> dict[str, float]:
+        """As the fusion's own: 1 less the mean Brier score of clean and of mixed clips."""
+        figures, score = {}, 1.0
+        for name, clips in self.held.items():
+            p, target = fusion.predict(model, clips, self.device)
+            figures[f"{name}_accuracy"] = float((p.argmax(1) == target).float().mean())
+            score -= float(brier(p, target).mean()) / len(self.held)
+        return {"score": score} | figures
+
+
+def _loss(model: nn.Module, batch: Batch) -> Tensor:
+    """HFF's whole loss for HFF; cross-entropies for a rival, which has no uncertainty to train."""
+    output = model(**batch.inputs(), samples=1, with_attention=False)
+    if isinstance(model, HFF):
+        return fusion_loss(model, output, batch.target, batch.present, batch.severity, fusion.TWINS)
+    return rival_loss(output, batch.target, batch.present)
+
+
+def budget_from(options: argparse.Namespace, seeds: int) -> Budget:
+    """The budget that was asked for on the command line, ``seeds`` unless told; also sets the number of threads."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    first = options.seed or 0
+    asked = {"epochs": options.epochs, "batches": options.batches, "learning_rate": options.learning_rate}
+    for name, value in (asked | {"seeds": options.seeds}).items():
+        if value is not None and value <= 0:
+            raise HFFError(f"--{name.replace('_', '-')} must be above 0, got {value}.")
+    given = {name: value for name, value in asked.items() if value is not None}
+    return Budget(**given, seeds=tuple(range(first, first + (options.seeds or seeds))))
+
+
+def by_name(trials: list[Trial]) -> dict[str, list[Trial]]:
+    """The trials of each contender, in the order of the first ones."""
+    grouped: dict[str, list[Trial]] = {}
+    for trial in trials:
+        grouped.setdefault(trial.contender.name, []).append(trial)
+    return grouped
+
+
+def summary(trials: list[Trial]) -> dict[str, dict]:
+    """Every figure of every trial, for a file."""
+    return {
+        name: {"config": group[0].contender.config.to_dict(), "seeds": {str(t.seed): t.figures for t in group}}
+        for name, group in by_name(trials).items()
+    }
