@@ -1,0 +1,77 @@
+"""Starts the demo page: `python app.py`, then open the address it prints."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from hff.config import SPEECH_ENCODERS
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        description="Serves the demo page: emotion from voice, words and face, and how much each one counts. "
+        "Everything runs on this machine; nothing is downloaded or sent, and uploads are deleted with the visit.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the whole network")
+    parser.add_argument("--port", type=port, default=7860, help="port to listen on")
+    parser.add_argument("--device", default="auto", help="where the model runs: auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--speech-encoder",
+        choices=SPEECH_ENCODERS,
+        default=SPEECH_ENCODERS[0],
+        help="what hears the voice: the paper's network, or one on Whisper's encoder states",
+    )
+    parser.add_argument(
+        "--capture", choices=("browser", "native"), default="browser",
+        help="whose camera and microphone the Live view watches: each visitor's, or this computer's own",
+    )  # fmt: skip
+    parser.add_argument("--camera", type=int, metavar="N", help="camera of native capture, a number of --list-devices")
+    parser.add_argument("--microphone", type=int, metavar="N", help="microphone of native capture, likewise")
+    parser.add_argument("--list-devices", action="store_true", help="show this computer's cameras and microphones")
+    parser.add_argument(
+        "--share", action="store_true", help="open a public address through Gradio's tunnel (uses the network)"
+    )
+    parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
+    parser.add_argument(
+        "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
+    )
+    parser.add_argument("--ssl-keyfile", metavar="FILE", help="the certificate's private key")
+    parser.add_argument(
+        "--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="how much is logged"
+    )
+    return parser.parse_args(arguments)
+
+
+def port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is no port; use 1 to 65535")
+    return number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s: %(message)s")
+    if options.list_devices:
+        from hff.capture import describe_devices
+
+        print(describe_devices())
+        return 0
+    from hff.page.server import Options, run
+
+    return run(
+        Options(
+            host=options.host, port=options.port, device=options.device, share=options.share,
+            transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
+            speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
+            microphone=options.microphone,
+        )
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""The page's actions for other programs, with names that stay: ``gradio_client`` calls them over HTTP."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from hff.errors import HFFError
+from hff.page.clip_view import MODEL
+from hff.page.engine import Engine
+from hff.page.inputs import Inputs
+from hff.page.sessions import Sessions
+
+
+def build_api(engine: Engine, sessions: Sessions, inputs: Inputs) -> None:
+    """``/analyze``: video, audio, image, text, transcribe -> ``Result.to_dict()``, as the Python API gives it."""
+
+    def analyze(video, audio, image, text, transcribe, request: gr.Request) -> dict:
+        sessions.track(request.session_hash, [video, audio, image])
+        given = {"video": video, "audio": audio, "image": image, "text": text}
+        try:
+            return engine.analyze(given, transcribe).to_dict()
+        except HFFError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    answer = gr.JSON(visible=False)
+    gr.Button(visible=False).click(analyze, inputs.values, answer, api_name="analyze", **MODEL)

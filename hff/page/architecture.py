@@ -1,0 +1,106 @@
+"""The model drawn: one block for each part, with the numbers of the paper's equations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hff.config import HFFConfig
+from hff.page import texts
+from hff.page.cards import text
+
+_WIDTH, _HEIGHT = 1180, 430
+_ROWS = {"speech": 70, "text": 185, "vision": 300}  # top of each modality's blocks
+_BLOCK_HEIGHT = 84
+
+
+@dataclass(frozen=True)
+class Block:
+    """A box of the drawing; ``key`` names its texts in ``texts.BLOCKS``."""
+
+    key: str
+    x: int
+    y: int
+    width: int
+    height: int
+    colour: str = ""  # a modality's class, or none
+
+
+def blocks() -> list[Block]:
+    encoders = [Block(name, 20, top, 190, _BLOCK_HEIGHT, f"hff-{name}") for name, top in _ROWS.items()]
+    return [
+        *encoders,
+        Block("align", 262, 70, 118, 314),
+        Block("weights", 432, 70, 190, 140),
+        Block("uncertainty", 432, 244, 190, 140),
+        Block("attention", 674, 70, 176, 314),
+        Block("time", 902, 70, 130, 314),
+        Block("classifier", 1072, 70, 98, 314),
+    ]
+
+
+def sizes(config: HFFConfig) -> dict[str, str]:
+    """The figures that stand in the blocks, taken from the model's own config."""
+    return {
+        "speech": f"{config.speech_dim} values a step", "text": f"{config.text_dim} values a step",
+        "vision": f"{config.vision_dim} values a step", "align": f"{config.d_model} values", "weights": "",
+        "uncertainty": "", "attention": f"{config.layers} layers × {config.heads} heads",
+        "time": f"{config.d_model} values", "classifier": f"{len(config.labels)} emotions",
+    }  # fmt: skip
+
+
+def architecture_html(config: HFFConfig) -> str:
+    """The drawing and, below it, a sentence for each block."""
+    figures = sizes(config)
+    shapes = "".join(_block(block, figures[block.key]) for block in blocks())
+    levels = "".join(
+        f'<text class="hff-level" x="{x}" y="34">{text(name)}</text>'
+        f'<line class="hff-level-line" x1="{x}" x2="{x + width}" y1="46" y2="46"/>'
+        for name, x, width in texts.LEVELS
+    )
+    drawing = (
+        f'<svg class="hff-figure hff-architecture" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{text(texts.ARCHITECTURE_LABEL)}"><defs><marker id="hff-arrow" viewBox="0 0 10 10" '
+        'refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z"/></marker></defs>'
+        f"{levels}{_arrows()}{shapes}</svg>"
+    )
+    items = "".join(
+        f'<li class="{block.colour}"><strong>{text(_title(block.key))}</strong> '
+        f'<span class="hff-equations">{text(texts.BLOCKS[block.key][1])}</span> {text(texts.BLOCKS[block.key][2])}</li>'
+        for block in blocks()
+    )
+    return f'<div class="hff-scroll" tabindex="0">{drawing}</div><ol class="hff-blocks">{items}</ol>'
+
+
+def _title(key: str) -> str:
+    return texts.BLOCKS[key][0].replace("\n", " ")
+
+
+def _block(block: Block, figures: str) -> str:
+    title, equations, _ = texts.BLOCKS[block.key]
+    lines = [(line, "hff-block-title") for line in title.split("\n")] + [(equations, "hff-block-equations")]
+    if figures:
+        lines.append((figures, "hff-block-size"))
+    middle, first = block.x + block.width / 2, block.y + block.height / 2 - (len(lines) - 1) * 10 + 5
+    words = "".join(
+        f'<text class="{style}" x="{middle}" y="{first + 20 * row}" text-anchor="middle">{text(line)}</text>'
+        for row, (line, style) in enumerate(lines)
+    )
+    return (
+        f'<g class="hff-block {block.colour}"><rect x="{block.x}" y="{block.y}" width="{block.width}" '
+        f'height="{block.height}" rx="8"/>{words}</g>'
+    )
+
+
+def _arrows() -> str:
+    half = _BLOCK_HEIGHT / 2
+    lines = [(212, top + half, 258, top + half) for top in _ROWS.values()]
+    lines += [(382, 140, 428, 140), (382, 314, 428, 314), (624, 140, 670, 140), (527, 242, 527, 214)]
+    lines += [(852, 227, 898, 227), (1034, 227, 1068, 227)]
+    drawn = "".join(
+        f'<path class="hff-flow" d="M{a} {b}L{c} {d}" marker-end="url(#hff-arrow)"/>' for a, b, c, d in lines
+    )
+    # Attention looks back at the aligned tokens of every modality, round the fusion.
+    return (
+        f'{drawn}<path class="hff-flow hff-tokens" d="M321 386V408H762V388" marker-end="url(#hff-arrow)"/>'
+        f'<text class="hff-block-size" x="540" y="424" text-anchor="middle">{text(texts.TOKENS)}</text>'
+    )

@@ -1,0 +1,83 @@
+"""Attention by layer and head: from each moment of the clip to every modality and moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hff.page import texts
+from hff.page.theme import COLOUR_MAP, MODALITY_COLOURS, Palette
+from hff.result import Attention, Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def choose(attention: Attention, layer: int | None, head: int | None) -> np.ndarray:
+    """The map (queries, kinds, steps) of one layer and head; ``None`` takes the mean over them.
+
+    Counting from 0. Rows of a step that attends to nothing (padding) are zero.
+    """
+    values = np.asarray(attention.by_kind(), float)
+    values = values.mean(0) if layer is None else values[layer]
+    return values.mean(0) if head is None else values[head]
+
+
+def describe(layer: int | None, head: int | None) -> str:
+    """Which map it is, in words."""
+    first = texts.WHAT_ALL_LAYERS if layer is None else texts.WHAT_LAYER.format(layer=layer + 1)
+    second = texts.WHAT_ALL_HEADS if head is None else texts.WHAT_HEAD.format(head=head + 1)
+    return f"{first}, {second}"
+
+
+def attention_figure(result: Result, layer: int | None, head: int | None, palette: Palette) -> Figure:
+    """Four panels, one for each kind of key, over the same two time axes; colours share one scale."""
+    from matplotlib.figure import Figure
+
+    attention = result.attention
+    values = choose(attention, layer, head)
+    shares = values.sum(2).mean(0)
+    times, half = attention.query_times, result.timeline.step_seconds / 2
+    extent = (times[0] - half, times[-1] + half, times[-1] + half, times[0] - half)
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(attention.key_kinds), sharey=True)
+    picture = None
+    for kind, name in enumerate(attention.key_kinds):
+        axis = axes[kind]
+        picture = axis.imshow(values[:, kind], cmap=COLOUR_MAP, aspect="auto", vmin=0, vmax=values.max() or 1,
+                              extent=extent, interpolation="none")  # fmt: skip
+        axis.set_title(f"{texts.KIND_NAMES[name]}\n{100 * shares[kind]:.0f} %", pad=9)
+        axis.locator_params(nbins=5)
+        if name in MODALITY_COLOURS:
+            axis.plot([0, 1], [1.03, 1.03], transform=axis.transAxes, color=MODALITY_COLOURS[name], linewidth=4,
+                      clip_on=False, solid_capstyle="butt")  # fmt: skip
+    axes[0].set_ylabel(texts.ATTENTION_QUERY)
+    figure.supxlabel(texts.ATTENTION_KEY, fontsize=10)
+    bar = figure.colorbar(picture, ax=axes, pad=0.01, fraction=0.03)
+    bar.set_label(texts.ATTENTION_SHARE)
+    bar.outline.set_visible(False)
+    bar.locator.set_params(nbins=4)
+    return figure
+
+
+def grid_figure(result: Result, palette: Palette) -> Figure:
+    """Every head of every layer in small, each on its own colour scale."""
+    from matplotlib.figure import Figure
+
+    values = np.asarray(result.attention.values, float)
+    layers, heads = values.shape[:2]
+    kinds = len(result.attention.key_kinds)
+    figure = Figure(figsize=(10, 0.9 + 1.15 * layers), layout="constrained")
+    axes = figure.subplots(layers, heads, squeeze=False)
+    for layer in range(layers):
+        for head in range(heads):
+            axis = axes[layer, head]
+            axis.imshow(values[layer, head], cmap=COLOUR_MAP, aspect="auto", interpolation="none")
+            for kind in range(1, kinds):
+                axis.axvline(kind * values.shape[3] / kinds - 0.5, color="white", linewidth=0.8)
+            axis.set(xticks=[], yticks=[])
+            if layer == 0:
+                axis.set_title(f"{texts.HEAD} {head + 1}", fontsize=10)
+        axes[layer, 0].set_ylabel(f"{texts.LAYER} {layer + 1}")
+    return figure

@@ -1,0 +1,54 @@
+"""The whole page: header and tabs. New views get a tab here."""
+
+from __future__ import annotations
+
+import html
+
+import gradio as gr
+
+from hff.page import texts
+from hff.page.api import build_api
+from hff.page.clip_view import ClipView
+from hff.page.engine import Engine
+from hff.page.glossary import build_glossary
+from hff.page.lab_api import build_lab_api
+from hff.page.lab_view import LabView
+from hff.page.live_hub import LiveHub
+from hff.page.live_view import LiveView
+from hff.page.model_view import build_model_view
+from hff.page.sessions import Sessions
+
+MAX_WAITING = 24  # events in the queue; who comes later is told that the page is busy
+_CLEAN_EVERY, _KEEP_UPLOADS = 300, 4 * 3600  # s; pages left open do not keep their uploads for ever
+_TOGGLE = "() => { document.body.classList.toggle('dark') }"
+
+
+def build_page(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
+    """The page, not yet launched; ``sessions`` forgets a visitor as soon as the page is closed."""
+    with gr.Blocks(
+        title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_CLEAN_EVERY, _KEEP_UPLOADS)
+    ) as page:
+        with gr.Row(elem_id="hff-top"):
+            gr.HTML(f"<h1>{html.escape(texts.TITLE)}</h1><p>{html.escape(texts.SUBTITLE)}</p>", elem_id="hff-title")
+            build_glossary()
+            theme = gr.Button(texts.THEME_BUTTON, size="sm", scale=0, elem_id="hff-theme")
+        theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
+        with gr.Tabs(elem_id="hff-views", selected="clip") as views:
+            with gr.Tab(texts.TAB_LIVE, id="live"):
+                LiveView(live, sessions)
+            with gr.Tab(texts.TAB_CLIP, id="clip"):
+                clip = ClipView(engine, sessions)
+            lab = LabView(engine, sessions, views)
+            with gr.Tab(texts.TAB_MODEL, id="model") as model_tab:
+                build_model_view(model_tab)
+        build_api(engine, sessions, clip.inputs)
+        build_lab_api(engine, sessions, lab.benches, clip.inputs)
+        lab.open_from_address(page)
+
+        def forget(request: gr.Request) -> None:
+            live.leave(request.session_hash)
+            sessions.end(request.session_hash)
+
+        page.unload(forget)
+    page.queue(max_size=MAX_WAITING, api_open=False)
+    return page

@@ -1,0 +1,167 @@
+"""HTML fragments shared by the page and the report file: headline, probability bars, alpha gauges, notes.
+
+Plain strings, every value escaped, no script: they look the same on the page and in a file from disk.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable
+
+from hff.config import MODALITIES
+from hff.page import texts
+from hff.result import Result
+
+# Drawn on a 24x24 grid: sound waves, a speech bubble, a face.
+_ICONS = {
+    "speech": "M4 10v4M8 7v10M12 3v18M16 7v10M20 10v4",
+    "text": "M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",
+    "vision": "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",
+}
+
+
+def text(value: object) -> str:
+    """``value`` as HTML text."""
+    return html.escape(str(value), quote=True)
+
+
+def percent(share: float) -> str:
+    """A share as whole percent; what is not quite 0 or 1 never reads as certain."""
+    points = 100 * share
+    if 0 < points < 0.5:
+        return "under 1\u00a0%"
+    if 99.5 <= points < 100:
+        return "over 99\u00a0%"
+    return f"{points:.0f}\u00a0%"  # a space at which no line is broken
+
+
+def number(value: float) -> str:
+    """A variance in two decimals; what is not quite 0 never reads as none."""
+    return "< 0.01" if 0 < value < 0.005 else f"{value:.2f}"
+
+
+def icon(modality: str) -> str:
+    return (
+        f'<svg class="hff-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{_ICONS[modality]}" fill="none" '
+        'stroke="var(--hff-own, currentColor)" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>'
+    )
+
+
+def empty() -> str:
+    """What stands in the report's place before anything was analysed."""
+    steps = "".join(f"<li>{text(step)}</li>" for step in texts.EMPTY_STEPS)
+    legend = "".join(
+        f'<span class="hff-chip hff-{m}">{icon(m)}{text(texts.MODALITY_NAMES[m])}</span>' for m in MODALITIES
+    )
+    return (
+        f'<div class="hff-empty"><h2>{text(texts.EMPTY_TITLE)}</h2><ol>{steps}</ol>'
+        f'<p class="hff-legend">{legend}</p></div>'
+    )
+
+
+def alert(title: str, message: str, kind: str = "error") -> str:
+    role = "alert" if kind == "error" else "status"
+    return f'<div class="hff-alert hff-{kind}" role="{role}"><strong>{text(title)}</strong><p>{text(message)}</p></div>'
+
+
+def warnings(messages: Iterable[str]) -> str:
+    """The result's warnings as a list, or nothing."""
+    items = "".join(f"<li>{text(message)}</li>" for message in messages)
+    if not items:
+        return ""
+    title = f"<strong>{text(texts.WARNINGS_TITLE)}</strong>"
+    return f'<div class="hff-alert hff-warning" role="status">{title}<ul>{items}</ul></div>'
+
+
+def headline(result: Result) -> str:
+    """The emotion, large, with its uncertainty in a sentence, beside all probabilities."""
+    share = result.probabilities[result.emotion]
+    return (
+        '<section class="hff-headline" aria-live="polite"><div class="hff-answer">'
+        f'<p class="hff-kicker">{text(texts.HEADLINE)}</p>'
+        f'<p class="hff-emotion"><span id="hff-emotion">{text(result.emotion)}</span> '
+        f'<span class="hff-percent">{text(percent(share))}</span></p>'
+        f'<p class="hff-sentence">{text(uncertainty_sentence(result))}</p>'
+        f'<p class="hff-caution">{text(texts.CAUTION)}</p></div>'
+        f'<div class="hff-bars-box">{bars(result.probabilities, result.spread, result.emotion)}</div></section>'
+    )
+
+
+def uncertainty_sentence(result: Result) -> str:
+    ranked = sorted(result.probabilities, key=result.probabilities.get, reverse=True)
+    second = next(label for label in ranked if label != result.emotion)
+    points = 100 * result.spread[result.emotion]
+    spread = "less than a point" if points < 1 else f"{points:.0f} point{'s' if round(points) != 1 else ''}"
+    return texts.UNCERTAINTY.format(
+        sureness=next(word for least, word in texts.SURENESS if result.probabilities[result.emotion] >= least),
+        emotion=result.emotion,
+        percent=percent(result.probabilities[result.emotion]),
+        spread=spread,
+        second=second,
+        second_percent=percent(result.probabilities[second]),
+    )
+
+
+def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None, best: str | None = None) -> str:
+    """One bar a label; with ``spread`` a line of plus and minus one standard deviation on it."""
+    best = best or max(probabilities, key=probabilities.get)
+    rows = []
+    for label, share in probabilities.items():
+        line = ""
+        if spread is not None:
+            low, high = max(0.0, share - spread[label]), min(1.0, share + spread[label])
+            line = f'<i class="hff-whisker" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></i>'
+        rows.append(
+            f'<div class="hff-bar{" hff-best" if label == best else ""}" role="row">'
+            f'<span role="rowheader">{text(label)}</span>'
+            f'<span class="hff-track" role="presentation"><b style="width:{100 * share:.2f}%"></b>{line}</span>'
+            f'<span class="hff-value" role="cell">{text(percent(share))}</span></div>'
+        )
+    return f'<div class="hff-bars" role="table" aria-label="{text(texts.BARS_TITLE)}">{"".join(rows)}</div>'
+
+
+def gauges(result: Result) -> str:
+    """The three alpha gauges with sigma^2 under each."""
+    cards = "".join(_gauge(result, modality) for modality in MODALITIES)
+    return f'<section class="hff-gauges" aria-label="{text(texts.GAUGES_TITLE)}">{cards}</section>'
+
+
+def _gauge(result: Result, modality: str) -> str:
+    name = texts.MODALITY_NAMES[modality]
+    there = result.present[modality]
+    alpha = result.alpha[modality] if there else 0.0
+    value = f"{alpha:.2f}" if there else texts.ABSENT
+    # A half circle of radius 50: its length is what the dash has to fill.
+    length = math.pi * 50
+    arc = "M10 60A50 50 0 0 1 110 60"
+    filled = f'<path class="hff-arc" d="{arc}" stroke-dasharray="{alpha * length:.2f} 400"/>' if alpha > 0 else ""
+    below = (
+        _variance(result, modality) if there else f'<p class="hff-absent-why">{text(texts.ABSENT_REASON[modality])}</p>'
+    )
+    label = f"{name}: {texts.ALPHA_LABEL} {value}"
+    kind = f"hff-gauge hff-{modality}{'' if there else ' hff-absent'}"
+    return (
+        f'<div class="{kind}" id="hff-gauge-{modality}" data-alpha="{alpha:.4f}">'
+        f'<h3>{icon(modality)}{text(name)}</h3><div class="hff-dial">'
+        f'<svg viewBox="0 0 120 68" role="img" aria-label="{text(label)}">'
+        f'<path class="hff-arc-track" d="{arc}"/>{filled}</svg>'
+        f'<p class="hff-alpha">{text(value)}</p><p class="hff-unit">{text(texts.ALPHA_LABEL)}</p></div>{below}</div>'
+    )
+
+
+def _variance(result: Result, modality: str) -> str:
+    aleatoric, epistemic = result.aleatoric[modality], result.epistemic[modality]
+    total = result.variance[modality]
+    largest = max(v for v in result.variance.values() if v is not None) or 1.0
+    parts = texts.VARIANCE_PARTS.format(aleatoric=number(aleatoric), epistemic=number(epistemic))
+    return (
+        f'<p class="hff-sigma"><strong>{text(texts.VARIANCE_LABEL.format(total=number(total)))}</strong> '
+        f"<span>{text(parts)}</span></p>"
+        f'<p class="hff-sigma-bar" aria-hidden="true"><b style="width:{100 * aleatoric / largest:.2f}%"></b>'
+        f'<i style="width:{100 * epistemic / largest:.2f}%"></i></p>'
+    )
+
+
+def note(sentence: str) -> str:
+    return f'<p class="hff-note">{text(sentence)}</p>'

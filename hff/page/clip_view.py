@@ -1,0 +1,257 @@
+"""The Clip view: inputs on the left, the report on the right, and the events between them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from hff.errors import HFFError
+from hff.page import cards, report, texts
+from hff.page.engine import Engine, Progress
+from hff.page.examples import EXAMPLES, Example
+from hff.page.inputs import Inputs, build_examples, build_inputs, status_line
+from hff.page.sessions import Session, Sessions
+from hff.result import Result
+
+if TYPE_CHECKING:
+    from hff.recording import Recording
+
+log = logging.getLogger(__name__)
+
+# The model's events share one queue: two at a time, so that one visitor does not block the next.
+MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
+QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_EVERY_HEAD = "every"
+# On a phone the report lies below the inputs.
+_SHOW_ANSWER = "() => { if (innerWidth < 900) document.getElementById('hff-answer').scrollIntoView({block: 'start'}) }"
+
+
+@dataclass
+class Report:
+    """The report's components."""
+
+    answer: gr.HTML
+    sections: gr.Column
+    timeline: gr.HTML
+    layer: gr.Radio
+    head: gr.Radio
+    attention: gr.HTML
+    alone: gr.HTML
+    transcript: gr.Textbox
+    transcript_note: gr.HTML
+    rerun: gr.Button
+    downloads: dict[str, gr.DownloadButton]
+
+
+class ClipView:
+    """Builds the tab inside the current ``gr.Blocks`` and connects it to the model."""
+
+    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+        self.engine, self.sessions = engine, sessions
+        with gr.Row(elem_id="hff-clip"):
+            with gr.Column(scale=0, min_width=350, elem_id="hff-inputs"):
+                self.example_buttons = build_examples()
+                self.inputs: Inputs = build_inputs(engine.transcribe)
+                with gr.Row():
+                    self.analyse = gr.Button(texts.ANALYSE, variant="primary", scale=3, elem_id="hff-analyse")
+                    self.clear = gr.Button(texts.CLEAR, scale=1, min_width=80, elem_id="hff-clear")
+                self.status = gr.HTML(status_line({}), elem_id="hff-status", elem_classes="hff-status")
+            with gr.Column(scale=1, min_width=0, elem_id="hff-report-column"):
+                self.report = _build_report()
+        self._connect()
+
+    # ---- events -----------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        inputs, out = self.inputs, self.report
+        for component in (inputs.video, inputs.audio, inputs.image, inputs.text):
+            component.change(self._show_status, inputs.values[:4], self.status, trigger_mode="always_last", **QUICK)
+        for button, example in zip(self.example_buttons, EXAMPLES, strict=True):
+            filled = [inputs.video, inputs.audio, inputs.image, inputs.text, inputs.media_tabs]
+            button.click(lambda e=example: _fill(e), None, filled, **QUICK)
+        # The downloads are among them: until the new files are made, the old reading's must not be taken.
+        shown = [out.answer, out.sections, out.transcript, out.transcript_note, out.layer, out.head,
+                 *out.downloads.values()]  # fmt: skip
+        given = inputs.values
+        first = self.analyse.click(
+            self._analyse, given, shown, show_progress_on=out.answer, api_visibility="private", **MODEL
+        )
+        again = out.rerun.click(
+            self._rerun, [out.transcript], shown, show_progress_on=out.answer, api_visibility="private", **MODEL
+        )
+        for button, event in ((self.analyse, first), (out.rerun, again)):
+            button.click(None, None, None, js=_SHOW_ANSWER, api_visibility="private")
+            drawn = event.success(self._draw, None, [out.timeline, out.alone], show_progress="minimal",
+                                  api_visibility="private", concurrency_limit=2, concurrency_id="draw")  # fmt: skip
+            drawn.success(self._make_files, None, list(out.downloads.values()), show_progress="hidden",
+                          api_visibility="private", concurrency_limit=2, concurrency_id="draw")  # fmt: skip
+        for change in (first.success, again.success, out.layer.input, out.head.input):
+            change(self._attention, [out.layer, out.head], out.attention, show_progress="minimal",
+                   trigger_mode="always_last", api_visibility="private", concurrency_limit=4)  # fmt: skip
+        self.clear.click(self._clear, None, [*inputs.values[:4], *shown], **QUICK)
+
+    def _show_status(self, video, audio, image, text, request: gr.Request) -> str:
+        self.sessions.track(request.session_hash, [video, audio, image])
+        inputs = {"video": video, "audio": audio, "image": image, "text": text}
+        return status_line(inputs, _origin(inputs))
+
+    def _analyse(self, video, audio, image, text, transcribe, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        session = self.sessions.track(request.session_hash, [video, audio, image])
+        session.inputs = {"video": video, "audio": audio, "image": image, "text": text}
+        session.recording = None  # not two at once: an hour of sound is 230 MB
+        if not any((value or "").strip() for value in session.inputs.values()):
+            return _failed(texts.NOTHING_TO_READ)
+        if any(path and not Path(path).is_file() for path in (video, audio, image)):
+            return _failed(texts.FILE_GONE)
+        return self._answer(session, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell))
+
+    def _rerun(self, text, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        """The same clip with other words: nothing is decoded or recognised again."""
+        session = self.sessions.of(request.session_hash)
+        recording = session.recording
+        if recording is None:
+            return _failed(texts.RESULT_GONE)
+        return self._answer(session, progress, lambda tell: recording.with_text(text))
+
+    def _answer(self, session: Session, progress, read: Callable[[Progress], Recording]) -> tuple:
+        """Get the raw material by ``read``, keep it for later and give its report."""
+
+        def tell(share: float, what: str) -> None:
+            progress(share, desc=what)
+
+        tell(0, texts.STARTING)
+        try:
+            recording = read(tell)
+            result = self.engine.analyze_recording(recording, tell)
+        except HFFError as error:
+            return _failed(str(error))
+        except Exception as error:
+            # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
+            log.exception("the analysis failed")
+            return _failed(texts.UNEXPECTED.format(kind=type(error).__name__))
+        source = next((session.inputs[kind] for kind in ("video", "audio", "image") if session.inputs.get(kind)), None)
+        result.file = Path(source).name if source else None
+        result.evidence.wave = None  # the recording has it, and goes when the next clip is read
+        session.recording, session.result = recording, result
+        return _succeeded(result)
+
+    def _draw(self, request: gr.Request) -> tuple[str, str]:
+        result = self.sessions.result_of(request.session_hash)
+        if result is None:
+            return "", ""
+        return report.timeline_html(result), report.alone_html(result)
+
+    def _attention(self, layer: str, head: str, request: gr.Request) -> str:
+        result = self.sessions.result_of(request.session_hash)
+        if result is None:
+            return cards.alert(texts.ERROR_TITLE, texts.RESULT_GONE)
+        if head == _EVERY_HEAD:
+            return report.attention_grid_html(result)
+        return report.attention_html(result, *(int(value) if value else None for value in (layer, head)))
+
+    def _make_files(self, request: gr.Request) -> list:
+        result = self.sessions.result_of(request.session_hash)
+        if result is None:
+            return _no_files()
+        session = self.sessions.of(request.session_hash)
+        name = Path(result.file).stem if result.file else "reading"
+        made = {
+            "json": report.json_text(result),
+            "csv": result.to_csv(),
+            "png": report.png_bytes(result),
+            "html": report.html_page(result),
+        }
+        if self.sessions.result_of(request.session_hash) is not result:
+            return _no_files()  # a newer reading came in between, and its own files are on their way
+        return [
+            gr.DownloadButton(value=session.make_file(f"{name}.{kind}", made[kind]), interactive=True)
+            for kind in texts.DOWNLOADS
+        ]
+
+    def _clear(self, request: gr.Request) -> list:
+        self.sessions.end(request.session_hash)
+        return [None, None, None, "", *_nothing(cards.empty())]
+
+
+# ---- what events give back ----------------------------------------------------------------------------------
+
+
+def _nothing(answer: str) -> tuple:
+    """An answer without a report: values for the answer, sections, transcript, its note, layer, head, downloads."""
+    return answer, gr.Column(visible=False), "", texts.TRANSCRIPT_NOTE[None], "", "", *_no_files()
+
+
+def _no_files() -> list[gr.DownloadButton]:
+    return [gr.DownloadButton(value=None, interactive=False) for _ in texts.DOWNLOADS]
+
+
+def _failed(message: str) -> tuple:
+    return _nothing(cards.alert(texts.ERROR_TITLE, message))
+
+
+def _succeeded(result: Result) -> tuple:
+    answer = cards.headline(result) + cards.gauges(result) + cards.note(texts.GAUGES_NOTE)
+    words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
+    layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
+    return (
+        cards.warnings(result.warnings) + answer,
+        gr.Column(visible=True),
+        words,
+        cards.note(texts.TRANSCRIPT_NOTE[source]),
+        gr.Radio(choices=_numbered(texts.ALL_LAYERS, layers), value=""),
+        gr.Radio(choices=[*_numbered(texts.ALL_HEADS, heads), (texts.EVERY_HEAD, _EVERY_HEAD)], value=""),
+        *_no_files(),
+    )
+
+
+def _numbered(first: str, count: int) -> list[tuple[str, str]]:
+    return [(first, ""), *((str(number + 1), str(number)) for number in range(count))]
+
+
+def _fill(example: Example) -> tuple:
+    kinds = ("video", "audio", "image")
+    tab = next((kind for kind in kinds if getattr(example, kind)), "video")
+    return (*(example.path(kind) for kind in kinds), example.text, gr.Tabs(selected=tab))
+
+
+def _origin(inputs: dict[str, str | None]) -> str:
+    """The origin of the ready example that the inputs hold, if they hold one."""
+    names = {kind: Path(inputs[kind]).name if inputs.get(kind) else None for kind in ("video", "audio", "image")}
+    for example in EXAMPLES:
+        same = all(getattr(example, kind) == name for kind, name in names.items())
+        if same and (inputs.get("text") or "") == example.text:
+            return example.origin
+    return ""
+
+
+def _build_report() -> Report:
+    answer = gr.HTML(cards.empty(), elem_id="hff-answer", min_height=330)
+    with gr.Column(visible=False, elem_id="hff-report") as sections, gr.Tabs(elem_id="hff-sections"):
+        with gr.Tab(texts.SECTION_TIME, id="time"):
+            timeline = gr.HTML(elem_id="hff-timeline", min_height=300)
+        with gr.Tab(texts.SECTION_ATTENTION, id="attention"):
+            layer = gr.Radio([], label=texts.LAYER, elem_id="hff-layer")
+            head = gr.Radio([], label=texts.HEAD, elem_id="hff-head")
+            attention = gr.HTML(elem_id="hff-attention", min_height=300)
+        with gr.Tab(texts.SECTION_ALONE, id="alone"):
+            alone = gr.HTML(elem_id="hff-alone")
+        with gr.Tab(texts.SECTION_WORDS, id="words"):
+            transcript_note = gr.HTML()
+            transcript = gr.Textbox(label=texts.TRANSCRIPT_LABEL, lines=3, max_lines=10, elem_id="hff-transcript",
+                                    max_length=40_000)  # fmt: skip
+            rerun = gr.Button(texts.RERUN, variant="primary", elem_id="hff-rerun")
+        with gr.Tab(texts.SECTION_KEEP, id="keep"):
+            gr.HTML(cards.note(texts.KEEP_NOTE))
+            with gr.Row():
+                downloads = {
+                    kind: gr.DownloadButton(label, interactive=False, elem_id=f"hff-download-{kind}", min_width=200)
+                    for kind, label in texts.DOWNLOADS.items()
+                }
+    return Report(
+        answer, sections, timeline, layer, head, attention, alone, transcript, transcript_note, rerun, downloads
+    )

@@ -1,0 +1,92 @@
+"""From a drawing function to a crisp SVG for the page or a PNG to keep.
+
+A drawing function takes a ``Palette`` and gives a ``matplotlib.figure.Figure``; it never touches pyplot, whose
+figures are global. ``rcParams`` are global too, so one lock lets one figure be drawn at a time.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hff.page.theme import FONTS, PAGE, PAGE_VARIABLES, PRINT, Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DRAWING = threading.Lock()
+_MEASURED_FONT = "DejaVu Sans"  # comes with matplotlib and is wide: text set in another font never takes more room
+PNG_DPI = 150
+
+
+def _style(palette: Palette) -> dict:
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": None,  # a new salt for every figure: their clip paths may not be mixed up on one page
+        "font.family": "sans-serif",
+        "font.sans-serif": [_MEASURED_FONT],
+        "font.size": 10,
+        "axes.labelsize": 10,
+        "axes.titlesize": 11,
+        "xtick.labelsize": 9.5,
+        "ytick.labelsize": 9.5,
+        "legend.fontsize": 10,
+        "text.color": palette.ink,
+        "axes.labelcolor": palette.ink,
+        "axes.edgecolor": palette.line,
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": palette.line,
+        "ytick.color": palette.line,
+        "xtick.labelcolor": palette.ink,
+        "ytick.labelcolor": palette.ink,
+        "grid.color": palette.line,
+        "grid.linewidth": 0.6,
+        "hatch.linewidth": 0.6,
+        "figure.facecolor": "none",
+        "legend.frameon": False,
+    }
+
+
+def svg(draw: Callable[[Palette], Figure], label: str) -> str:
+    """An ``<svg>`` to put straight into HTML: it scales, follows light and dark, and is read out as ``label``."""
+    import matplotlib
+
+    text = io.StringIO()
+    with _DRAWING, matplotlib.rc_context(_style(PAGE)):
+        # No metadata: it names outside addresses, and the date would make every file differ.
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        draw(PAGE).savefig(text, format="svg", transparent=True, metadata=nothing)
+    return _inline(text.getvalue(), label)
+
+
+def png(draw: Callable[[Palette], Figure]) -> bytes:
+    """The same figure as PNG on white paper."""
+    import matplotlib
+
+    data = io.BytesIO()
+    with _DRAWING, matplotlib.rc_context(_style(PRINT)):
+        draw(PRINT).savefig(data, format="png", dpi=PNG_DPI, facecolor=PRINT.paper)
+    return data.getvalue()
+
+
+def _inline(text: str, label: str) -> str:
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    # Several figures stand on one page: only names that something refers to may stay.
+    used = set(re.findall(r"#([\w-]+)", text))
+    text = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)
+    for mark, variable in PAGE_VARIABLES.items():
+        text = text.replace(mark, variable)
+    families = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
+    text = re.sub(rf"'?{_MEASURED_FONT}'?(?:, [\w' -]+)*", families, text)
+    head = f'<svg role="img" aria-label="{html.escape(label, quote=True)}" class="hff-figure"'
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    return text.replace("<svg", head, 1)

@@ -1,0 +1,92 @@
+"""The model behind the page: loaded once, in the background, when the page is already there."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hff.errors import DependencyError, HFFError
+from hff.result import Result
+
+if TYPE_CHECKING:
+    from hff.recording import Recording
+
+log = logging.getLogger(__name__)
+Progress = Callable[[float, str], None]
+
+
+class Engine:
+    """Loads with ``load()`` at the first need, whichever thread comes first, and hands inputs to the model.
+
+    ``failure`` holds the error of a load that went wrong; every later call raises it again.
+    """
+
+    def __init__(self, load: Callable[[], object], transcribe: bool = True) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._model = None
+        self.failure: HFFError | None = None
+        self.transcribe = transcribe
+
+    def warm_up(self, video: str | None, on_failure: Callable[[], None]) -> threading.Thread:
+        """Load in a thread of its own, then read ``video`` once, so that the first person need not wait."""
+
+        def work() -> None:
+            try:
+                self.model()
+            except HFFError:
+                on_failure()
+                return
+            begun = time.perf_counter()
+            try:
+                if video is not None:
+                    self.analyze({"video": video}, self.transcribe)
+            except HFFError as error:
+                log.warning("%s", error)
+            log.info("warmed up in %.1f s", time.perf_counter() - begun)
+
+        thread = threading.Thread(target=work, name="load the model", daemon=True)
+        thread.start()
+        return thread
+
+    def model(self):
+        """The loaded model. Raises ``WeightsError``, ``DeviceError`` or ``DependencyError``."""
+        with self._lock:
+            if self.failure is not None:
+                raise self.failure
+            if self._model is None:
+                begun = time.perf_counter()
+                try:
+                    self._model = self._load()
+                except HFFError as error:
+                    self.failure = error
+                    raise
+                except ImportError as error:
+                    self.failure = DependencyError(missing_library(error))
+                    raise self.failure from error
+                log.info("model loaded in %.1f s", time.perf_counter() - begun)
+            return self._model
+
+    def analyze(self, inputs: dict[str, str | None], transcribe: bool, progress: Progress | None = None) -> Result:
+        """``inputs`` as for ``read`` -> their reading."""
+        return self.analyze_recording(self.read(inputs, transcribe, progress), progress)
+
+    def read(self, inputs: dict[str, str | None], transcribe: bool, progress: Progress | None = None) -> Recording:
+        """``inputs``: video, audio, image as paths and text; what is missing or empty was not given."""
+        given = {name: value for name, value in inputs.items() if value}
+        return self.model().read(**given, transcribe=bool(transcribe and self.transcribe), progress=progress)
+
+    def analyze_recording(self, recording: Recording, progress: Progress | None = None) -> Result:
+        """Raw material that was read before -> its reading."""
+        return self.model().analyze_recording(recording, progress=progress)
+
+
+def missing_library(error: ImportError) -> str:
+    """One line for a library that is not there."""
+    name = getattr(error, "name", None) or str(error)
+    return (
+        f"The library {name} is missing or broken ({error}). Install the requirements: pip install -r requirements.txt"
+    )

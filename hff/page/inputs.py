@@ -1,0 +1,97 @@
+"""The page's inputs: video, sound, picture, words, each by upload, by recording or typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from hff.page import texts
+from hff.page.examples import EXAMPLES
+
+_HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
+
+
+@dataclass
+class Inputs:
+    """The input components, in the order in which events hand them on."""
+
+    video: gr.Video
+    audio: gr.Audio
+    image: gr.Image
+    text: gr.Textbox
+    transcribe: gr.Checkbox
+    media_tabs: gr.Tabs
+
+    @property
+    def values(self) -> list:
+        return [self.video, self.audio, self.image, self.text, self.transcribe]
+
+
+def build_inputs(transcribe: bool) -> Inputs:
+    """Lay the inputs out; ``transcribe`` False leaves the recognition of words out altogether."""
+    with gr.Tabs(elem_id="hff-media") as media_tabs:
+        with gr.Tab(texts.TAB_VIDEO, id="video"):
+            # format=None and include_audio keep Gradio from calling ffmpeg, which need not be there.
+            video = gr.Video(
+                label=texts.VIDEO_LABEL, sources=["upload", "webcam"], format=None, include_audio=True,
+                webcam_options=gr.WebcamOptions(mirror=False), height=_HEIGHT, buttons=[], elem_id="hff-video",
+                show_label=False,
+            )  # fmt: skip
+        with gr.Tab(texts.TAB_AUDIO, id="audio"):
+            audio = gr.Audio(
+                label=texts.AUDIO_LABEL, sources=["upload", "microphone"], type="filepath", format=None, buttons=[],
+                elem_id="hff-audio", show_label=False,
+            )  # fmt: skip
+        with gr.Tab(texts.TAB_IMAGE, id="image"):
+            image = gr.Image(
+                label=texts.IMAGE_LABEL, sources=["upload", "webcam"], type="filepath", image_mode=None,
+                webcam_options=gr.WebcamOptions(mirror=False), height=_HEIGHT, buttons=[], elem_id="hff-image",
+                show_label=False,
+            )  # fmt: skip
+    text = gr.Textbox(
+        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text", max_length=40_000
+    )
+    recognise = gr.Checkbox(
+        value=transcribe, label=texts.TRANSCRIBE, visible=transcribe, container=False, elem_id="hff-transcribe"
+    )
+    for component in (video, audio, image):
+        keep_local(component)
+    return Inputs(video, audio, image, text, recognise, media_tabs)
+
+
+def build_examples() -> list[gr.Button]:
+    """One small button for each ready example."""
+    gr.HTML(texts.EXAMPLES_TITLE, elem_classes="hff-small-title")
+    with gr.Row(elem_id="hff-examples"):
+        return [gr.Button(example.title, size="sm", variant="secondary") for example in EXAMPLES]
+
+
+def status_line(inputs: dict[str, str | None], origin: str = "") -> str:
+    """What Analyse would read, and an example's origin."""
+    from hff.page.cards import text
+
+    given = [name for name in texts.INPUT_NAMES if (inputs.get(name) or "").strip()]
+    if not given:
+        return f"<p>{text(texts.NOTHING_GIVEN)} {text(texts.PRIVACY)}</p>"
+    line = texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given))
+    if "video" in given and "audio" in given:
+        line += texts.AUDIO_REPLACES
+    if "video" in given and "image" in given:
+        line += texts.IMAGE_UNUSED
+    return f"<p>{text(line)} {text(origin)}</p>"
+
+
+def keep_local(component) -> None:
+    """Take only uploaded files: given an address, Gradio would fetch it from the network."""
+    move = component.async_move_resource_to_block_cache
+
+    async def move_local(path):
+        if path is not None and "://" in str(path):
+            raise gr.Error(texts.NOT_A_FILE.format(what=component.label.lower()), print_exception=False)
+        return await move(path)
+
+    component.async_move_resource_to_block_cache = move_local
+    # Gradio would open and convert what it takes for a picture; reading files is the pipeline's part,
+    # which says what is wrong with a bad one.
+    component.preprocess = lambda payload: payload.path if payload is not None else None

@@ -1,0 +1,96 @@
+"""The lab's actions for other programs, with names that stay: ``lab_rerun`` and ``lab_sweep``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from hff.config import MODALITIES
+from hff.errors import HFFError, InputError
+from hff.lab_state import YOURS, LabState
+from hff.page import texts
+from hff.page.clip_view import MODEL
+from hff.page.engine import Engine
+from hff.page.inputs import Inputs
+from hff.page.lab_bench import Benches
+from hff.page.lab_compare import clip_means, what_changed
+from hff.page.sessions import Sessions
+from hff.result import Result
+
+if TYPE_CHECKING:
+    from hff.lab import Lab
+
+MAX_POINTS = 101  # of one sweep
+
+
+def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: Inputs) -> None:
+    """``/lab_rerun``: state, video, audio, image -> before, after and what changed.
+
+    ``/lab_sweep``: state, modality, points, video, audio, image -> the points so far, again and again.
+    ``state`` is JSON as ``LabState.to_dict`` gives it; every part of it may be missing. Files replace its source.
+    """
+
+    def opened(state: object, files: dict, request: gr.Request) -> tuple[Lab, LabState]:
+        sessions.track(request.session_hash, files.values())
+        asked = LabState.from_dict({} if state is None else state)
+        if any(files.values()):
+            recording = engine.read(files, not asked.text)
+            return benches.new_lab(recording), asked.but(source=YOURS)
+        return benches.lab(request.session_hash, asked.source), asked
+
+    def rerun(state, video, audio, image, request: gr.Request) -> dict:
+        try:
+            lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
+            before, after = lab.read(asked.untouched), lab.read(asked)
+        except HFFError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return {
+            "state": asked.to_dict(), "before": summary(before), "after": summary(after),
+            "changed": what_changed(before, after),
+        }  # fmt: skip
+
+    def sweep(state, modality, points, video, audio, image, request: gr.Request) -> Iterator[dict]:
+        rows = []
+        try:
+            severities = _severities(modality, points)
+            lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
+            for point in lab.sweep(asked, modality, severities):
+                rows.append(point.row())
+                yield {"state": asked.to_dict(), "modality": modality, "points": list(rows)}
+            if not rows:
+                raise InputError(texts.SWEEP_NOTHING)
+        except HFFError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    asked, answer = gr.JSON(visible=False, label="state"), gr.JSON(visible=False)
+    modality = gr.Textbox(visible=False, label="modality")
+    points = gr.Number(21, precision=0, visible=False, label="points")
+    files = [inputs.video, inputs.audio, inputs.image]
+    gr.Button(visible=False).click(rerun, [asked, *files], answer, api_name="lab_rerun", **MODEL)
+    gr.Button(visible=False).click(sweep, [asked, modality, points, *files], answer, api_name="lab_sweep", **MODEL)
+
+
+def summary(result: Result) -> dict:
+    """A reading's clip means, JSON-ready; ``None`` where a modality is absent."""
+    return {
+        "emotion": result.emotion,
+        "probabilities": result.probabilities,
+        "spread": result.spread,
+        "per_modality": result.per_modality,
+        "present": result.present,
+        "transcript": result.transcript.text if result.transcript else None,
+        **clip_means(result),
+        "alpha": result.alpha,
+        "warnings": result.warnings,
+    }
+
+
+def _severities(modality: object, points: object) -> list[float]:
+    if modality not in MODALITIES:
+        raise InputError(f"The modality to sweep is one of {', '.join(MODALITIES)}, not {modality!r}.")
+    if not isinstance(points, int | float) or not 2 <= points <= MAX_POINTS:
+        raise InputError(f"A sweep has 2 to {MAX_POINTS} points, not {points!r}.")
+    last = round(points) - 1
+    return [step / last for step in range(last + 1)]

@@ -1,0 +1,158 @@
+"""The lab's controls on the left, and their values as a ``LabState``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from hff.config import MODALITIES, SAMPLES
+from hff.lab_damage import KINDS, is_trained
+from hff.lab_state import MAX_TEXT, PARTS, YOURS, Damage, LabState
+from hff.page import texts
+from hff.page.cards import icon, note, text
+from hff.page.examples import EXAMPLES
+
+_SAMPLE_STEPS = 128  # at most; more change nothing one could see
+# The two other weights share what is left in the ratio they had; the last one takes the rounding.
+_SUM_TO_ONE = """(moved, first, second) => {
+    const cents = x => Math.round(100 * x), left = 100 - cents(moved), both = cents(first) + cents(second);
+    const part = both > 0 ? Math.round(left * cents(first) / both) : Math.round(left / 2);
+    return [cents(moved) / 100, part / 100, (left - part) / 100];
+}"""
+
+
+def sources() -> list[tuple[str, str]]:
+    """What can be taken apart: (title, source)."""
+    ready = [(texts.LAB_EXAMPLE.format(title=example.title), example.key) for example in EXAMPLES]
+    return [*ready, (texts.LAB_YOURS, YOURS)]
+
+
+@dataclass
+class DamageControls:
+    """What breaks one modality."""
+
+    kind: gr.Dropdown
+    severity: gr.Slider
+    muted: gr.Checkbox
+
+
+class Controls:
+    """Builds two tabs of controls; ``values`` go into an event, ``state`` reads them and ``show`` puts them back."""
+
+    def __init__(self) -> None:
+        with gr.Tab(texts.LAB_TAB_DAMAGE, id="damage"):
+            self.source = gr.Dropdown(
+                sources(), value=EXAMPLES[0].key, label=texts.LAB_SOURCE, show_label=False, container=False,
+                filterable=False, elem_id="hff-lab-source",
+            )  # fmt: skip
+            self.damage = {m: _damage_controls(m) for m in MODALITIES}
+            self.text = gr.Textbox(
+                label=texts.LAB_TYPED, placeholder=texts.LAB_TYPED_HINT, max_length=MAX_TEXT, lines=1,
+                elem_id="hff-lab-typed",
+            )  # fmt: skip
+            gr.HTML(note(texts.LAB_NEW_NOTE))
+            self.reset = gr.Button(texts.LAB_RESET, size="sm", elem_id="hff-lab-reset")
+        with gr.Tab(texts.LAB_TAB_MODEL, id="model"):
+            self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
+            self.alpha = [
+                gr.Slider(0, 1, value=1 / 3, step=0.01, interactive=True, elem_id=f"hff-lab-alpha-{m}",
+                          label=texts.LAB_ALPHA.format(modality=texts.MODALITY_NAMES[m]),
+                          elem_classes=f"hff-{m} hff-own-slider")
+                for m in MODALITIES
+            ]  # fmt: skip
+            self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
+            names = [(texts.LAB_PART_NAMES[part], part) for part in PARTS]
+            self.parts = gr.CheckboxGroup(names, value=list(PARTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
+            self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
+            with gr.Row(elem_id="hff-lab-draws"):
+                self.samples = gr.Slider(
+                    0, _SAMPLE_STEPS, value=SAMPLES, step=1, label=texts.LAB_SAMPLES, elem_id="hff-lab-samples",
+                    scale=2, min_width=150,
+                )  # fmt: skip
+                self.seed = gr.Number(
+                    0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
+                )
+        self.weighed = [self._keep_sum(moved) for moved in self.alpha]  # events, each after the three add up again
+
+    @property
+    def values(self) -> list:
+        """All components, in the order that ``state`` and ``show`` share."""
+        damage = [part for m in MODALITIES for part in vars(self.damage[m]).values()]
+        return [self.source, *damage, self.text, self.by_hand, *self.alpha, self.parts, self.samples, self.seed]
+
+    @property
+    def dragged(self) -> list:
+        """Controls that change many times while they are used; the weights have ``weighed``."""
+        return [*(d.severity for d in self.damage.values()), self.samples]
+
+    @property
+    def chosen(self) -> list:
+        """Controls that change once."""
+        fixed = [part for d in self.damage.values() for part in (d.kind, d.muted)]
+        return [self.source, *fixed, self.by_hand, self.parts, self.seed]
+
+    def state(self, values: tuple) -> LabState:
+        """The components' values -> what they mean. Raises ``InputError``."""
+        source, *rest = values
+        damage, rest = rest[: 3 * len(MODALITIES)], rest[3 * len(MODALITIES) :]
+        typed, by_hand, *alpha = rest[: 2 + len(MODALITIES)]
+        parts, samples, seed = rest[2 + len(MODALITIES) :]
+        plain = {
+            "source": source,
+            "damage": {
+                m: dict(zip(("kind", "severity", "muted"), damage[3 * i : 3 * i + 3], strict=True))
+                for i, m in enumerate(MODALITIES)
+            },
+            "alpha": dict(zip(MODALITIES, alpha, strict=True)) if by_hand else None,
+            "without": [part for part in PARTS if part not in (parts or [])],
+            "samples": samples or 0,
+            "seed": seed or 0,
+            "text": typed or "",
+        }
+        return LabState.from_dict(plain)
+
+    def show(self, state: LabState, alpha: dict[str, float] | None = None) -> list:
+        """Values for ``values``; ``alpha`` is what the weight sliders show while the model chooses by itself."""
+        damage = [value for m in MODALITIES for value in vars(state.damage[m]).values()]
+        weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / 3] * len(MODALITIES)
+        parts = [part for part in PARTS if part not in state.without]
+        return [state.source, *damage, state.text, state.alpha is not None, *in_hundredths(weights), parts,
+                state.samples, state.seed]  # fmt: skip
+
+    def _keep_sum(self, moved: gr.Slider):
+        three = [moved, *(slider for slider in self.alpha if slider is not moved)]
+        return moved.input(None, three, three, js=_SUM_TO_ONE, show_progress="hidden", api_visibility="private")
+
+
+def in_hundredths(weights) -> list[float]:
+    """Weights that sum to 1, rounded to the sliders' steps so that they still do."""
+    first, second = round(100 * weights[0]), round(100 * weights[1])
+    return [first / 100, second / 100, (100 - first - second) / 100]
+
+
+def _damage_controls(modality: str) -> DamageControls:
+    name = texts.MODALITY_NAMES[modality]
+    clean = Damage(KINDS[modality][0])
+    with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
+        with gr.Row(elem_classes="hff-lab-breaker-top"):
+            gr.HTML(f"<h4>{icon(modality)}{text(name)}</h4>", scale=1, min_width=90)
+            muted = gr.Checkbox(
+                label=texts.LAB_MUTE[modality], container=False, scale=0, min_width=110,
+                elem_id=f"hff-lab-{modality}-mute",
+            )  # fmt: skip
+        kinds = [(_kind_name(modality, kind), kind) for kind in KINDS[modality]]
+        kind = gr.Dropdown(
+            kinds, value=clean.kind, label=texts.LAB_KIND.format(modality=name), show_label=False, container=False,
+            filterable=False, elem_id=f"hff-lab-{modality}-kind",
+        )  # fmt: skip
+        severity = gr.Slider(
+            0, 1, value=clean.severity, step=0.05, label=texts.LAB_SEVERITY_NAME.format(modality=name),
+            show_label=False, container=False, elem_id=f"hff-lab-{modality}-severity",
+        )  # fmt: skip
+    return DamageControls(kind, severity, muted)
+
+
+def _kind_name(modality: str, kind: str) -> str:
+    name = texts.LAB_DAMAGE_NAMES[kind]
+    return name if is_trained(modality, kind) else texts.LAB_NEW_TO_IT.format(name=name)

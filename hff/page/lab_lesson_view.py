@@ -1,0 +1,90 @@
+"""The lessons on the page: choose one, guess, see, and read what to watch and why."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from hff.page import texts
+from hff.page.cards import alert, note, text
+from hff.page.lab_lessons import Lesson
+from hff.result import Result
+
+
+class LessonPanel:
+    """The components of the Lessons tab; the lab's view connects them."""
+
+    def __init__(self, lessons: list[Lesson], fault: str = "") -> None:
+        self.lessons = {lesson.key: lesson for lesson in lessons}
+        self.chosen = gr.State("")
+        self.buttons: dict[str, gr.Button] = {}
+        gr.HTML(alert(texts.ERROR_TITLE, fault), visible=bool(fault))
+        with gr.Row(elem_id="hff-lessons"):
+            for lesson in lessons:
+                self.buttons[lesson.key] = gr.Button(
+                    lesson.title, size="sm", variant="secondary", elem_id=f"hff-lesson-{lesson.key}"
+                )
+        self.card = gr.HTML(note(texts.LESSON_CHOOSE), elem_id="hff-lesson-card")
+        self.guess = gr.Radio(
+            [], label=texts.LESSON_GUESS, visible=False, show_label=False, container=False, elem_id="hff-lesson-guess"
+        )
+        self.reveal = gr.Button(
+            texts.LESSON_SHOW, variant="primary", visible=False, interactive=False, elem_id="hff-lesson-show"
+        )
+        self.answer = gr.HTML(elem_id="hff-lesson-answer")
+        self.guess.input(
+            lambda: gr.Button(interactive=True), None, self.reveal, queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
+
+    @property
+    def outputs(self) -> list:
+        """What ``pose`` and ``nothing`` fill."""
+        return [self.chosen, self.card, self.guess, self.reveal, self.answer, *self.buttons.values()]
+
+    def pose(self, key: str) -> list:
+        """Ask the question of a lesson."""
+        lesson = self.lessons[key]
+        choices = [(choice.text, number) for number, choice in enumerate(lesson.choices)]
+        return [
+            key, question_html(lesson), gr.Radio(choices=choices, value=None, visible=True, interactive=True),
+            gr.Button(visible=True, interactive=False), "", *self._marked(key),
+        ]  # fmt: skip
+
+    def nothing(self) -> list:
+        """No lesson is on."""
+        return [
+            "", note(texts.LESSON_CHOOSE), gr.Radio(choices=[], value=None, visible=False), gr.Button(visible=False),
+            "", *self._marked(""),
+        ]  # fmt: skip
+
+    def _marked(self, key: str) -> list[gr.Button]:
+        return [gr.Button(variant="primary" if name == key else "secondary") for name in self.buttons]
+
+
+def question_html(lesson: Lesson) -> str:
+    return f'<h3 class="hff-lesson-question">{text(lesson.question)}</h3>'
+
+
+def answer_html(lesson: Lesson, guess: int | None, before: Result, after: Result) -> str:
+    """Which guess came true, what to watch, why, and the equation."""
+    right = lesson.right(before, after)
+    true = ", ".join(choice.text for choice, came in zip(lesson.choices, right, strict=True) if came)
+    verdict, kind = texts.LESSON_NONE_TRUE, "open"
+    if true:
+        good = guess is not None and right[guess]
+        verdict = (texts.LESSON_RIGHT if good else texts.LESSON_WRONG).format(choice=true)
+        kind = "right" if good else "wrong"
+    surprise = "" if all(claim.holds(before, after) for claim in lesson.expect) else note(texts.LESSON_SURPRISE)
+    then = f'<p class="hff-lesson-then"><b>{text(texts.LESSON_THEN)}</b> {text(lesson.then)}</p>' if lesson.then else ""
+    return (
+        f'<p class="hff-lesson-verdict hff-lesson-{kind}" role="status">{text(verdict)}</p>{surprise}'
+        f"<p><b>{text(texts.LESSON_WATCH)}</b> {text(lesson.watch)}</p>"
+        f"<p><b>{text(texts.LESSON_WHY)}</b> {text(lesson.why)}</p>{equation_html(lesson)}{then}"
+    )
+
+
+def equation_html(lesson: Lesson) -> str:
+    return (
+        f'<p class="hff-lesson-equation"><span>{text(lesson.formula)}</span> '
+        f"<small>{text(texts.LESSON_EQUATION.format(number=lesson.number))}</small></p>"
+    )

@@ -1,0 +1,71 @@
+"""Sharing a lab state: as a link, as a small file, and as a worksheet to print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import gradio as gr
+
+from hff.errors import InputError
+from hff.lab_state import YOURS, LabState
+from hff.page import texts
+from hff.page.cards import note
+from hff.page.inputs import keep_local
+from hff.page.lab_bench import check_source
+
+PARAMETER = "lab"  # of the page's address
+FILE_NAME = "lab-state.json"
+WORKSHEET_NAME = "worksheet.html"
+_MAX_FILE = 100_000  # bytes; a state has a few hundred
+
+
+class SharePanel:
+    """The components of the Share tab; the lab's view connects them."""
+
+    def __init__(self) -> None:
+        self.link = gr.Textbox(
+            label=texts.SHARE_LINK, interactive=False, buttons=["copy"], lines=2, max_lines=3, elem_id="hff-lab-link"
+        )
+        gr.HTML(note(texts.SHARE_LINK_NOTE))
+        self.save = gr.DownloadButton(texts.SHARE_SAVE, interactive=False, elem_id="hff-lab-save")
+        self.open = gr.UploadButton(texts.SHARE_OPEN, file_types=[".json"], type="filepath", elem_id="hff-lab-open")
+        keep_local(self.open)
+        gr.HTML(note(texts.SHARE_FILE_NOTE))
+        self.worksheet = gr.DownloadButton(texts.SHARE_WORKSHEET, interactive=False, elem_id="hff-lab-worksheet")
+        gr.HTML(note(texts.SHARE_WORKSHEET_NOTE))
+
+    @property
+    def outputs(self) -> list:
+        return [self.link, self.save, self.worksheet]
+
+
+def link(state: LabState, request: gr.Request) -> str:
+    """The address that opens the same state; a sentence where the recording stays on this computer."""
+    if state.source == YOURS:
+        return texts.SHARE_NO_LINK
+    headers = request.headers
+    here = headers.get("origin") or f"{request.request.url.scheme}://{headers.get('host', 'localhost')}"
+    return f"{here}/?{PARAMETER}={quote(state.to_json(), safe='')}"
+
+
+def state_from_address(request: gr.Request) -> LabState | None:
+    """The state in the page's address, or ``None``. Raises ``InputError`` for one that cannot be read."""
+    text = request.query_params.get(PARAMETER)
+    return _checked(LabState.from_json(text)) if text else None
+
+
+def state_from_file(path: str | None) -> LabState:
+    """The state in a file. Raises ``InputError``."""
+    if not path or Path(path).stat().st_size > _MAX_FILE:
+        raise InputError(texts.SHARE_NO_STATE)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except ValueError as error:
+        raise InputError(texts.SHARE_NO_STATE) from error
+    return _checked(LabState.from_json(text))
+
+
+def _checked(state: LabState) -> LabState:
+    check_source(state.source)
+    return state

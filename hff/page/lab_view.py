@@ -1,0 +1,239 @@
+"""The Weighting lab: break one modality, watch alpha leave it, and find out why."""
+
+from __future__ import annotations
+
+import logging
+
+import gradio as gr
+
+from hff.errors import HFFError, InputError
+from hff.lab_state import YOURS, LabState
+from hff.page import cards, texts
+from hff.page.clip_view import MODEL, QUICK
+from hff.page.engine import Engine
+from hff.page.lab_bench import Benches
+from hff.page.lab_compare import comparison, unknown_after
+from hff.page.lab_controls import Controls
+from hff.page.lab_evidence import evidence
+from hff.page.lab_lesson_view import LessonPanel, answer_html
+from hff.page.lab_lessons import Lesson, load_lessons
+from hff.page.lab_share import (
+    FILE_NAME,
+    WORKSHEET_NAME,
+    SharePanel,
+    link,
+    state_from_address,
+    state_from_file,
+)
+from hff.page.lab_sweep_view import SweepPanel
+from hff.page.lab_worksheet import worksheet
+from hff.page.sessions import Sessions
+
+log = logging.getLogger(__name__)
+_ID = "lab"
+
+
+class LabView:
+    """Builds the tab inside the current ``gr.Tabs`` and connects it to the model."""
+
+    def __init__(self, engine: Engine, sessions: Sessions, views: gr.Tabs) -> None:
+        self.engine, self.sessions, self.benches = engine, sessions, Benches(engine, sessions)
+        with gr.Tab(texts.TAB_LAB, id=_ID) as self.tab, gr.Row(elem_id="hff-lab"):
+            with gr.Column(scale=0, min_width=340, elem_id="hff-lab-left"), gr.Tabs(elem_id="hff-lab-controls") as left:
+                with gr.Tab(texts.LAB_TAB_LESSONS, id="lessons"):
+                    self.lessons = _lesson_panel()
+                self.controls = Controls()
+                with gr.Tab(texts.LAB_TAB_SHARE, id="share"):
+                    self.share = SharePanel()
+            with gr.Column(scale=1, min_width=0, elem_id="hff-lab-right"), gr.Tabs(elem_id="hff-lab-views") as right:
+                with gr.Tab(texts.LAB_TAB_COMPARE, id="compare"):
+                    self.compared = gr.HTML(_empty(), elem_id="hff-lab-compared", min_height=330)
+                    self.shown = gr.HTML(elem_id="hff-lab-shown")
+                with gr.Tab(texts.LAB_TAB_SWEEP, id="sweep"):
+                    self.sweep = SweepPanel(self.controls.values, sessions, self._open)
+        self._views, self._left, self._right = views, left, right
+        self._connect()
+
+    @property
+    def given(self) -> list:
+        """What ``_run`` reads."""
+        return [self.lessons.chosen, *self.controls.values]
+
+    @property
+    def outputs(self) -> list:
+        """What ``_run`` fills."""
+        return [self.compared, self.shown, self.controls.own_alpha, self.controls.parts_note, *self.share.outputs]
+
+    def open_from_address(self, page: gr.Blocks) -> None:
+        """Open the state that the page's address holds, when the page is loaded."""
+        opened = [self._views, self._left, *self.lessons.outputs, *self.controls.values, self.compared]
+        page.load(self._open_address, None, opened, show_progress="hidden", api_visibility="private").success(
+            self._run_if_shared, self.given, self.outputs, **self._running
+        )
+
+    # ---- events -----------------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> dict:
+        return {"show_progress": "minimal", "show_progress_on": self.compared, "api_visibility": "private", **MODEL}
+
+    def _connect(self) -> None:
+        controls, lessons = self.controls, self.lessons
+        run = {"fn": self._run, "inputs": self.given, "outputs": self.outputs, **self._running}
+        for component in (*controls.dragged, *controls.chosen):
+            component.input(**run, trigger_mode="always_last")
+        for weighed in controls.weighed:
+            weighed.then(**run, trigger_mode="always_last")
+        controls.text.submit(**run, trigger_mode="always_last")
+        set_up = [*lessons.outputs, *controls.values]
+        arrived = self.tab.select(self._arrive, None, set_up, **QUICK)
+        arrived.then(self._run_first, self.given, self.outputs, **self._running)
+        controls.reset.click(self._reset, controls.source, set_up, **QUICK).then(**run)
+        for key, button in lessons.buttons.items():
+            asked = button.click(lambda key=key: self._set_up(key), None, [self._right, *set_up], **QUICK)
+            asked.then(self._pose, self.given, self.outputs, **self._running)
+        lessons.reveal.click(
+            self._reveal, [lessons.guess, *self.given], [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
+            **self._running,
+        )  # fmt: skip
+        self.share.open.upload(
+            self._open_file, self.share.open, [*set_up, self.compared], **QUICK
+        ).success(**run)  # fmt: skip
+
+    def _set_up(self, key: str) -> list:
+        lesson = self.lessons.lessons[key]
+        return [gr.Tabs(selected="compare"), *self.lessons.pose(key), *self.controls.show(lesson.state)]
+
+    def _arrive(self, request: gr.Request) -> list:
+        """A clip that was just read, or a snapshot that was sent, lies on the bench when the tab is opened."""
+        if self.benches.has_new(request.session_hash):
+            return self._reset(YOURS)
+        return [gr.skip()] * (len(self.lessons.outputs) + len(self.controls.values))
+
+    def _reset(self, source: str) -> list:
+        return [*self.lessons.nothing(), *self.controls.show(LabState(source=source))]
+
+    def _run(self, request: gr.Request, *values) -> list:
+        return self._answer(request, values, lambda lab, lesson, state: self._read(lab, lesson, state, request))
+
+    def _run_first(self, request: gr.Request, *values) -> list:
+        """When the tab is opened: what is set up now, unless a lesson waits for a guess."""
+        return self._pose(request, *values) if values[0] else self._run(request, *values)
+
+    def _run_if_shared(self, request: gr.Request, *values) -> list:
+        try:
+            shared = state_from_address(request) is not None
+        except InputError:
+            shared = False  # it was told when the address was opened
+        return self._run(request, *values) if shared else [gr.skip()] * len(self.outputs)
+
+    def _pose(self, request: gr.Request, *values) -> list:
+        """Before the guess: what was before, and the damage to hear, read and see."""
+
+        def show(lab, lesson: Lesson | None, state: LabState) -> list:
+            before = self._before(lesson, state)
+            return [
+                unknown_after(lab.read(before)), evidence(lab.damaged(state.untouched), lab.damaged(state)),
+                *[gr.skip()] * (len(self.outputs) - 2),
+            ]  # fmt: skip
+
+        return self._answer(request, values, show)
+
+    def _reveal(self, request: gr.Request, guess: int | None, *values) -> list:
+        told = ""
+
+        def show(lab, lesson: Lesson | None, state: LabState) -> list:
+            nonlocal told
+            if lesson is not None:
+                told = answer_html(lesson, guess, lab.read(lesson.before), lab.read(lesson.state))
+            return self._read(lab, lesson, state, request)
+
+        shown = self._answer(request, values, show)
+        return [told, gr.Radio(visible=not told), gr.Button(visible=not told), *shown]
+
+    def _answer(self, request: gr.Request, values: tuple, show) -> list:
+        """``show(lab, lesson, state)``, or a sentence about what went wrong."""
+        try:
+            state = self.controls.state(values[1:])
+            lab = self.benches.lab(request.session_hash, state.source)
+            return show(lab, self.lessons.lessons.get(values[0]), state)
+        except HFFError as error:
+            return self._failed(str(error))
+        except Exception as error:
+            # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
+            log.exception("the lab failed")
+            return self._failed(texts.UNEXPECTED.format(kind=type(error).__name__))
+
+    def _failed(self, message: str) -> list:
+        return [cards.alert(texts.ERROR_TITLE, message), "", *[gr.skip()] * (len(self.outputs) - 2)]
+
+    def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
+        before, after = lab.read(self._before(lesson, state)), lab.read(state)
+        session = self.sessions.of(request.session_hash)
+        own = ", ".join(f"{texts.MODALITY_NAMES[m]} {share:.2f}" for m, share in before.alpha.items())
+        lesson = lesson if lesson and lesson.state == state else None
+        page = worksheet(state, before, after, lesson)
+        return [
+            comparison(before, after),
+            evidence(lab.damaged(state.untouched), lab.damaged(state)),
+            cards.note(f"{texts.LAB_BY_HAND_NOTE} {texts.LAB_OWN_ALPHA.format(weights=own)}"),
+            cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
+            link(state, request),
+            gr.DownloadButton(value=session.make_file(FILE_NAME, state.to_json()), interactive=True),
+            gr.DownloadButton(value=session.make_file(WORKSHEET_NAME, page), interactive=True),
+        ]
+
+    @staticmethod
+    def _before(lesson: Lesson | None, state: LabState) -> LabState:
+        """What a state is compared with: a lesson may have its own idea of it."""
+        if lesson is not None and lesson.state.source == state.source:
+            return lesson.before
+        return state.untouched
+
+    def _open(self, values: tuple, key: str | None):
+        state = self.controls.state(values)
+        return self.benches.lab(key, state.source), state
+
+    def _open_file(self, path: str | None, request: gr.Request) -> list:
+        self.sessions.track(request.session_hash, [path])
+        try:
+            state = state_from_file(path)
+        except HFFError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return [*self.lessons.nothing(), *self.controls.show(state), gr.skip()]
+
+    def _open_address(self, request: gr.Request) -> list:
+        count = len(self.lessons.outputs) + len(self.controls.values)
+        try:
+            state = state_from_address(request)
+        except HFFError as error:
+            alert = cards.alert(texts.ERROR_TITLE, str(error))
+            return [gr.Tabs(selected=_ID), gr.skip(), *[gr.skip()] * count, alert]
+        if state is None:
+            return [gr.skip()] * (count + 3)
+        left = gr.Tabs(selected="damage")
+        return [gr.Tabs(selected=_ID), left, *self.lessons.nothing(), *self.controls.show(state), gr.skip()]
+
+
+def _lesson_panel() -> LessonPanel:
+    """A broken lesson file must not keep the page from starting: its fault is told where lessons are chosen."""
+    try:
+        return LessonPanel(load_lessons())
+    except InputError as error:
+        log.warning("%s", error)
+        return LessonPanel([], str(error))
+
+
+def _trained_with(model) -> str:
+    from hff.lab_switches import trained_without
+
+    missing = trained_without(model)
+    if not missing:
+        return texts.LAB_TRAINED_ALL
+    return texts.LAB_TRAINED_SOME.format(
+        parts=", ".join(name for part, name in texts.LAB_PART_NAMES.items() if part not in missing)
+    )
+
+
+def _empty() -> str:
+    return f'<div class="hff-empty"><h2>{cards.text(texts.LAB_EMPTY)}</h2></div>'

@@ -1,0 +1,201 @@
+"""The live sessions of all open pages: who may watch, what they send, what they get back.
+
+A page enters with Gradio's own session and gets a ticket that nobody can guess; what it sends afterwards names
+the ticket. All sessions share the model and one recogniser of words. A page that leaves, or is silent for a
+while, is forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+
+from hff.capture import Capture
+from hff.errors import HFFError, InputError
+from hff.live import LiveSession
+from hff.live_words import Recogniser
+from hff.page import live_state, texts
+from hff.page.engine import Engine
+from hff.recording import Recording
+
+log = logging.getLogger(__name__)
+
+MAX_VIEWERS = 4  # live sessions at once
+FORGOTTEN_AFTER = 30.0  # s without a word from a page
+MAX_TEXT = 2_000  # characters of typed words
+SHARED_FOR = 0.08  # s that one answer of native capture serves
+
+
+@dataclass
+class Viewer:
+    """One page that watches."""
+
+    owner: str | None  # Gradio's session
+    session: LiveSession
+    heard_of: float = field(default_factory=time.monotonic)
+
+
+class LiveHub:
+    """Keeps the viewers; every method may be called from any thread."""
+
+    def __init__(self, engine: Engine, recogniser: Recogniser | None = None, limit: int = MAX_VIEWERS) -> None:
+        self.engine, self.limit = engine, limit
+        self._recogniser = recogniser or (Recogniser() if engine.transcribe else None)
+        self._viewers: dict[str, Viewer] = {}
+        self._lock = threading.Lock()
+
+    def enter(self, owner: str | None) -> tuple[str | None, str]:
+        """(ticket, "") for a page that may watch; (None, reason) for one that may not."""
+        try:
+            self.engine.model()
+        except HFFError as error:
+            return None, str(error)
+        with self._lock:
+            self._forget_silent()
+            for ticket in [t for t, viewer in self._viewers.items() if viewer.owner == owner]:
+                self._drop(ticket)
+            if len(self._viewers) >= self.limit:
+                return None, texts.LIVE_FULL.format(count=len(self._viewers))
+            ticket = secrets.token_urlsafe(18)
+            self._viewers[ticket] = Viewer(owner, self._new_session())
+        return ticket, ""
+
+    def feed(self, message: dict) -> dict:
+        """Take what a page sends, give what it shows. Never raises: a problem is told as ``{"error": sentence}``.
+
+        message: "ticket"; where there is something new also "frame" {"time", "data"}, "sound" {"time", "rate",
+        "data"} and "text". Times in s on the page's own clock.
+        """
+        try:
+            session = self._session(message.get("ticket"))
+            if session is None:
+                return {"error": texts.LIVE_GONE, "gone": True}
+            if message.get("leave"):
+                self._leave_with(message["ticket"])
+                return {}
+            self._take(session, message)
+            return self._answer(session)
+        except HFFError as error:
+            return {"error": str(error)}
+        except Exception as error:
+            # One viewer's trouble must not reach the others; the log gets the whole story.
+            log.exception("a live reading failed")
+            return {"error": texts.UNEXPECTED.format(kind=type(error).__name__)}
+
+    def snapshot(self, owner: str | None) -> Recording:
+        """The last seconds of the page's live session. Raises ``InputError`` if there is none."""
+        with self._lock:
+            sessions = [viewer.session for viewer in self._viewers.values() if viewer.owner == owner]
+        if not sessions:
+            raise InputError(texts.LIVE_NOTHING_TO_SEND)
+        return sessions[-1].snapshot()
+
+    def leave(self, owner: str | None) -> None:
+        """Forget a page that was closed or stopped."""
+        with self._lock:
+            for ticket in [t for t, viewer in self._viewers.items() if viewer.owner == owner]:
+                self._drop(ticket)
+
+    def close(self) -> None:
+        with self._lock:
+            for ticket in list(self._viewers):
+                self._drop(ticket)
+        if self._recogniser is not None:
+            self._recogniser.close()
+
+    @property
+    def native(self) -> bool:
+        """Whether the computer's own camera and microphone are watched in place of each page's."""
+        return False
+
+    @property
+    def viewers(self) -> int:
+        with self._lock:
+            self._forget_silent()
+            return len(self._viewers)
+
+    def _new_session(self) -> LiveSession:
+        return LiveSession(self.engine.model(), self._recogniser)
+
+    def _session(self, ticket: str | None) -> LiveSession | None:
+        with self._lock:
+            viewer = self._viewers.get(ticket or "")
+            if viewer is None:
+                return None
+            viewer.heard_of = time.monotonic()
+            return viewer.session
+
+    def _leave_with(self, ticket: str) -> None:
+        with self._lock:
+            if ticket in self._viewers:
+                self._drop(ticket)
+
+    def _take(self, session: LiveSession, message: dict) -> None:
+        if isinstance(message.get("text"), str):
+            session.set_text(message["text"][:MAX_TEXT])
+        if frame := message.get("frame"):
+            session.add_frame(frame["time"], live_state.picture(frame["data"]))
+        if sound := message.get("sound"):
+            session.add_sound(sound["time"], sound["rate"], live_state.sound(sound["data"]))
+
+    def _answer(self, session: LiveSession) -> dict:
+        return live_state.state(session.reading(), session)
+
+    def _forget_silent(self) -> None:
+        now = time.monotonic()
+        for ticket in [t for t, v in self._viewers.items() if now - v.heard_of > FORGOTTEN_AFTER]:
+            self._drop(ticket)
+
+    def _drop(self, ticket: str) -> None:
+        self._viewers.pop(ticket).session.close()
+
+
+class NativeHub(LiveHub):
+    """All pages watch one session, fed by this computer's own camera and microphone while anybody watches."""
+
+    def __init__(self, engine: Engine, capture: Capture, recogniser: Recogniser | None = None, limit: int = 16) -> None:
+        super().__init__(engine, recogniser, limit)
+        self.capture = capture
+        self._shared: LiveSession | None = None
+        self._reading = threading.Lock()
+        self._last: tuple[float, dict] | None = None  # when an answer was made, and the answer
+
+    @property
+    def native(self) -> bool:
+        return True
+
+    def _new_session(self) -> LiveSession:
+        if self._shared is None:
+            self._shared = super()._new_session()
+            self.capture.start(self._shared.add_frame, self._shared.add_sound)
+        return self._shared
+
+    def _take(self, session: LiveSession, message: dict) -> None:
+        super()._take(session, {"text": message.get("text")})
+
+    def _answer(self, session: LiveSession) -> dict:
+        """One answer serves every page that asks within ``SHARED_FOR``."""
+        with self._reading:
+            if self._last is None or time.monotonic() - self._last[0] > SHARED_FOR:
+                image = session.newest_picture
+                answer = super()._answer(session)
+                known = [at for at in (answer["looked"], answer["heard"]) if at is not None]
+                answer["age"] = self.capture.now - min(known) if known else None
+                answer["picture"] = None if image is None else live_state.jpeg(live_state.shrunk(image))
+                self._last = time.monotonic(), answer
+            return self._last[1]
+
+    def _drop(self, ticket: str) -> None:
+        del self._viewers[ticket]
+        if not self._viewers and self._shared is not None:
+            self.capture.stop()  # the camera's light goes out
+            self._shared.close()
+            self._shared, self._last = None, None
+
+
+def live_hub(engine: Engine, native: bool, camera: int | None = None, microphone: int | None = None) -> LiveHub:
+    """The hub for visitors' own devices, or for this computer's."""
+    return NativeHub(engine, Capture(camera, microphone)) if native else LiveHub(engine)

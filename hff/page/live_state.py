@@ -1,0 +1,110 @@
+"""A live reading as the few numbers that the page draws, ready for JSON."""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+
+from hff.config import MODALITIES
+from hff.errors import InputError
+from hff.live import LiveReading, LiveSession
+
+JPEG_QUALITY = 80  # of pictures sent to the page by native capture
+SHOWN_WIDTH = 480  # pixels, of the same
+MAX_CHARACTERS = 4_000_000  # of one frame or chunk of sound, in base64
+
+
+def state(reading: LiveReading, session: LiveSession) -> dict:
+    """Modality figures are lists in the order of ``MODALITIES``; None stands for absent."""
+    return {
+        "time": _rounded(reading.time),
+        "looked": _rounded(reading.looked),
+        "heard": _rounded(reading.heard),
+        "emotion": reading.emotion,
+        "probabilities": _values(reading.probabilities),
+        "spread": _values(reading.spread),
+        "alpha": [_rounded(reading.alpha[m]) for m in MODALITIES],
+        "aleatoric": [_rounded(reading.aleatoric[m]) for m in MODALITIES],
+        "epistemic": [_rounded(reading.epistemic[m]) for m in MODALITIES],
+        "attention": _attention(reading),
+        "window": session.window,
+        "behind": _rounded(reading.time - reading.start),
+        "words": " ".join(word.text for word in reading.words),
+        "typed": reading.typed,
+        "face": _face(reading),
+        "notes": list(reading.notes),
+        "effort": session.pace.level,
+        "cost": _rounded(session.pace.cost or 0.0),
+    }
+
+
+def jpeg(image: np.ndarray) -> str:
+    """An RGB picture as a ``data:`` address."""
+    written, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode() if written else ""
+
+
+def shrunk(image: np.ndarray) -> np.ndarray:
+    """The picture at most ``SHOWN_WIDTH`` pixels wide."""
+    height, width = image.shape[:2]
+    if width <= SHOWN_WIDTH:
+        return image
+    return cv2.resize(image, (SHOWN_WIDTH, round(height * SHOWN_WIDTH / width)), interpolation=cv2.INTER_AREA)
+
+
+def picture(address: str) -> np.ndarray:
+    """(H,W,3) RGB from a ``data:`` address. Raises ``InputError`` if it holds no picture."""
+    data = np.frombuffer(_decoded(address), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise InputError("A frame from the camera could not be read as a picture.")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def sound(text: str) -> np.ndarray:
+    """(N,) int16 from base64, little end first. Raises ``InputError`` if it holds no samples."""
+    data = _decoded(text)
+    if len(data) % 2:
+        raise InputError("A chunk from the microphone is not 16-bit sound.")
+    return np.frombuffer(data, "<i2")
+
+
+def _decoded(text: str) -> bytes:
+    if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
+        raise InputError("What the page sent is too large, or no text at all.")
+    try:
+        return base64.b64decode(text.rpartition(",")[2], validate=True)
+    except ValueError as error:
+        raise InputError("What the page sent is not base64.") from error
+
+
+def _values(by_name: dict[str, float]) -> list[float]:
+    return [_rounded(value) for value in by_name.values()]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 4)
+
+
+def _face(reading: LiveReading) -> dict | None:
+    """The box as shares of the picture's width and height, and when it was seen."""
+    if reading.face is None or reading.frame_shape is None:
+        return None
+    height, width = reading.frame_shape
+    left, top, right, bottom = reading.face.box
+    box = [left / width, top / height, (right - left) / width, (bottom - top) / height]
+    return {"box": [_rounded(side) for side in box], "time": _rounded(reading.face.time)}
+
+
+def _attention(reading: LiveReading) -> list[list[float]] | None:
+    """(kinds, T) share of all attention that goes to each kind and step, the mean over layers, heads, moments."""
+    if reading.attention is None:
+        return None
+    by_kind = reading.attention.by_kind().mean((0, 1))
+    asking = by_kind.sum((1, 2)) > 0
+    shares = by_kind[asking].mean(0) if asking.any() else by_kind.mean(0)
+    return np.round(shares.astype(float), 4).tolist()

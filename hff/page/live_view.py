@@ -1,0 +1,61 @@
+"""The Live view: the browser's camera and microphone stream to the server, and what it reads is drawn as it comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from hff.config import EMOTIONS, MODALITIES
+from hff.errors import HFFError
+from hff.live import WINDOW_SECONDS
+from hff.page import texts
+from hff.page.live_hub import LiveHub
+from hff.page.live_layout import HISTORY_SECONDS, page
+from hff.page.sessions import Sessions
+
+_SCRIPT = Path(__file__).with_name("live.js")
+_WIDEST = {"concurrency_limit": 8, "concurrency_id": "live", "show_progress": "hidden", "api_visibility": "private"}
+# The lab may not be part of the page; its tab is pressed as a person would.
+_SHOW_LAB = "() => { document.querySelector('#hff-views [role=tab][data-tab-id=lab]')?.click() }"
+
+
+class LiveView:
+    """Builds the tab inside the current ``gr.Blocks``.
+
+    The stream does not go through Gradio's Image and Audio components: those have no common clock, one button each,
+    and write every frame to disk. Instead one HTML component asks its server function again and again, each time
+    with the newest frame and the sound since, and draws the answer.
+    """
+
+    def __init__(self, hub: LiveHub, sessions: Sessions) -> None:
+        self.hub, self.sessions = hub, sessions
+
+        def feed(message: dict) -> dict:
+            return hub.feed(message)
+
+        self.view = gr.HTML(
+            html_template=page(WINDOW_SECONDS, EMOTIONS, hub.native),
+            js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+            server_functions=[feed],
+            elem_id="hff-live",
+            apply_default_css=False,
+            says=texts.LIVE_SAYS, modalities=list(MODALITIES), history=HISTORY_SECONDS, nobody=texts.LIVE_NOTHING,
+            native=hub.native, entry=None,
+        )  # fmt: skip
+        self.view.submit(self._enter, None, self.view, **_WIDEST)
+        sent = self.view.select(self._send, None, None, **_WIDEST)
+        sent.success(None, None, None, js=_SHOW_LAB, api_visibility="private")
+
+    def _enter(self, request: gr.Request) -> gr.HTML:
+        ticket, problem = self.hub.enter(request.session_hash)
+        return gr.HTML(entry={"ticket": ticket, "problem": problem})
+
+    def _send(self, request: gr.Request) -> None:
+        """Put the last seconds where the lab finds them."""
+        try:
+            recording = self.hub.snapshot(request.session_hash)
+        except HFFError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        self.sessions.of(request.session_hash).recording = recording
+        gr.Info(texts.LIVE_SENT.format(seconds=f"{recording.seconds:.1f} s"))

@@ -1,0 +1,138 @@
+"""The measured figures beside the weights, read for the Model view. No figure is typed by hand.
+
+``weights/metrics.json`` is written by ``python -m train evaluate``:
+``{"generated_by": command, "tables": [{"title", "note", "command", "columns": [..], "rows": [[..]]}],
+"confusion": {"title", "labels": [..], "matrix": [[..]]}, "reliability": {"bins": [[confidence, accuracy, count]],
+"ece": x}}``. Every part may be missing; what is there is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hff.page import cards, texts
+from hff.page.drawing import svg
+from hff.page.theme import COLOUR_MAP, Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+FILE = "metrics.json"
+
+
+def read(folder: Path) -> dict:
+    """The measured figures, or an empty dictionary where there are none that can be read."""
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read: %s", path, error)
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def metrics_html(metrics: dict) -> str:
+    """Tables, confusion matrix and reliability diagram."""
+    parts = [_table(table) for table in metrics.get("tables") or [] if table.get("rows")]
+    figures = [_confusion(metrics["confusion"])] if (metrics.get("confusion") or {}).get("matrix") else []
+    if (metrics.get("reliability") or {}).get("bins"):
+        figures.append(_reliability(metrics["reliability"]))
+    if not parts and not figures:
+        return cards.note(texts.NO_METRICS)
+    command = metrics.get("generated_by")
+    made = cards.note(texts.MEASURED_BY.format(command=command)) if command else ""
+    return f'{made}{"".join(parts)}<div class="hff-two">{"".join(figures)}</div>'
+
+
+def _cell(value: object, tag: str = "td") -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"<{tag}>{cards.text('' if value is None else value)}</{tag}>"
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return f'<{tag} class="hff-number">{cards.text(shown)}</{tag}>'
+
+
+def _table(table: dict) -> str:
+    numeric = [any(isinstance(value, int | float) for value in column) for column in zip(*table["rows"], strict=False)]
+    head = "".join(
+        f'<th scope="col"{" class=hff-number" if number else ""}>{cards.text(name)}</th>'
+        for name, number in zip(table.get("columns") or [], [*numeric, *[False] * 99], strict=False)
+    )
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table["rows"])
+    note = cards.note(table["note"]) if table.get("note") else ""
+    command = f'<p class="hff-command"><code>{cards.text(table["command"])}</code></p>' if table.get("command") else ""
+    return (
+        f'<section class="hff-part"><h3>{cards.text(table.get("title", ""))}</h3>{note}'
+        '<div class="hff-scroll" tabindex="0">'
+        f'<table class="hff-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{command}</section>'
+    )
+
+
+def _confusion(confusion: dict) -> str:
+    title = confusion.get("title") or texts.CONFUSION_TITLE
+    drawing = svg(partial(confusion_figure, confusion), title)
+    return (
+        f'<section class="hff-part"><h3>{cards.text(title)}</h3>{cards.note(texts.CONFUSION_NOTE)}'
+        f'<div class="hff-plot">{drawing}</div></section>'
+    )
+
+
+def confusion_figure(confusion: dict, palette: Palette) -> Figure:
+    """Rows are what it was, columns what the model said; colour is the share of the row, the number a count."""
+    from matplotlib.figure import Figure
+
+    counts = np.asarray(confusion["matrix"], float)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    labels = confusion.get("labels") or [str(k + 1) for k in range(len(counts))]
+    figure = Figure(figsize=(5.6, 5.0), layout="constrained")
+    axis = figure.subplots()
+    picture = axis.imshow(share, cmap=COLOUR_MAP, vmin=0, vmax=1, aspect="auto")
+    axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set(xlabel=texts.CONFUSION_SAID, ylabel=texts.CONFUSION_WAS)
+    for row in range(len(counts)):
+        for column in range(len(counts)):
+            # cividis is bright above its middle: dark figures there, white ones below
+            colour = "#000000" if share[row, column] > 0.55 else "#ffffff"
+            axis.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", fontsize=9, color=colour)
+    bar = figure.colorbar(picture, ax=axis, fraction=0.04, ticks=[0, 0.5, 1])
+    bar.set_label(texts.CONFUSION_SHARE)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _reliability(reliability: dict) -> str:
+    drawing = svg(partial(reliability_figure, reliability), texts.RELIABILITY_TITLE)
+    sentence = texts.RELIABILITY_NOTE
+    if reliability.get("ece") is not None:
+        sentence += " " + texts.RELIABILITY_ECE.format(ece=f"{reliability['ece']:.3f}")
+    return (
+        f'<section class="hff-part"><h3>{cards.text(texts.RELIABILITY_TITLE)}</h3>{cards.note(sentence)}'
+        f'<div class="hff-plot">{drawing}</div></section>'
+    )
+
+
+def reliability_figure(reliability: dict, palette: Palette) -> Figure:
+    """How often the model is right against how sure it says it is; dots grow with the number of clips."""
+    from matplotlib.figure import Figure
+
+    bins = np.asarray(reliability["bins"], float)
+    bins = bins[bins[:, 2] > 0]
+    figure = Figure(figsize=(5.6, 5.0), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color=palette.muted, linestyle="--", linewidth=1.2)
+    axis.text(0.97, 0.04, texts.RELIABILITY_PERFECT, color=palette.muted, ha="right")
+    size = 30 + 270 * bins[:, 2] / max(bins[:, 2].max(), 1)
+    axis.plot(bins[:, 0], bins[:, 1], color=palette.ink, linewidth=1.4)
+    axis.scatter(bins[:, 0], bins[:, 1], s=size, color=palette.ink, alpha=0.75)
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=texts.RELIABILITY_SAYS, ylabel=texts.RELIABILITY_IS)
+    axis.grid()
+    return figure

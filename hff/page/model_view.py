@@ -1,0 +1,57 @@
+"""The Model view: how it is built, how good it is, what it was trained on, what it must not be used for."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+
+from hff.config import HFFConfig
+from hff.errors import WeightsError
+from hff.page import cards, texts
+from hff.page.architecture import architecture_html
+from hff.page.metrics import metrics_html, read
+
+
+def build_model_view(tab: gr.Tab) -> None:
+    """Fill the tab; the measured figures are drawn when it is first opened."""
+    with gr.Column(elem_id="hff-model"):
+        gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(HFFConfig())))
+        measured = gr.HTML(_titled(texts.MEASURED, ""), elem_id="hff-measured")
+        gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + _data()), elem_id="hff-data")
+        gr.HTML(_titled(texts.LIMITS, _limits()), elem_id="hff-limits")
+    tab.select(_measured, None, measured, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def _measured() -> str:
+    from hff import weights
+
+    try:
+        folder = weights.folder()
+    except WeightsError as error:
+        return _titled(texts.MEASURED, cards.note(str(error)))
+    return _measured_in(folder)
+
+
+@cache
+def _measured_in(folder: Path) -> str:
+    return _titled(texts.MEASURED, cards.note(texts.MEASURED_NOTE) + metrics_html(read(folder)))
+
+
+def _titled(title: str, content: str) -> str:
+    return f'<section class="hff-part"><h2>{cards.text(title)}</h2>{content}</section>'
+
+
+def _data() -> str:
+    head = "".join(f'<th scope="col">{cards.text(name)}</th>' for name in texts.DATA_COLUMNS)
+    rows = "".join(
+        f'<tr><th scope="row">{cards.text(name)}</th>{"".join(f"<td>{cards.text(value)}</td>" for value in rest)}</tr>'
+        for name, *rest in texts.CORPORA
+    )
+    table = f'<table class="hff-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<div class="hff-scroll" tabindex="0">{table}</div>'
+
+
+def _limits() -> str:
+    return f'<ul class="hff-list">{"".join(f"<li>{cards.text(line)}</li>" for line in texts.LIMIT_LINES)}</ul>'

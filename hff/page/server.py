@@ -1,0 +1,169 @@
+"""Starting and stopping the page's server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from hff import weights
+from hff.config import SPEECH_ENCODERS
+from hff.errors import HFFError
+from hff.page.engine import Engine, missing_library
+from hff.page.sessions import PrivateFolder, Sessions
+
+_HERE = Path(__file__).parent
+_STYLES = [_HERE / name for name in ("style.css", "gradio.css", "lab.css", "live.css", "glossary.css")]
+
+
+@dataclass
+class Options:
+    """What ``app.py`` takes."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    device: str = "auto"
+    share: bool = False
+    transcribe: bool = True
+    certificate: str | None = None
+    key: str | None = None
+    speech_encoder: str = SPEECH_ENCODERS[0]
+    native: bool = False  # the Live view watches this computer's own devices
+    camera: int | None = None
+    microphone: int | None = None
+
+
+class Server:
+    """A running page. ``with Server(options, engine) as server: server.url`` for tests; ``run`` for people."""
+
+    def __init__(self, options: Options, engine: Engine | None = None) -> None:
+        self.options = options
+        self.engine = engine or Engine(lambda: _load(options), options.transcribe)
+        self.stop = threading.Event()
+
+    def __enter__(self) -> Server:
+        self.folder = PrivateFolder()
+        # Both are read by Gradio: no calls home, and uploads in a folder that we delete.
+        ours = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(self.folder.path)}
+        self._environment = {name: os.environ.get(name) for name in ours}
+        os.environ.update(ours)
+        from hff.page.blocks import build_page
+        from hff.page.live_hub import live_hub
+        from hff.page.theme import gradio_theme
+
+        self.sessions = Sessions(self.folder.path)
+        options = self.options
+        self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
+        self.page = build_page(self.engine, self.sessions, self.live)
+        try:
+            self.page.launch(
+                server_name=options.host, server_port=options.port, share=options.share, prevent_thread_lock=True,
+                quiet=True, show_error=True, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
+                css_paths=_STYLES, ssl_certfile=options.certificate,
+                ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
+                allowed_paths=[str(_HERE / "examples")],
+            )  # fmt: skip
+        except BaseException:
+            self._tidy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.page.close(verbose=False)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.live.close()
+        self.sessions.end_all()
+        self.folder.close()
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    @property
+    def url(self) -> str:
+        return self.page.share_url or self.page.local_url
+
+
+def _load(options: Options):
+    import hff
+
+    return hff.load(device=options.device, speech_encoder=options.speech_encoder)
+
+
+def run(options: Options) -> int:
+    """Serve until Ctrl-C; the exit status. Problems are told in one line on standard error.
+
+    What can be known at once - the port, the files - is looked at before anything slow is imported.
+    """
+    try:
+        check_port(options.host, options.port)
+        check_files(options.certificate, options.key)
+        weights.check(weights.folder(), options.speech_encoder)
+        if options.native:
+            check_capture(options.camera, options.microphone)
+        server = Server(options)
+        signal.signal(signal.SIGTERM, lambda *_: server.stop.set())
+        with server:
+            from hff.page.examples import FOLDER
+
+            server.engine.warm_up(str(FOLDER / "clip.mp4"), on_failure=server.stop.set)
+            print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
+            try:
+                while not server.stop.wait(1):  # a wait without end cannot be interrupted on Windows
+                    pass
+            except KeyboardInterrupt:
+                print("\nStopped.", flush=True)
+            if server.engine.failure is not None:
+                raise server.engine.failure
+    except KeyboardInterrupt:
+        return 130
+    except HFFError as error:
+        print(f"hff: {error}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"hff: {missing_library(error)}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"hff: the server could not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_files(*paths: str | None) -> None:
+    """Raise ``HFFError`` for a file that was named but is not there."""
+    for path in paths:
+        if path is not None and not Path(path).is_file():
+            raise HFFError(f"There is no file {path}; name the certificate and its key as they lie on this machine.")
+
+
+def check_capture(camera: int | None, microphone: int | None) -> None:
+    """Tell which device is missing; raise ``DeviceError`` if none is there."""
+    from hff.capture import check_devices
+
+    for problem in check_devices(camera, microphone):
+        print(f"hff: {problem}", file=sys.stderr)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ``HFFError`` if nobody could listen there, before anything slow is begun."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise HFFError(f"The host {host} is not known here ({error}); use 127.0.0.1 or 0.0.0.0.") from error
+    with socket.socket(family, kind, protocol) as probe:
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise HFFError(
+                f"Port {port} on {host} cannot be used ({error.strerror or error}). "
+                f"Stop the program that has it, or choose another one, for example --port {port + 1}."
+            ) from error

@@ -1,0 +1,67 @@
+"""Colours and fonts, the same in the page, the figures and the report.
+
+The modality colours are from Okabe and Ito's palette (jfly.uni-koeln.de/color), which people with the common
+kinds of colour blindness tell apart. Each has at least 3:1 contrast on both the light and the dark background,
+and every modality also has its own dash and hatch, so that nothing is said by colour alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MODALITY_COLOURS = {"speech": "#0072b2", "text": "#d55e00", "vision": "#009e73"}
+MODALITY_DASHES = {"speech": "-", "text": (0, (5, 1.5)), "vision": (0, (1.2, 1.2))}
+MODALITY_HATCHES = {"speech": "", "text": "///", "vision": "..."}
+COLOUR_MAP = "cividis"  # reads the same with and without colour vision, and on paper
+
+# No web fonts: what the machine has.
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "Arial", "sans-serif")
+MONO_FONTS = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Ink and lines of a figure, as matplotlib colours."""
+
+    ink: str
+    muted: str
+    line: str
+    paper: str
+
+
+PRINT = Palette(ink="#16191d", muted="#59616b", line="#c9ced6", paper="#ffffff")
+# Placeholders: ``drawing.svg`` puts the page's own variables in their place, so figures follow light and dark.
+PAGE = Palette(ink="#010203", muted="#010204", line="#010205", paper="#010206")
+PAGE_VARIABLES = {
+    PAGE.ink: "var(--hff-ink, #16191d)",
+    PAGE.muted: "var(--hff-muted, #59616b)",
+    PAGE.line: "var(--hff-line, #c9ced6)",
+    PAGE.paper: "var(--hff-paper, #ffffff)",
+    **{colour: f"var(--hff-{name}, {colour})" for name, colour in MODALITY_COLOURS.items()},
+}
+
+
+def gradio_theme():
+    """The theme handed to ``launch``: calm greys, one blue, system fonts."""
+    import gradio as gr
+
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.blue,
+        secondary_hue=gr.themes.colors.blue,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        spacing_size=gr.themes.sizes.spacing_sm,
+        text_size=gr.themes.sizes.text_md,
+        font=[gr.themes.Font(name) for name in FONTS],
+        font_mono=[gr.themes.Font(name) for name in MONO_FONTS],
+    ).set(
+        # one step darker than Gradio's own, for 4.5:1 contrast
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        color_accent="*primary_600",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+    )

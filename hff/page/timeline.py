@@ -1,0 +1,202 @@
+"""The report's main figure: what was seen, heard and said, and what the model did with it, on one time axis."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hff.config import MODALITIES
+from hff.page import texts
+from hff.page.series import Series, columns, mel_columns, spans
+from hff.page.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_DASHES, MODALITY_HATCHES, Palette
+from hff.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+WIDTH, HEIGHT = 9.0, 8.2  # inches; the SVG scales, so this only sets how big text is beside the plots
+_ROWS = {"faces": 0.72, "words": 0.62, "mel": 1.15, "alpha": 1.35, "variance": 1.25, "beta": 0.75, "emotion": 1.75}
+_THUMBNAILS = 10
+_WORD_ROWS, _WORD_SIZE = 3, 9.5
+_PLOT_POINTS = 450  # the width that is left for the time axis between labels and colour bar
+_HIGHEST_HZ = 8_000  # of the mel bands: half of the 16 kHz that sound is read at
+
+
+def timeline_figure(result: Result, palette: Palette) -> Figure:
+    """The whole timeline as a figure of its own."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    draw_timeline(figure, result, palette)
+    return figure
+
+
+def draw_timeline(figure: Figure | SubFigure, result: Result, palette: Palette) -> None:
+    """Draw the seven rows of the timeline into a figure or a part of one."""
+    series = columns(result)
+    axes = figure.subplots(len(_ROWS), 1, sharex=True, height_ratios=list(_ROWS.values()))
+    rows = dict(zip(_ROWS, axes, strict=True))
+    _faces(rows["faces"], result, series, palette)
+    _words(rows["words"], result, series, palette)
+    _mel(rows["mel"], result, series, palette)
+    _alpha(rows["alpha"], series, palette)
+    _variance(rows["variance"], series, palette)
+    _beta(rows["beta"], series, palette)
+    _emotion(rows["emotion"], figure, result, series)
+    for name, axis in rows.items():
+        if name != "emotion":
+            axis.set_ylabel(texts.TIMELINE_ROWS[name], rotation=0, ha="right", va="center", labelpad=8)
+    axes[-1].set_xlim(series.edges[0], series.edges[-1])
+    axes[-1].set_xlabel(texts.TIME_AXIS)
+    rows["emotion"].set_title(texts.TIMELINE_ROWS["emotion"], loc="left", fontsize=10)
+    figure.align_ylabels(axes[:-1])
+
+
+def _absent(axis: Axes, stretches: list[tuple[float, float]], palette: Palette) -> None:
+    for start, end in stretches:
+        axis.axvspan(start, end, facecolor="none", edgecolor=palette.line, hatch="xxx", linewidth=0)
+
+
+def _blank(axis: Axes, series: Series, palette: Palette, reason: str) -> None:
+    """A row with nothing to show: hatched, with the reason in words."""
+    _absent(axis, [(series.edges[0], series.edges[-1])], palette)
+    axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center",
+              bbox={"facecolor": palette.paper, "edgecolor": "none", "pad": 3})  # fmt: skip
+    axis.set_yticks([])
+
+
+def _bare(axis: Axes) -> None:
+    axis.set_yticks([])
+    axis.tick_params(axis="x", length=0)
+    axis.spines["left"].set_visible(False)
+
+
+def _faces(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
+    """Thumbnails at evenly spread places, each the face seen nearest to it."""
+    start, end = float(series.edges[0]), float(series.edges[-1])
+    axis.set_ylim(0, 1)
+    faces = result.evidence.faces
+    _bare(axis)
+    if not faces:
+        _blank(axis, series, palette, texts.NO_FACE)
+        return
+    without = ~result.timeline.present[:, MODALITIES.index("vision")]
+    half = result.timeline.step_seconds / 2
+    _absent(axis, spans(without, np.append(result.timeline.times - half, result.timeline.times[-1] + half)), palette)
+    times = np.array([face.time for face in faces])
+    slot = (end - start) / _THUMBNAILS
+    for k in range(_THUMBNAILS):
+        middle = start + (k + 0.5) * slot
+        nearest = int(np.abs(times - middle).argmin())
+        shown = k == 0 if len(faces) == 1 else abs(times[nearest] - middle) <= max(slot, half * 2) / 2
+        if shown:
+            edges = (middle - slot * 0.46, middle + slot * 0.46)
+            axis.imshow(faces[nearest].crop, cmap="gray", vmin=0, vmax=255, aspect="auto", zorder=2,
+                        extent=(*edges, 0.02, 0.98))  # fmt: skip
+
+
+def _words(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
+    """Words at their times, in the first of a few rows that has room for them."""
+    axis.set_ylim(0, 1)
+    _bare(axis)
+    if result.transcript is None or not result.transcript.text.strip():
+        _blank(axis, series, palette, texts.NO_WORDS)
+        return
+    start, end = float(series.edges[0]), float(series.edges[-1])
+    if not result.transcript.words:
+        text = result.transcript.text.strip()
+        shown = text if len(text) <= 90 else text[:88].rstrip() + " …"
+        axis.text((start + end) / 2, 0.5, f"“{shown}”", ha="center", va="center")
+        return
+    point = (end - start) / _PLOT_POINTS  # s
+    free = [start] * _WORD_ROWS
+    for word in result.transcript.words:
+        text = word.text.strip()
+        width = point * _width(text)
+        row = next((r for r, room in enumerate(free) if word.start >= room), None)
+        if row is None or word.start + width > end + 8 * point:
+            continue  # no room; the whole transcript can be read under "Words"
+        height = 1 - (row + 0.5) / _WORD_ROWS
+        colour = MODALITY_COLOURS["text"]
+        axis.plot([word.start, word.end], [height - 0.15] * 2, color=colour, linewidth=1.2, solid_capstyle="butt")
+        axis.text(word.start, height, text, ha="left", va="center", fontsize=_WORD_SIZE)
+        free[row] = word.start + width + 4 * point
+
+
+def _width(text: str) -> float:
+    """Points that a word takes in the font figures are measured in."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="sans-serif", size=_WORD_SIZE)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def _mel(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
+    evidence = result.evidence
+    if evidence.mel is None or not evidence.mel.size:
+        _blank(axis, series, palette, texts.NO_SOUND)
+        return
+    bands, frames = evidence.mel.shape
+    length = frames * evidence.mel_hop if evidence.mel_hop else result.seconds
+    picture = mel_columns(evidence)
+    top = float(np.nanmax(picture))
+    axis.imshow(picture, cmap=COLOUR_MAP, origin="lower", aspect="auto", vmin=top - 60, vmax=top,
+                extent=(0, length, 0, bands))  # fmt: skip
+    axis.set_yticks([bands * _mel_of(hz) / _mel_of(_HIGHEST_HZ) for hz in (0, 1000, 8000)], ["0", "1", "8"])
+    for start, end in evidence.voiced:
+        axis.plot([start, end], [bands * 1.06] * 2, color=MODALITY_COLOURS["speech"], linewidth=3, clip_on=False,
+                  solid_capstyle="butt")  # fmt: skip
+
+
+def _mel_of(hz: float) -> float:
+    """Equation (2)."""
+    return 2595 * math.log10(1 + hz / 700)
+
+
+def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
+    """The weights stacked to one."""
+    below = np.zeros(len(series.alpha))
+    for m, name in enumerate(MODALITIES):
+        share = np.nan_to_num(series.alpha[:, m])
+        axis.stairs(below + share, series.edges, baseline=below, fill=True, facecolor=MODALITY_COLOURS[name],
+                    hatch=MODALITY_HATCHES[name], edgecolor=palette.paper, linewidth=0,
+                    label=texts.MODALITY_NAMES[name])  # fmt: skip
+        below = below + share
+    _absent(axis, series.nothing, palette)
+    axis.set_ylim(0, 1)
+    axis.set_yticks([0, 0.5, 1])
+    axis.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1, handlelength=1.6)
+
+
+def _variance(axis: Axes, series: Series, palette: Palette) -> None:
+    for m, name in enumerate(MODALITIES):
+        axis.stairs(series.variance[:, m], series.edges, baseline=None, color=MODALITY_COLOURS[name],
+                    linestyle=MODALITY_DASHES[name], linewidth=2.2, label=texts.MODALITY_NAMES[name])  # fmt: skip
+    _absent(axis, series.nothing, palette)
+    highest = np.nanmax(series.variance) if np.isfinite(series.variance).any() else 1
+    axis.set_ylim(0, highest * 1.15 or 1)
+    axis.locator_params(axis="y", nbins=3)
+    axis.grid(axis="y")
+
+
+def _beta(axis: Axes, series: Series, palette: Palette) -> None:
+    axis.stairs(series.beta, series.edges, fill=True, facecolor=palette.muted)
+    axis.set_ylim(0, float(series.beta.max()) * 1.2 or 1)
+    axis.locator_params(axis="y", nbins=2)
+
+
+def _emotion(axis: Axes, figure: Figure | SubFigure, result: Result, series: Series) -> None:
+    labels = list(result.probabilities)
+    mesh = axis.pcolormesh(series.edges, np.arange(len(labels) + 1), series.probabilities.T, cmap=COLOUR_MAP, vmin=0,
+                           vmax=1, rasterized=True)  # fmt: skip
+    axis.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    axis.invert_yaxis()
+    for tick, label in zip(axis.get_yticklabels(), labels, strict=True):
+        tick.set_fontweight("bold" if label == result.emotion else "normal")
+    bar = figure.colorbar(mesh, ax=axis, pad=0.01, fraction=0.03, ticks=[0, 0.5, 1])
+    bar.set_label(texts.PROBABILITY_AXIS)
+    bar.outline.set_visible(False)
