@@ -1,0 +1,50 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from media_fixtures import SENTENCE, speak, write_media
+
+# A busy machine must not fail a test: hypothesis would by default after 0.2 s.
+settings.register_profile("hff", deadline=None)
+settings.load_profile("hff")
+
+
+@pytest.fixture(scope="session")
+def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of numbered frames at 10 Hz and a tone, as mp4."""
+    return write_media(tmp_path_factory.mktemp("clip") / "clip.mp4", video="libx264", audio="aac")
+
+
+@pytest.fixture(scope="session")
+def speech_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``SENTENCE`` in a synthetic voice, as wav."""
+    return speak(tmp_path_factory.mktemp("speech") / "speech.wav", SENTENCE)
+
+
+@pytest.fixture(scope="session")
+def speech_wave(speech_path: Path) -> np.ndarray:
+    """``SENTENCE`` in a synthetic voice: (N,) float32, 16 kHz mono."""
+    from hff.media import read_audio
+
+    return read_audio(speech_path)
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """(512,512,3) uint8: the public-domain picture of Eileen Collins that comes with scikit-image."""
+    from skimage.data import astronaut
+
+    return astronaut()
+
+
+@pytest.fixture(scope="session")
+def face_free() -> np.ndarray:
+    """(400,600,3) uint8: a cup of coffee."""
+    from skimage.data import coffee
+
+    return coffee()

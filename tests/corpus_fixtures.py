@@ -1,0 +1,262 @@
+"""Tiny corpora in the exact layouts that their readers read: the public ones, and those of one archive each.
+
+Labels run in cycles, so that every split (also the one in six, or eight, held out of training) has all seven.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from media_fixtures import write_media, write_wav
+from PIL import Image
+
+RATE = 16_000
+RAVDESS_EMOTIONS = ("01", "03", "04", "05", "06", "07", "08")  # in the order of hff.config.EMOTIONS; 02 is calm
+EMODB_EMOTIONS = "NFTWAE"  # L is boredom
+WORDS = {
+    "neutral": "the train leaves at nine from platform", "happy": "what a lovely day I am so glad about number",
+    "sad": "I miss her and cry every night since day", "angry": "stop that at once you fool or I will shout",
+    "fearful": "something moved in the dark and I am scared of", "disgusted": "this food smells rotten like bin",
+    "surprised": "wow I never saw that coming not in year",
+}  # fmt: skip
+EKMAN = dict(zip(WORDS, ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise"), strict=True))
+FINE_NUMBERS = dict(zip(WORDS, (27, 17, 25, 2, 14, 11, 26), strict=True))  # of GoEmotions' 28
+TRAINING_LINES = 42  # six of each label; one in six is held out, and 42 / 6 are one of each
+
+
+def write_rows(path: Path, header: list[str], rows: list[list], delimiter: str = ",") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerows([header] * bool(header) + rows)
+
+
+def spelt(number: int) -> str:
+    """A made-up word for a number, since digits alone make no sentence another one."""
+    return "".join("abcdefghij"[int(digit)] for digit in str(number))
+
+
+def lines(count: int, start: int = 0) -> list[tuple[str, str]]:
+    """(label, sentence), no sentence twice."""
+    labels = list(WORDS)
+    return [(labels[n % 7], f"{WORDS[labels[n % 7]]} {spelt(start + n)}") for n in range(count)]
+
+
+SPLITS = (("train", TRAINING_LINES, 0), ("dev", 7, 1000), ("test", 7, 2000))
+
+
+def goemotions(root: Path, public: bool) -> None:
+    for name, count, start in SPLITS:
+        if public:
+            rows = [[text, FINE_NUMBERS[label], f"e{n}"] for n, (label, text) in enumerate(lines(count, start))]
+            write_rows(root / "goemotions" / "data" / f"{name}.tsv", [], rows, "\t")
+        else:
+            rows = [[f"e{n}", text, "-", EKMAN[label]] for n, (label, text) in enumerate(lines(count, start))]
+            write_rows(root / "text" / f"goemotions_{name}.csv", ["id", "text", "labels28", "labels_ekman"], rows)
+
+
+def meld(root: Path, public: bool) -> None:
+    header = ["Sr No.", "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID"]
+    for name, count, start in SPLITS:
+        rows = [
+            [n, f"Oh, {text}, isn\x92t it?", "Joey", EKMAN[label], "neutral", 0, n]
+            for n, (label, text) in enumerate(lines(count, start + 100))
+        ]
+        path = root / "MELD" / f"{name}_sent_emo.csv" if public else root / "text" / f"meld_{name}.csv"
+        write_rows(path, header, rows)
+
+
+def emorynlp(root: Path, public: bool, own: bool = False) -> None:
+    """``own``: as the authors' JSON."""
+    emotions = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared")
+    rows = [[f"line {n} of a {emotion} friend", "['Joey']", emotion] for n, emotion in enumerate(emotions)]
+    if own:
+        said = [{"transcript": text, "emotion": emotion, "speakers": ["Joey"]} for text, _, emotion in rows]
+        path = root / "json" / "emotion-detection-trn.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"episodes": [{"scenes": [{"utterances": said[:3]}, {"utterances": said[3:]}]}]}))
+        return
+    path = root / "emorynlp" / "emorynlp_train_final.csv" if public else root / "text" / "emorynlp_train.csv"
+    write_rows(path, ["Utterance", "Speaker", "Emotion"], rows)
+
+
+def dailydialog(root: Path, public: bool) -> None:
+    labels = ["no_emotion"] * 8 + ["happiness", "sadness", "anger", "fear", "disgust", "surprise"]
+    if public:
+        numbers = [0] * 8 + [4, 5, 1, 3, 2, 6]
+        folder = root / "ijcnlp_dailydialog" / "validation"
+        folder.mkdir(parents=True)
+        spoken = [f"dialogue line {n} , sir ." for n in range(len(labels))]
+        for name, turns in (("dialogues_validation.txt", [f"{text} __eou__" for text in spoken]),
+                            ("dialogues_emotion_validation.txt", [f"{n} " for n in numbers])):  # fmt: skip
+            lines = [" ".join(turns[:5]), " ".join(turns[5:])]
+            (folder / name).write_text("\n".join(lines) + "\n")
+        return
+    rows = [[0, n, "tourism", "inform", label, f"dialogue line {n} , sir ."] for n, label in enumerate(labels)]
+    write_rows(
+        root / "text" / "dailydialog_valid.csv", ["dialogue_id", "utt_id", "topic", "act", "emotion", "text"], rows
+    )
+
+
+def isear(root: Path, public: bool) -> None:
+    labels = ("joy", "fear", "anger", "sadness", "disgust", "shame", "guilt")
+    if public:
+        rows = [[n, label, "joy", f"[ When I felt {label}, á alone.]"] for n, label in enumerate(labels)]
+        write_rows(root / "isear.csv", ["ID", "Field1", "Field2", "SIT"], rows, "|")
+        return
+    rows = [[label, f"When I felt {label}, alone."] for label in labels]
+    write_rows(root / "text" / "isear.csv", ["emotion", "text"], rows)
+
+
+def dairai(root: Path, public: bool) -> None:
+    labels = ("joy", "sadness", "anger", "fear", "love", "surprise")
+    rows = [[f"i feel so much {labels[n % 6]} today {n}", labels[n % 6]] for n in range(12)]
+    if public:
+        numbers = {"sadness": 0, "joy": 1, "love": 2, "anger": 3, "fear": 4, "surprise": 5}
+        path = root / "emotion" / "data" / "train.jsonl.gz"
+        path.parent.mkdir(parents=True)
+        lines = [json.dumps({"text": text, "label": numbers[label]}) for text, label in rows]
+        path.write_bytes(gzip.compress("\n".join(lines).encode()))
+        return
+    write_rows(root / "text" / "dairai_emotion_train.csv", ["text", "emotion"], rows)
+
+
+def mustard(root: Path, public: bool) -> None:
+    """A scene is lines without labels and a last one with two: what the words say, what was felt."""
+    felt = (("Happiness", "Anger"), ("Neutral", "Ridicule"), ("Frustration", "Anger"), ("Excitement", "Surprise"))
+    rows = []
+    for n, (explicit, implicit) in enumerate(felt):
+        rows.append([f"1_{n}", f"1_{n}_c_00", "Who was he?", "PERSON", "", "", ""])
+        rows.append([f"1_{n}", f"1_{n}_u", f"Of course,\nsay {n}", "SHELDON", "1.0", implicit, explicit])
+    header = ["SCENE", "KEY", "SENTENCE", "SPEAKER", "Sarcasm", "Implicit_Emotion", "Explicit_Emotion"]
+    write_rows(root / "mustard++_text.csv" if public else root / "text" / "mustardpp.csv", header, rows)
+
+
+def muxspace(root: Path, public: bool) -> None:
+    """A happy and an angry face; public: also one of contempt, one named twice, and one that is not there."""
+    pictures = [np.kron(face(label, label), np.ones((2, 2), np.uint8)) for label in (1, 3)]
+    if public:
+        (root / "images").mkdir(parents=True)
+        for name, picture in zip("ab", pictures, strict=True):
+            Image.fromarray(picture).save(root / "images" / f"{name}.png")
+        rows = [[302, "a.png", "happiness"], [1, "b.png", "ANGER"], [1, "a.png", "contempt"], [1, "b.png", "sadness"],
+                [1, "c.png", "fear"]]  # fmt: skip
+        write_rows(root / "data" / "legend.csv", ["user.id", "image", "emotion"], rows)
+        return
+    (root / "faces").mkdir(parents=True)
+    stored = [webp(picture) for picture in [*pictures, pictures[0]]]
+    np.savez(
+        root / "faces" / "muxspace_faces112.npz",
+        webp=np.frombuffer(b"".join(stored), np.uint8), offsets=np.cumsum([0, *map(len, stored)]),
+        label=np.array([3, 0, 3], np.int8), near_dup=np.array([False, False, True]),
+    )  # fmt: skip
+
+
+def webp(picture: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "webp", lossless=True)
+    return stream.getvalue()
+
+
+def face(label: int, number: int) -> np.ndarray:
+    """(48,48) uint8: a pattern of its label's, no two alike."""
+    y, x = np.mgrid[:48, :48]
+    wave = np.sin(2 * np.pi * (label + 1) * (x if label % 2 else y) / 48)
+    return np.clip(128 + 50 * wave + np.random.default_rng(number).normal(0, 20, (48, 48)), 0, 255).astype(np.uint8)
+
+
+PLUS = (0, 1, 3, 4, 6, 5, 2)  # FER+ column of each of our labels
+FACES = (("Training", 56), ("PublicTest", 14), ("PrivateTest", 14))  # 56 / 8 held out are one of each label
+
+
+def faces(extra: bool = True) -> list[tuple[np.ndarray, list[int], str]]:
+    """(picture, ten votes, usage). ``extra`` adds a contempt majority, and one face in training and in test."""
+    rows, number = [], 0
+    for usage, count in FACES:
+        for n in range(count):
+            votes = [0] * 10
+            votes[PLUS[n % 7]], votes[PLUS[(n + 1) % 7]], votes[8] = 7, 2, 1
+            rows.append((face(n % 7, number), votes, usage))
+            number += 1
+    if extra:
+        rows.append((face(0, 900), [0, 0, 0, 0, 0, 0, 0, 9, 1, 0], "Training"))
+        rows.append((rows[-2][0], rows[-2][1], "Training"))
+    return rows
+
+
+def fer(root: Path, public: bool) -> None:
+    rows = faces()
+    if public:
+        pixels = [[0, " ".join(map(str, image.ravel())), usage] for image, _, usage in rows]
+        write_rows(root / "fer2013" / "fer2013.csv", ["emotion", "pixels", "Usage"], pixels)
+        header = ["Usage", "Image name", "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",
+                  "contempt", "unknown", "NF"]  # fmt: skip
+        votes = [[usage, f"fer{n:07}.png", *votes] for n, (_, votes, usage) in enumerate(rows)]
+        write_rows(root / "FERPlus" / "fer2013new.csv", header, votes)
+        return
+    pictures = [webp(image) for image, _, _ in rows]
+    usages = [usage for usage, _ in FACES]
+    (root / "faces").mkdir(parents=True, exist_ok=True)
+    np.savez(
+        root / "faces" / "fer2013plus.npz",
+        webp=np.frombuffer(b"".join(pictures), np.uint8), offsets=np.cumsum([0, *map(len, pictures)]),
+        ferplus_votes=np.array([votes for _, votes, _ in rows], np.uint8),
+        split=np.array([usages.index(usage) for *_, usage in rows], np.uint8),
+        near_dup=np.array([False] * (len(rows) - 3) + [True, False, True]),
+    )  # fmt: skip
+
+
+def ravdess_names(actors: tuple[int, ...]) -> list[str]:
+    return [
+        f"03-01-{emotion}-01-{1 + actor % 2:02}-01-{actor:02}"
+        for actor in actors for emotion in (*RAVDESS_EMOTIONS, "02")
+    ]  # fmt: skip
+
+
+def emodb_names() -> list[str]:
+    return ["03a01Fa", *(f"08a02{emotion}b" for emotion in EMODB_EMOTIONS + "L"), "15a01Na"]
+
+
+def variation(voice: np.ndarray, number: int) -> np.ndarray:
+    """The same voice at another level and with another beginning."""
+    shift = 160 * (number % 7)
+    return (voice[shift:] * (0.3 + 0.1 * (number % 5))).astype(np.float32)
+
+
+def speech(root: Path, names: list[str], voice: np.ndarray, corpus: str, public: bool) -> None:
+    """RAVDESS or EmoDB: wav files in the public folders, or FLAC in one tar."""
+    if public:
+        for n, name in enumerate(names):
+            folder = root / "RAVDESS" / f"Actor_{name[-2:]}" if corpus == "ravdess" else root / "EmoDB" / "wav"
+            folder.mkdir(parents=True, exist_ok=True)
+            write_wav(folder / f"{name}.wav", variation(voice, n), RATE, 16)
+        return
+    archive = root / "speech" / {"ravdess": "ravdess_speech_16k.tar", "emodb": "emodb_full4_16k.tar"}[corpus]
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w") as tar:
+        for n, name in enumerate(names):
+            path = write_media(
+                archive.parent / f"{name}.flac", audio="flac", wave=variation(voice, n), rate=RATE, layout="mono"
+            )
+            tar.add(path, path.name)
+            path.unlink()
+
+
+def everything(root: Path, voice: np.ndarray) -> Path:
+    """All corpora in their public layouts, as far as there is one; enough for every stage of the training."""
+    goemotions(root, True)
+    meld(root, True)
+    emorynlp(root, True)
+    isear(root, True)
+    dailydialog(root, True)
+    dairai(root, True)
+    fer(root, True)
+    speech(root, ravdess_names((1, 2, 15, 18, 20, 23)), voice, "ravdess", True)
+    speech(root, emodb_names(), voice, "emodb", True)
+    return root

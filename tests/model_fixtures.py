@@ -1,0 +1,58 @@
+"""Small models and random clips for the tests of the fusion."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hff.config import MODALITIES, HFFConfig
+from hff.model import HFF, FusionOutput
+
+SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4}
+
+
+def small_config(**changes) -> HFFConfig:
+    return HFFConfig(**(SIZES | changes))
+
+
+def small_model(seed: int = 0, **changes) -> HFF:
+    """A small model in evaluation mode with every parameter random, so that no term is hidden by a 0 or a 1."""
+    torch.manual_seed(seed)
+    model = HFF(small_config(**changes)).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("rho"):
+                parameter.uniform_(-3, -1)
+            else:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    return model
+
+
+def random_clips(
+    config: HFFConfig, batch: int, steps: int, seed: int = 0, present: np.ndarray | None = None
+) -> dict[str, torch.Tensor]:
+    """The keyword arguments of ``HFF.forward``; presence random with at least one modality at every step."""
+    generator = torch.Generator().manual_seed(seed)
+    clips = {
+        name: torch.randn(batch, steps, size, generator=generator)
+        for name, size in zip(MODALITIES, config.input_dims, strict=True)
+    }
+    if present is None:
+        there = torch.rand(batch, steps, 3, generator=generator) < 0.6
+        there[..., 1] |= ~there.any(-1)
+    else:
+        there = torch.as_tensor(present, dtype=torch.bool).expand(batch, steps, 3).clone()
+    return clips | {"present": there}
+
+
+def figures(output: FusionOutput) -> dict[str, torch.Tensor]:
+    """Every tensor of an output by name."""
+    return {name: value for name, value in vars(output).items() if value is not None}
+
+
+def assert_same(a: FusionOutput, b: FusionOutput, atol: float = 1e-5) -> None:
+    """Every figure of two outputs is the same."""
+    left, right = figures(a), figures(b)
+    assert left.keys() == right.keys()
+    for name in left:
+        torch.testing.assert_close(left[name], right[name], atol=atol, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")

@@ -1,0 +1,188 @@
+"""Equations (16) to (30) in plain NumPy, one clip at a time with loops, to hold the model against.
+
+Nothing here calls the project's code: only parameters are read from its modules. Names as in the paper; T steps,
+M modalities, d units, C labels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+def numbers(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().double().numpy()
+
+
+def linear(layer, x: np.ndarray) -> np.ndarray:
+    y = x @ numbers(layer.weight).T
+    return y if layer.bias is None else y + numbers(layer.bias)
+
+
+def layer_norm(layer, x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + layer.eps) * numbers(layer.weight) + numbers(
+        layer.bias
+    )
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    e = np.exp(scores - scores.max())
+    return e / e.sum()
+
+
+def softmax_where(scores: np.ndarray, there: np.ndarray) -> np.ndarray:
+    weights = np.zeros(len(scores))
+    if there.any():
+        weights[there] = softmax(scores[there])
+    return weights
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    return np.log1p(np.exp(x))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def align(alignment, features: list[np.ndarray], present: np.ndarray) -> np.ndarray:
+    """(16), and the LayerNorm of section 4.1; zero where absent. (T,M,d)."""
+    columns = []
+    for m, feature in enumerate(features):
+        column = layer_norm(alignment.norm[m], linear(alignment.linear[m], np.where(present[:, m, None], feature, 0)))
+        columns.append(column * present[:, m, None])
+    return np.stack(columns, axis=1)
+
+
+def dynamic_weights(w_dyn, aligned: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """(17): softmax(W_dyn [f_s, f_t, f_v]) of each step. (T,M)."""
+    return np.stack([softmax_where(linear(w_dyn, f.reshape(-1)), p) for f, p in zip(aligned, present, strict=True)])
+
+
+def bayesian(layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of a linear layer whose weights are independent Gaussians."""
+    mean = x @ numbers(layer.weight_mean).T + numbers(layer.bias_mean)
+    std, bias_std = softplus(numbers(layer.weight_rho)), softplus(numbers(layer.bias_rho))
+    return mean, x**2 @ (std**2).T + bias_std**2
+
+
+def positions(steps: int, size: int) -> np.ndarray:
+    codes = np.zeros((steps, size))
+    for t in range(steps):
+        for i in range(size):
+            angle = t / 10000 ** (2 * (i // 2) / size)
+            codes[t, i] = math.cos(angle) if i % 2 else math.sin(angle)
+    return codes
+
+
+def multi_head(attention, queries: np.ndarray, tokens: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(21), (22): result (Q,d) and maps (H,Q,K)."""
+    q, k, v = linear(attention.query, queries), linear(attention.key, tokens), linear(attention.value, tokens)
+    width = q.shape[1] // attention.heads
+    maps, mixed = np.zeros((attention.heads, len(q), len(k))), np.zeros_like(q)
+    for h in range(attention.heads):
+        part = slice(h * width, (h + 1) * width)
+        for i in range(len(q)):
+            maps[h, i] = softmax_where(k[:, part] @ q[i, part] / math.sqrt(width), there)
+            mixed[i, part] = maps[h, i] @ v[:, part]
+    return linear(attention.out, mixed), maps
+
+
+def encoder(module, aligned: np.ndarray, alpha: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(18) and MultiHead of (23): fused tokens ask, every modality's tokens answer. (T,d), maps (L,H,T,(1+M)T)."""
+    steps, modalities, size = aligned.shape
+    codes, kinds = positions(steps, size), numbers(module.kinds)
+    fused = np.einsum("tm,tmd->td", alpha, aligned) + codes + kinds[0]
+    others = [
+        alpha[:, m, None] * present.sum(1)[:, None] * aligned[:, m] + codes + kinds[1 + m] for m in range(modalities)
+    ]
+    there = np.concatenate([present.any(1), *present.T])
+    maps = []
+    for layer in module.layers:
+        tokens = layer_norm(layer.norm_tokens, np.concatenate([fused, *others]))
+        attended, layer_maps = multi_head(layer.attention, tokens[:steps], tokens, there)
+        fused = fused + attended
+        hidden = np.maximum(linear(layer.feed_forward[0], layer_norm(layer.norm_hidden, fused)), 0)
+        fused = fused + linear(layer.feed_forward[3], hidden)
+        maps.append(layer_maps)
+    return layer_norm(module.norm, fused), np.stack(maps)
+
+
+def gru(module, x: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """(24) to (27), with W_z, W_r and W_h acting on the joined vector [h, x]."""
+    d = module.hidden
+    from_x, b = numbers(module.from_input.weight), numbers(module.from_input.bias)
+    gates_h, candidate_h = numbers(module.gates_from_hidden.weight), numbers(module.candidate_from_hidden.weight)
+    w_z, w_r = np.hstack([gates_h[:d], from_x[:d]]), np.hstack([gates_h[d:], from_x[d : 2 * d]])
+    w_h = np.hstack([candidate_h, from_x[2 * d :]])
+    h, states = np.zeros(d), []
+    for x_t, there in zip(x, valid, strict=True):
+        z = sigmoid(w_z @ np.concatenate([h, x_t]) + b[:d])
+        r = sigmoid(w_r @ np.concatenate([h, x_t]) + b[d : 2 * d])
+        candidate = np.tanh(w_h @ np.concatenate([r * h, x_t]) + b[2 * d :])
+        h = (1 - z) * h + z * candidate if there else h
+        states.append(h)
+    return np.stack(states)
+
+
+def pool(module, states: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(28): f_final (d,), beta (T,)."""
+    scores = linear(module.score[2], np.tanh(linear(module.score[0], states)))[:, 0]
+    beta = softmax_where(scores, valid)
+    return sum(b * h for b, h in zip(beta, states, strict=True)), beta
+
+
+def classify(module, final: np.ndarray) -> np.ndarray:
+    """(29), (30): probabilities (C,)."""
+    hidden = np.maximum(linear(module.hidden[0], final), 0)
+    return softmax(linear(module.out, hidden) / float(module.temperature))
+
+
+@dataclass
+class Reading:
+    """What the whole model gives for one clip, without Monte Carlo noise."""
+
+    alpha0: np.ndarray
+    precision: np.ndarray
+    alpha: np.ndarray
+    aleatoric: np.ndarray
+    epistemic: np.ndarray
+    fused1: np.ndarray  # (T,d), mu of (20)
+    spread: np.ndarray  # (T,d), sigma^2 of (20)
+    fused2: np.ndarray  # (T,d), mean of (23)
+    maps: np.ndarray
+    beta: np.ndarray
+    probabilities: np.ndarray
+
+
+def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
+    """The whole of (16) to (30) for one clip: features M x (T,d_m), present (T,M)."""
+    aligned = align(model.alignment, features, present)
+    alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present)
+    means, aleatoric, units = [], [], []
+    for m, layer in enumerate(model.uncertainty):
+        mean, unit = bayesian(layer.bayes, aligned[:, m])
+        noise = linear(layer.noise[3], np.maximum(linear(layer.noise[0], aligned[:, m]), 0))[:, 0]
+        means.append(mean)
+        units.append(unit)
+        aleatoric.append(softplus(noise))
+    mean, unit, aleatoric = np.stack(means, 1), np.stack(units, 1), np.stack(aleatoric, 1)
+    epistemic = unit.mean(-1)
+    precision = np.where(present, 1 / (aleatoric + epistemic + model.config.precision_eps), 0)  # (19)
+    weighted = alpha0 * precision
+    alpha = weighted / np.maximum(weighted.sum(1, keepdims=True), 1e-300)
+    fused1 = np.einsum("tm,tmd->td", alpha, mean)
+    spread = np.einsum("tm,tmd->td", alpha**2, aleatoric[..., None] + unit)
+    encoded, maps = encoder(model.attention, aligned, alpha, present)
+    fused2 = encoded + fused1
+    valid = present.any(1)
+    states = gru(model.recurrence, fused2, valid)
+    final, beta = pool(model.pooling, states, valid)
+    return Reading(
+        alpha0, precision, alpha, aleatoric * present, epistemic * present, fused1, spread, fused2, maps, beta,
+        classify(model.classifier, final),
+    )  # fmt: skip

@@ -1,0 +1,349 @@
+"""The benchmark on files of trimodal features: reading them safely, dialogues, figures, and whole runs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+
+from hff.errors import InputError
+from hff.model import HFF
+from train import benchmark, benchmark_text
+from train.__main__ import main
+from train.benchmark_fit import DialogueModel, Grades, Recipe, batches
+from train.benchmark_leaks import Leak, exchanged, find
+from train.corpora import mmsa
+from train.corpora.base import CorpusError
+
+SIZES = {"text": 6, "audio": 4, "vision": 5}
+
+
+def split(videos: int, seed: int, graded: bool = False, length: int = 6, leak: float = 0.0) -> dict:
+    """Utterances out of order; the text tells the sentiment, the voice and the face do not unless they ``leak``."""
+    rng = np.random.default_rng(seed)
+    ids = [f"v{seed}_{v}$_${n}" for v in range(videos) for n in range(length, 0, -1)]
+    count = len(ids)
+    labels = rng.uniform(-3, 3, count) if graded else rng.choice([-1.0, 1.0], count)
+    features = {key: rng.normal(size=(count, 1, size)) for key, size in SIZES.items()}
+    features["text"][:, 0, 0] += 1.5 * labels
+    features["vision"][:, 0, 1] += leak * labels
+    made = {key: x.astype(np.float32) for key, x in features.items()}
+    return made | {"id": ids, "raw_text": [f"WORD {i}" for i in ids], "regression_labels": labels.astype(np.float32)}
+
+
+def stored(folder: Path, **splits: dict) -> Path:
+    path = folder / "features.pkl"
+    path.write_bytes(pickle.dumps(splits))
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return stored(tmp_path, train=split(6, 0), valid=split(3, 1))
+
+
+class Danger:
+    """A pickle that creates a file when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("where", ["whole", "split", "inside an array"])
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, where):
+    danger = Danger(tmp_path / "mark")
+    held = {"whole": danger, "split": {"train": danger}, "inside an array": np.array([danger], dtype=object)}[where]
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(pickle.dumps(held))
+    with pytest.raises(CorpusError, match=r"bad\.pkl.*not admitted.*[Ff]or safety"):
+        mmsa.read(path)
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("command", [b"cbuiltins\neval\n(V1\ntR.", b"cnumpy\nload\n(Vx\ntR.", b"cos\nsystem\n(Vx\ntR."])
+def test_functions_by_name_are_refused(tmp_path, command):
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(command)
+    with pytest.raises(CorpusError, match="not admitted"):
+        mmsa.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle at all", pickle.dumps({"train": 1})[:-3]])
+def test_a_damaged_file_is_one_clear_error(tmp_path, content):
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=r"bad\.pkl"):
+        mmsa.read(path)
+    with pytest.raises(CorpusError, match="cannot be opened"):
+        mmsa.read(tmp_path / "nowhere.pkl")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_protocol_of_pickle_is_read(tmp_path, protocol):
+    made = split(2, 0) | {"lengths": [np.float32(3), np.int64(2)], "kind": b"\xff"}
+    path = tmp_path / "features.pkl"
+    path.write_bytes(pickle.dumps({"train": made, "valid": split(2, 1)}, protocol=protocol))
+    read = mmsa.read(path)["train"]
+    row = made["id"].index("v0_0$_$3")
+    np.testing.assert_array_equal(read.features["speech"][read.ids.index("v0_0$_$3")], made["audio"][row, 0])
+
+
+@pytest.mark.parametrize("key", ["id", "text", "audio", "vision", "regression_labels"])
+def test_a_missing_key_is_named(tmp_path, key):
+    lacking = split(2, 0)
+    del lacking[key]
+    with pytest.raises(CorpusError, match=rf"split valid: no key {key}; found"):
+        mmsa.read(stored(tmp_path, train=split(2, 1), valid=lacking))
+
+
+def test_wrong_layouts_are_named(tmp_path):
+    good = split(2, 0)
+    cases = {
+        "no split valid": {"train": good},
+        "differ in size": {"train": good, "valid": good | {"audio": good["audio"][..., :2]}},
+        "12 ids, but 5 of audio": {"train": good, "valid": good | {"audio": good["audio"][:5]}},
+        r"VIDEO\$_\$NUMBER": {"train": good, "valid": good | {"id": ["video"] * 12}},
+        "no utterance": {"train": good, "valid": good | {"id": []}},
+        "expected": {"train": good, "valid": good | {"text": np.zeros(12)}},
+        "not an array of numbers": {"train": good, "valid": good | {"text": ["words"] * 12}},
+        "must be signed": {"train": good | {"regression_labels": np.arange(12) % 2}, "valid": good},
+        "are all 0": {"train": good, "valid": good | {"regression_labels": np.zeros(12)}},
+        "not a dictionary": {"train": good, "valid": [1, 2]},
+    }
+    for message, splits in cases.items():
+        with pytest.raises(CorpusError, match=message):
+            mmsa.read(stored(tmp_path, **splits))
+
+
+def test_utterances_by_video_and_number(tmp_path):
+    made = split(2, 0, length=11)
+    read = mmsa.read(stored(tmp_path, train=made, valid=split(2, 1)))["train"]
+    assert read.ids == [f"v0_{v}$_${n}" for v in range(2) for n in range(1, 12)]  # 10 after 9, not after 1
+    for i, name in enumerate(read.ids):
+        row = made["id"].index(name)
+        np.testing.assert_array_equal(read.features["vision"][i], made["vision"][row, 0])
+        assert read.labels[i] == made["regression_labels"][row]
+        assert read.texts[i] == made["raw_text"][row]
+    assert read.videos == ["v0_0"] * 11 + ["v0_1"] * 11
+
+
+def test_frames_are_averaged_without_padding(tmp_path):
+    made = split(2, 0)
+    frames = np.zeros((12, 5, 4), np.float32)
+    frames[:, :2] = [[1, -np.inf, 3, 4], [3, 2, 5, np.nan]]
+    read = mmsa.read(stored(tmp_path, train=made | {"audio": frames}, valid=made | {"audio": frames}))
+    np.testing.assert_allclose(read["train"].features["speech"], np.tile([2, 1, 4, 2], (12, 1)))
+
+
+def test_folds_hold_out_every_video_once_and_whole(path):
+    read = mmsa.read(path)
+    known = mmsa.joined(read["train"], read["valid"])
+    masks = np.array(list(mmsa.folds(known)))
+    assert (masks.sum(0) == 1).all()
+    for mask in masks:
+        held, rest = mmsa.chosen(known, mask), mmsa.chosen(known, ~mask)
+        assert held.videos
+        assert not set(held.videos) & set(rest.videos)
+    with pytest.raises(CorpusError, match="too few"):
+        list(mmsa.folds(read["valid"]))
+
+
+def test_scores_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth, reading = rng.integers(-3, 4, 200).astype(float), rng.normal(size=200)
+    found = benchmark.scores(truth, reading, graded=True)
+    signed = truth != 0
+    positive, said = truth[signed] > 0, reading[signed] > 0
+    assert found["accuracy"] == pytest.approx(accuracy_score(positive, said))
+    assert found["weighted F1"] == pytest.approx(f1_score(positive, said, average="weighted"))
+    assert found["MAE"] == pytest.approx(np.mean(np.abs(truth - reading)))
+    assert found["correlation"] == pytest.approx(np.corrcoef(truth, reading)[0, 1])
+    assert benchmark.scores(truth, np.zeros(200), graded=True)["correlation"] == 0
+    assert set(benchmark.scores(truth, reading, graded=False)) == {"accuracy", "weighted F1"}
+
+
+def test_grades_keep_every_label():
+    labels = np.array([-2.6, -1.0, 0.25, 3.0])
+    grades = Grades(labels)
+    assert grades.graded
+    assert grades.names == ("-3", "-2", "-1", "0", "1", "2", "3")
+    targets = grades.targets(labels)
+    np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(grades.reading(targets), labels, atol=1e-6)
+    signs = Grades(np.array([1.0, -1.0, 1.0]))
+    assert not signs.graded
+    np.testing.assert_array_equal(signs.targets(np.array([1.0, -1.0])), [[0, 1], [1, 0]])
+
+
+def test_leaks_are_found_and_spoilt(tmp_path):
+    read = mmsa.read(stored(tmp_path, train=split(30, 0, leak=4.0), valid=split(5, 1)))["train"]
+    leaks = {leak.modality: leak for leak in find(read, {"speech": 4, "text": 6, "vision": 5})}
+    assert set(leaks) == {"text", "vision"}  # both tell nearly all; the voice tells nothing
+    assert leaks["vision"].share > leaks["text"].share > 0.3
+    assert find(read, {"speech": 4}) == []
+    leak = Leak("vision", 3, 0.95, 0.5)
+    spoilt = exchanged(read.features, [leak], np.random.default_rng(0))
+    same = (spoilt["vision"] == read.features["vision"]).all(1)
+    assert 0.35 < same.mean() < 0.65
+    np.testing.assert_array_equal(spoilt["vision"][:, 3:], read.features["vision"][:, 3:])
+    np.testing.assert_array_equal(spoilt["text"], read.features["text"])
+
+
+def test_spoilt_features_are_as_reliable_as_the_share_says(tmp_path):
+    read = mmsa.read(stored(tmp_path, train=split(60, 0, leak=4.0), valid=split(5, 1)))["train"]
+    (leak,) = find(read, {"vision": 5})
+    spoilt = exchanged(read.features, [leak], np.random.default_rng(0))["vision"]
+    assert ((spoilt[:, 1] > 0) == (read.labels > 0)).mean() == pytest.approx(0.56, abs=0.08)
+
+
+@pytest.fixture
+def dialogues(path):
+    training = mmsa.read(path)["train"]
+    return training, Grades(training.labels)
+
+
+def test_batches_are_sequences_of_one_video(dialogues):
+    training, grades = dialogues
+    (first, second) = batches(training, grades, 4)
+    assert first.inputs["text"].shape == (4, 6, 6)
+    assert second.inputs["vision"].shape == (2, 6, 5)
+    assert first.valid.all()
+    np.testing.assert_array_equal(first.inputs["text"][1], training.features["text"][6:12])
+    np.testing.assert_array_equal(first.target[1].argmax(-1), training.labels[6:12] > 0)
+    shuffled = next(iter(batches(training, grades, 6, np.random.default_rng(0)))).inputs["text"]
+    assert sorted(shuffled.sum((1, 2)).tolist()) == pytest.approx(
+        sorted(training.features["text"].reshape(6, -1).sum(1).tolist()), abs=1e-4
+    )
+
+
+def test_a_video_is_read_the_same_beside_a_longer_one(tmp_path):
+    """Padding changes nothing, for a model with steps (HFF) and for one without (late averaging)."""
+    from train.rivals import RIVALS
+
+    training = mmsa.read(stored(tmp_path, train=split(3, 0), valid=split(2, 1, length=9)))
+    grades = Grades(training["train"].labels)
+    both = mmsa.joined(training["train"], training["valid"])
+    for build in (HFF, RIVALS["TFN"]):
+        torch.manual_seed(0)
+        model = DialogueModel(build, Recipe(), grades, training["train"], []).eval()
+        with torch.no_grad():
+            alone = torch.cat([model(batch)[0] for batch in batches(training["train"], grades, 1)])
+            together = torch.cat([model(batch)[0] for batch in batches(both, grades, 16)])
+        assert together.shape == (18 + 18, 2)
+        torch.testing.assert_close(together[:18], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_leaking_columns_get_no_mean_over_the_video(dialogues):
+    training, grades = dialogues
+    seen = []
+    for leaks in ([], [Leak("vision", 2, 0.9, 0.5)]):
+        model = DialogueModel(HFF, Recipe(), grades, training, leaks).eval()
+        batch = next(batches(training, grades, 2))
+        seen.append(model._with_context("vision", batch.inputs["vision"], batch.valid))
+    assert (seen[0][..., 5:].abs().sum((0, 1)) > 0).all()
+    assert (seen[1][..., 5:7] == 0).all()
+    torch.testing.assert_close(seen[1][..., 7:], seen[0][..., 7:])
+    torch.testing.assert_close(seen[1][..., :5], seen[0][..., :5])
+
+
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe for runs of seconds."""
+    plan = replace(Recipe().plan, epochs=8, learning_rate=1e-2, batch_size=4)
+    recipe = Recipe(d_model=16, heads=2, dropout=0.1, classifier_dropout=0.1, input_dropout=0.1, plan=plan)
+    monkeypatch.setattr(benchmark, "Recipe", lambda: recipe)
+
+
+def command(path: Path, *more: str) -> int:
+    return main(["benchmark", "--features", str(path), "--out", str(path.parent / "out"), "--device", "cpu", *more])
+
+
+def test_a_whole_run_without_test(path, monkeypatch, capsys):
+    short(monkeypatch)
+    assert command(path, "--models", "hff,Concatenation", "--seeds", "2", "--text", "given") == 0
+    said = capsys.readouterr().out
+    assert "valid, text given: mean and deviation of 2 seeds" in said
+    assert " test," not in said
+    (table,) = (path.parent / "out").rglob("valid.json")
+    scores = json.loads(table.read_text())["scores"]
+    assert [len(scores[name]) for name in ("HFF", "concatenation", "HFF, seeds together")] == [2, 2, 1]
+    # A finished run is not trained again; its figures stay.
+    stamps = {p: p.stat().st_mtime_ns for p in (path.parent / "out").rglob("last.pt")}
+    assert command(path, "--models", "hff,Concatenation", "--seeds", "2", "--text", "given") == 0
+    assert {p: p.stat().st_mtime_ns for p in (path.parent / "out").rglob("last.pt")} == stamps
+    assert json.loads(table.read_text())["scores"] == scores
+
+
+def test_a_whole_run_with_test_and_graded_labels(tmp_path, monkeypatch, capsys):
+    short(monkeypatch)
+    path = stored(tmp_path, train=split(24, 0, True), valid=split(6, 1, True), test=split(12, 2, True))
+    assert command(path, "--models", "HFF", "--seeds", "1", "--text", "given") == 0
+    lines = capsys.readouterr().out.splitlines()
+    heads = [n for n, line in enumerate(lines) if "features.pkl, " in line]
+    assert ["test" in lines[n] for n in heads] == [False, True]
+    rows = [line for line in lines if line.startswith("  HFF ")]
+    assert len(rows) == len(heads)
+    assert all(word in row for row in rows for word in ("accuracy", "weighted F1", "MAE", "correlation"))
+    (table,) = (tmp_path / "out").rglob("test.json")
+    (row,) = json.loads(table.read_text())["scores"]["HFF"]
+    assert row["accuracy"] > 0.65  # the text tells the sign of nearly all
+    assert row["correlation"] > 0.5
+
+
+def test_cross_validation_with_encoded_text(tmp_path, monkeypatch, capsys):
+    short(monkeypatch)
+    path = stored(tmp_path, train=split(12, 0), valid=split(4, 1))
+    signs = {name: s.labels for name, s in mmsa.read(path).items()}
+    asked = []
+
+    def encode(splits, cache, device):
+        asked.append(cache)
+        return {name: np.outer(signs[name], np.ones(7, np.float32)) for name in splits}
+
+    monkeypatch.setattr(benchmark_text, "encode", encode)
+    assert command(path, "--models", "HFF", "--seeds", "1", "--text", "both", "--cv") == 0
+    assert "cross-validation, text both" in capsys.readouterr().out
+    (table,) = (tmp_path / "out").rglob("cross-validation.json")
+    assert json.loads(table.read_text())["scores"]["HFF"][0]["accuracy"] > 0.75
+    assert len(asked) == 1
+
+
+def test_encodings_are_kept_and_follow_the_words(path, monkeypatch):
+    class Encoder:
+        calls = 0
+
+        def features(self, texts):
+            Encoder.calls += 1
+            return torch.tensor([[float(len(text)), text == text.lower()] for text in texts])
+
+    monkeypatch.setattr(benchmark_text, "load_encoders", lambda folder, device: type("E", (), {"text": Encoder()}))
+    splits = mmsa.read(path)
+    cache = path.parent / "cache"
+    first = benchmark_text.encode(splits, cache, torch.device("cpu"))
+    again = benchmark_text.encode(splits, cache, torch.device("cpu"))
+    assert Encoder.calls == 2
+    np.testing.assert_array_equal(first["train"], again["train"])
+    np.testing.assert_array_equal(first["valid"], [[len(text), 1] for text in splits["valid"].texts])
+    splits["valid"].texts[0] = "OTHER"
+    assert benchmark_text.encode(splits, cache, torch.device("cpu"))["valid"][0, 0] == 5
+    splits["valid"].texts.clear()
+    with pytest.raises(CorpusError, match=r"raw_text in split valid.*--text given"):
+        benchmark_text.encode(splits, cache, torch.device("cpu"))
+
+
+def test_unknown_models_and_bad_files_are_one_line(path, tmp_path, capsys):
+    with pytest.raises(InputError, match="No model bert; there are: HFF, "):
+        benchmark.models("hff, bert")
+    assert next(iter(benchmark.models("all"))) == "HFF"
+    assert command(tmp_path / "nowhere.pkl") == 1
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert "nowhere.pkl" in error[0]

@@ -1,0 +1,284 @@
+"""Every corpus reader on tiny files in the layouts it reads, and what it says when they are not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import corpus_fixtures as made
+import numpy as np
+import pytest
+
+from hff.config import EMOTIONS
+from hff.errors import HFFError
+from train.__main__ import main
+from train.corpora import (
+    ALL,
+    base,
+    dailydialog,
+    dairai,
+    emodb,
+    emorynlp,
+    fer,
+    goemotions,
+    isear,
+    meld,
+    mustard,
+    muxspace,
+    ravdess,
+)  # fmt: skip
+
+LAYOUTS = pytest.mark.parametrize("public", [True, False], ids=["public", "stored"])
+
+
+@pytest.fixture(scope="module")
+def hum() -> np.ndarray:
+    """(N,) a quarter of a second at 16 kHz: readers do not ask whether it is a voice."""
+    return (0.3 * np.sin(2 * np.pi * 200 * np.arange(4000) / 16_000)).astype(np.float32)
+
+
+def by_split(sentences: list[base.Sentence]) -> dict[str, Counter]:
+    found: dict[str, Counter] = {}
+    for sentence in sentences:
+        found.setdefault(sentence.split, Counter())[EMOTIONS[sentence.label]] += 1
+    return found
+
+
+@LAYOUTS
+def test_goemotions(tmp_path, public):
+    made.goemotions(tmp_path, public)
+    sentences = goemotions.load(tmp_path)
+    assert by_split(sentences) == {
+        "train": Counter(dict.fromkeys(EMOTIONS, 5)),
+        "fusion": Counter(EMOTIONS),
+        "validation": Counter(EMOTIONS),
+        "test": Counter(EMOTIONS),
+    }
+    assert {s.text for s in sentences} == {
+        text for *_, count, start in made.SPLITS for _, text in made.lines(count, start)
+    }
+    for sentence in sentences:
+        assert sentence.text.startswith(made.WORDS[EMOTIONS[sentence.label]])
+
+
+def test_goemotions_with_several_labels_and_quotes(tmp_path):
+    """joy and two kinds of anger: one half each of happy and angry; quotes and tabs as the public files have them."""
+    for name, *_ in made.SPLITS:
+        path = tmp_path / f"{name}.tsv"
+        path.write_text('"""Dude."" Stop."\t2,3,17\tabc\nIt\'s fine, "really"\t27\tdef\n', encoding="utf-8")
+    first, second, *_ = goemotions.load(tmp_path)
+    assert first.text == '"Dude." Stop.'
+    assert first.target[EMOTIONS.index("angry")] == first.target[EMOTIONS.index("happy")] == 0.5
+    assert second.text == 'It\'s fine, "really"'
+    assert second.target.tolist() == [1, 0, 0, 0, 0, 0, 0]
+
+
+@LAYOUTS
+def test_meld(tmp_path, public):
+    made.meld(tmp_path, public)
+    sentences = meld.load(tmp_path)
+    assert {split: sum(count.values()) for split, count in by_split(sentences).items()} == {
+        "train": 35, "fusion": 7, "validation": 7, "test": 7
+    }  # fmt: skip
+    for sentence in sentences:
+        assert made.WORDS[EMOTIONS[sentence.label]] in sentence.text
+        assert "isn't it?" in sentence.text  # not the control character of the public files
+
+
+@LAYOUTS
+def test_emorynlp(tmp_path, public):
+    made.emorynlp(tmp_path, public)
+    assert by_split(emorynlp.load(tmp_path)) == {
+        "train": Counter(("happy", "angry", "neutral", "sad", "fearful"))  # peaceful and powerful have no place
+    }
+
+
+def test_emorynlp_in_its_authors_layout(tmp_path):
+    made.emorynlp(tmp_path / "own", True, own=True)
+    made.emorynlp(tmp_path / "table", True)
+    own, table = emorynlp.load(tmp_path / "own"), emorynlp.load(tmp_path / "table")
+    assert [(s.text, s.label) for s in own] == [(s.text, s.label) for s in table]
+
+
+@LAYOUTS
+def test_isear(tmp_path, public):
+    made.isear(tmp_path, public)
+    sentences = isear.load(tmp_path)
+    assert by_split(sentences) == {"train": Counter(("happy", "fearful", "angry", "sad", "disgusted"))}
+    assert sentences[0].text == "When I felt joy, alone."
+
+
+@LAYOUTS
+def test_dailydialog_keeps_one_in_six_neutral_lines(tmp_path, public):
+    made.dailydialog(tmp_path, public)
+    sentences = dailydialog.load(tmp_path)
+    assert by_split(sentences) == {"train": Counter(EMOTIONS) + Counter(["neutral"])}
+    assert ("dialogue line 8 , sir .", "happy") in [(s.text, EMOTIONS[s.label]) for s in sentences]
+
+
+def test_dailydialog_files_that_do_not_belong_together(tmp_path):
+    made.dailydialog(tmp_path, True)
+    path = tmp_path / "ijcnlp_dailydialog" / "validation" / "dialogues_emotion_validation.txt"
+    path.write_text(path.read_text().replace("4 ", "", 1))
+    with pytest.raises(base.CorpusError, match="line 2"):
+        dailydialog.load(tmp_path)
+
+
+@LAYOUTS
+def test_mustard(tmp_path, public):
+    made.mustard(tmp_path, public)
+    assert by_split(mustard.load(tmp_path)) == {"train": Counter(("happy", "neutral", "angry", "happy"))}
+    conflicts = [
+        (said.text, EMOTIONS[said.label], EMOTIONS[meant.label]) for said, meant in mustard.conflicts(tmp_path)
+    ]
+    assert conflicts == [("Of course, say 0", "happy", "angry"), ("Of course, say 3", "happy", "surprised")]
+
+
+@LAYOUTS
+def test_muxspace(tmp_path, public):
+    made.muxspace(tmp_path, public)
+    faces = muxspace.load(tmp_path)
+    assert [EMOTIONS[label] for label in faces.labels] == ["happy", "angry"]
+    assert faces.images.dtype == np.uint8
+    np.testing.assert_array_equal(faces.images, [made.face(1, 1), made.face(3, 3)])
+    np.testing.assert_array_equal(faces.votes.argmax(1), faces.labels)
+    assert set(faces.splits) == {"train"}
+
+
+@LAYOUTS
+def test_dairai(tmp_path, public):
+    made.dairai(tmp_path, public)
+    sentences = dairai.load(tmp_path)
+    assert len(sentences) == 6  # every second one
+    for sentence in sentences:
+        wanted = {"joy": "happy", "love": "happy", "anger": "angry"}[sentence.text.split()[4]]
+        assert EMOTIONS[sentence.label] == wanted
+
+
+@LAYOUTS
+def test_fer(tmp_path, public):
+    made.fer(tmp_path, public)
+    faces = fer.load(tmp_path)
+    assert faces.images.shape == (len(faces), 48, 48)
+    assert faces.images.dtype == np.uint8
+    # Of 58 training faces one shows contempt, and one stands in the test split too.
+    assert Counter(faces.splits.tolist()) == {"train": 49, "fusion": 7, "validation": 14, "test": 14}
+    assert set(faces.labels[faces.splits == "fusion"]) == set(range(7))
+    np.testing.assert_allclose(faces.votes.sum(1), 1, atol=1e-6)
+    assert (faces.votes.argmax(1) == faces.labels).all()
+    number = 5  # of the first cycle: disgusted by seven votes, surprised by two
+    row = np.flatnonzero((faces.images == made.face(number, number)).all((1, 2))).item()
+    np.testing.assert_allclose(faces.votes[row], [0, 0, 0, 0, 0, 7 / 9, 2 / 9], atol=1e-6)
+
+
+@LAYOUTS
+def test_ravdess(tmp_path, public, hum):
+    made.speech(tmp_path, made.ravdess_names((1, 2, 15, 19, 22, 23)), hum, "ravdess", public)
+    found = ravdess.load(tmp_path)
+    assert Counter((u.split, u.speaker) for u in found) == dict.fromkeys(
+        [("test", "ravdess01"), ("train", "ravdess02"), ("fusion", "ravdess15"), ("validation", "ravdess19"),
+         ("test", "ravdess22")], 7,
+    )  # fmt: skip
+    for utterance in found:
+        assert utterance.name.split("-")[2] == made.RAVDESS_EMOTIONS[utterance.label]  # calm is left out
+        assert utterance.wave.dtype == np.float32
+        assert 3000 < len(utterance.wave) <= 4000
+        assert 0.05 < np.abs(utterance.wave).max() < 0.3
+        assert ravdess.sentence(utterance.name).startswith("Dogs" if int(utterance.speaker[-2:]) % 2 else "Kids")
+
+
+def test_speakers_never_cross_a_split(tmp_path, hum):
+    made.speech(tmp_path, made.ravdess_names(tuple(range(1, 25))), hum[:1500], "ravdess", True)
+    split_of: dict[str, set[str]] = {}
+    for utterance in ravdess.load(tmp_path):
+        split_of.setdefault(utterance.speaker, set()).add(utterance.split)
+    assert len(split_of) == 22  # 23 and 24 are kept for later checks
+    assert all(len(splits) == 1 for splits in split_of.values())
+
+
+@LAYOUTS
+def test_emodb(tmp_path, public, hum):
+    made.speech(tmp_path, made.emodb_names(), hum, "emodb", public)
+    found = emodb.load(tmp_path)
+    assert Counter(EMOTIONS[u.label] for u in found) == Counter(
+        ("happy", "neutral", "happy", "sad", "angry", "fearful", "disgusted")  # boredom has no place
+    )
+    assert {u.speaker for u in found} == {"emodb03", "emodb08"}  # 15 is kept for later checks
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
+    for root in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(base.CorpusError) as error:
+            ALL[name].load(root)
+        assert isinstance(error.value, HFFError)
+        for part in (name, str(root), ALL[name].SOURCE):
+            assert part in str(error.value)
+        assert any(ending in str(error.value) for ending in (".csv", ".tsv", ".wav", ".pkl"))
+
+
+def test_a_partial_corpus_names_the_file_that_lacks(tmp_path):
+    made.goemotions(tmp_path, True)
+    (tmp_path / "goemotions" / "data" / "dev.tsv").unlink()
+    with pytest.raises(base.CorpusError, match=r"dev\.tsv"):
+        goemotions.load(tmp_path)
+
+
+BROKEN = {  # file, what to do to it, what the message must name
+    "a column": (lambda root: made.meld(root, True), "dev_sent_emo.csv", lambda b: b.replace(b"Utterance,", b"Line,"),
+                 "no column Utterance"),
+    "a label": (lambda root: made.meld(root, True), "dev_sent_emo.csv", lambda b: b.replace(b",fear,", b",dread,"),
+                "unknown label 'dread'"),
+    "an end": (lambda root: made.dairai(root, True), "train.jsonl.gz", lambda b: b[:-20], "train.jsonl.gz"),
+    "rows": (lambda root: made.fer(root, True), "fer2013new.csv", lambda b: b[: b.rindex(b"PrivateTest")], "cut short"),
+    "a test": (lambda root: made.speech(root, made.ravdess_names((2, 15, 18)), np.zeros(4000, np.float32), "ravdess",
+                                        True), "03-01-01-01-01-01-02.wav", lambda b: b, "Actor_20"),
+    "a header": (lambda root: made.speech(root, made.emodb_names(), np.zeros(4000, np.float32), "emodb", True),
+                 "08a02Nb.wav", lambda b: b[:6], "08a02Nb.wav"),
+    "an archive": (lambda root: made.speech(root, made.emodb_names(), np.zeros(4000, np.float32), "emodb", False),
+                   "emodb_full4_16k.tar", lambda b: b[:9000], "emodb_full4_16k.tar"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_damaged_corpus_says_which_file(tmp_path, what):
+    make, name, change, message = BROKEN[what]
+    make(tmp_path)
+    path = next(tmp_path.rglob(name))
+    path.write_bytes(change(path.read_bytes()))
+    module = {"meld": meld, "dairai": dairai, "fer2013": fer, "ravdess": ravdess, "emodb": emodb}
+    corpus = {"a column": "meld", "a label": "meld", "an end": "dairai", "rows": "fer2013", "a test": "ravdess"}
+    with pytest.raises(base.CorpusError) as error:
+        module[corpus.get(what, "emodb")].load(tmp_path)
+    assert message in str(error.value)
+
+
+def test_goes_on_without_a_corpus_that_others_stand_in_for(tmp_path, capsys):
+    made.meld(tmp_path, True)
+    found = base.load_found((goemotions, meld), tmp_path)
+    assert {s.corpus for s in found} == {"meld"}
+    assert capsys.readouterr().out.startswith("note: goes on without GoEmotions: none of")
+    with pytest.raises(base.CorpusError, match="ISEAR"):
+        base.load_found((isear, dairai), tmp_path)
+    assert base.load_found((isear,), tmp_path, none_will_do=True) == []
+
+
+def test_list_of_corpora(tmp_path, capsys):
+    made.isear(tmp_path, True)
+    assert main(["data", "--list", "--data", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line for line in lines if line[0] != " "}
+    assert rows.keys() == ALL.keys()
+    for name, row in rows.items():
+        assert ALL[name].SOURCE in row
+        assert ALL[name].LICENCE in row
+    assert "5 items" in rows["ISEAR"]
+    assert "not found" in rows["MELD"]
+    assert "train_sent_emo.csv" in lines[lines.index(rows["MELD"]) + 1]
+    assert main(["data", "--data", str(tmp_path / "nowhere")]) == 1
+
+
+def test_a_stage_without_its_corpus_gives_one_line(tmp_path, capsys):
+    assert main(["vision", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert errors[0].startswith("error: FER2013: none of faces/fer2013plus.npz, fer2013.csv")

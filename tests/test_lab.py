@@ -1,0 +1,302 @@
+"""The weighting lab without a page: damage to raw input, kept features, hand-set alpha, switches, sweep, state."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from model_fixtures import assert_same, random_clips, small_model
+from page_browser import real_model
+
+from hff.config import MODALITIES
+from hff.errors import InputError, NothingToAnalyse
+from hff.lab import Lab, damage, excerpt
+from hff.lab_damage import FREEZE, KINDS, SWITCHED_OFF, damage_transcript, is_trained
+from hff.lab_state import PARTS, Damage, LabState
+from hff.lab_switches import switch_off, trained_without
+from hff.recording import Recording
+from hff.result import FaceSeen, Transcript, Word
+from hff.voice import voiced_segments
+
+SECONDS = 3.0
+SAID = "I am so very glad that you came here today"
+
+
+def crop(seed: int) -> np.ndarray:
+    """Something with the contrast of a face."""
+    y, x = np.mgrid[:48, :48]
+    oval = ((x - 24) / 17) ** 2 + ((y - 25) / 21) ** 2 < 1
+    noise = np.random.default_rng(seed).normal(0, 6, (48, 48))
+    return np.clip(60 + 110 * oval - 70 * ((x - 16) ** 2 + (y - 19) ** 2 < 9) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def recording(speech_wave: np.ndarray) -> Recording:
+    """Three seconds with a synthetic voice, timed words and a face four times a second."""
+    wave = speech_wave[: int(SECONDS * 16_000)]
+    words = [Word(w, 0.3 * i, 0.3 * i + 0.25, 0.9) for i, w in enumerate(SAID.split())]
+    faces = [FaceSeen(t, (0.0, 0.0, 48.0, 48.0), 1.0, crop(i)) for i, t in enumerate(np.arange(0, SECONDS, 0.25))]
+    return Recording(SECONDS, wave, voiced_segments(wave), Transcript(SAID, words, "recognised"), faces)
+
+
+@pytest.fixture
+def lab(recording: Recording) -> Lab:
+    return Lab(real_model(), recording)
+
+
+def hurt(modality: str, kind: str, severity: float = 0.8, **changes) -> LabState:
+    state = LabState(samples=4)
+    return state.but(damage={**state.damage, modality: Damage(kind, severity)}, **changes)
+
+
+# ---- damage -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("modality", "kind"), [(m, kind) for m in MODALITIES for kind in KINDS[m]])
+def test_every_kind_damages_its_own_modality_and_no_other(recording, modality: str, kind: str):
+    damaged = damage(recording, hurt(modality, kind))
+    changed = {
+        "speech": not np.array_equal(damaged.wave, recording.wave),
+        "text": damaged.transcript is None or damaged.transcript.text != recording.transcript.text,
+        "vision": any(not np.array_equal(a.crop, b.crop) for a, b in zip(damaged.faces, recording.faces, strict=True)),
+    }
+    assert changed == {m: m == modality for m in MODALITIES}
+    assert damaged.seconds == recording.seconds
+
+
+def test_nothing_is_damaged_at_severity_0(recording):
+    untouched = damage(recording, LabState())
+    assert untouched.wave is recording.wave
+    assert untouched.voiced == recording.voiced
+    assert untouched.transcript is recording.transcript
+    assert untouched.faces == recording.faces
+
+
+def test_a_lost_voice_is_an_absent_voice(recording):
+    assert recording.voiced
+    assert damage(recording, hurt("speech", SWITCHED_OFF, 1.0)).voiced == []
+    muted = LabState(damage={**LabState().damage, "speech": Damage("babble", 0.0, muted=True)})
+    assert (damage(recording, muted).wave, damage(recording, muted).voiced) == (None, [])
+
+
+def test_timed_words_are_damaged_as_the_text_is_and_keep_their_times(recording):
+    for kind in KINDS["text"]:
+        timed = damage_transcript(recording.transcript, kind, 0.5, seed=3)
+        assert timed.text == damage_transcript(Transcript(SAID), kind, 0.5, seed=3).text
+        times = {(word.start, word.end) for word in recording.transcript.words}
+        assert {(word.start, word.end) for word in timed.words} <= times
+
+
+def test_a_frozen_picture_repeats_its_last_moving_frame(recording):
+    faces = damage(recording, hurt("vision", FREEZE, 0.5)).faces
+    half = len(faces) // 2
+    assert all(np.array_equal(face.crop, faces[half - 1].crop) for face in faces[half:])
+    assert [face.time for face in faces] == [face.time for face in recording.faces]
+    assert not np.array_equal(faces[0].crop, faces[1].crop)
+
+
+def test_a_hand_stays_where_it_is_from_frame_to_frame(recording):
+    same = dataclasses.replace(recording, faces=[recording.faces[0]] * 4)
+    faces = damage(same, hurt("vision", "cover", 0.4)).faces
+    assert all(np.array_equal(face.crop, faces[0].crop) for face in faces)
+
+
+def test_kinds_the_model_never_met_are_known():
+    assert is_trained("speech", "babble")
+    assert not is_trained("speech", "music")
+    assert not is_trained("vision", FREEZE)
+
+
+def test_a_long_recording_is_cut_and_says_so(recording):
+    short = excerpt(recording, 1.0)
+    assert short.seconds == 1.0
+    assert len(short.wave) == 16_000
+    assert all(face.time < 1 for face in short.faces)
+    assert short.transcript.text == "I am so very"
+    assert any("first 1 seconds" in warning for warning in short.warnings)
+    assert excerpt(recording) is recording
+
+
+# ---- reading ------------------------------------------------------------------------------------------------
+
+
+def test_the_untouched_state_reads_as_the_clip_path_does(lab, recording):
+    ours, theirs = lab.read(LabState()), real_model().analyze_recording(recording)
+    assert ours.probabilities == theirs.probabilities
+    assert ours.alpha == theirs.alpha
+    assert ours.shapley == theirs.shapley
+
+
+def test_only_what_changed_is_computed_again(lab):
+    lab.read(LabState(samples=4))
+    assert lab.encoded == {"speech": 1, "text": 1, "vision": 1}
+    lab.read(hurt("vision", "blur"))
+    assert lab.encoded == {"speech": 1, "text": 1, "vision": 2}
+    lab.read(hurt("vision", "blur", alpha=(0.2, 0.3, 0.5), without=("attention",)))
+    lab.read(hurt("vision", "blur"))
+    assert lab.encoded == {"speech": 1, "text": 1, "vision": 2}
+    lab.read(hurt("vision", "blur", text="other words"))
+    assert lab.encoded == {"speech": 1, "text": 2, "vision": 2}
+    lab.read(hurt("vision", "blur", seed=7))
+    assert lab.encoded == {"speech": 1, "text": 2, "vision": 3}
+
+
+def test_what_is_kept_is_what_would_be_computed(recording):
+    state = hurt("speech", "white noise", 0.6)
+    used = Lab(real_model(), recording)
+    for other in (LabState(samples=4), hurt("speech", "babble"), hurt("text", "masked words")):
+        used.read(other)
+    assert used.read(state).probabilities == Lab(real_model(), recording).read(state).probabilities
+
+
+@pytest.mark.parametrize("kind", ["blur", "dark", "cover", "low resolution"])
+def test_alpha_leaves_a_broken_face(lab, kind: str):
+    clean, broken = lab.read(LabState(samples=4)), lab.read(hurt("vision", kind, 1.0))
+    assert broken.variance["vision"] > 1.3 * clean.variance["vision"]
+    assert broken.alpha["vision"] < 0.85 * clean.alpha["vision"]
+
+
+def test_hand_set_alpha_is_what_is_used(lab):
+    result = lab.read(LabState(samples=4, alpha=(0.2, 0.5, 0.3)))
+    line = result.timeline
+    whole = line.present.all(1)
+    np.testing.assert_allclose(line.alpha[whole], [[0.2, 0.5, 0.3]] * whole.sum(), atol=1e-6)
+    np.testing.assert_allclose(line.alpha[line.present.any(1)].sum(1), 1, atol=1e-6)
+    assert (line.alpha[~line.present] == 0).all()
+
+
+def test_all_weight_on_what_is_absent_is_refused(lab):
+    state = hurt("vision", "blur", 0.0, alpha=(0.0, 0.0, 1.0))
+    muted = state.but(damage={**state.damage, "vision": Damage("blur", 0.0, muted=True)})
+    with pytest.raises(InputError, match="absent"):
+        lab.read(muted)
+    with pytest.raises(InputError, match="absent"):
+        list(lab.sweep(muted, "text", [0.0]))
+
+
+def test_nothing_left_is_told(lab):
+    state = LabState(damage={m: Damage(KINDS[m][0], 0.0, muted=True) for m in MODALITIES})
+    with pytest.raises(NothingToAnalyse, match="Nothing is left"):
+        lab.read(state)
+
+
+# ---- sweep --------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_gives_what_single_readings_give(lab):
+    state = hurt("vision", "dark", 0.3)
+    points = list(lab.sweep(state, "vision", [0.0, 0.5, 1.0]))
+    assert [point.severity for point in points] == [0.0, 0.5, 1.0]
+    for point in points:
+        reading = lab.read(state.with_severity("vision", point.severity))
+        assert point.emotion == reading.emotion
+        assert point.alpha == pytest.approx(reading.alpha)
+        assert point.variance == pytest.approx(reading.variance)
+        assert point.probabilities == pytest.approx(reading.probabilities)
+
+
+def test_a_sweep_that_is_not_asked_for_more_computes_no_more(lab):
+    points = lab.sweep(LabState(samples=4), "vision", np.linspace(0, 1, 11))
+    next(points)
+    next(points)
+    points.close()
+    assert lab.encoded["vision"] == 2
+
+
+def test_what_a_sweep_loses_on_the_way_is_absent_not_zero(lab):
+    *_, last = lab.sweep(hurt("text", "dropped words", 0.0), "text", [0.0, 1.0])
+    assert last.variance["text"] is None
+    assert last.row()["alpha_text"] == 0
+    muted = {m: Damage(KINDS[m][0], 0.0, muted=m != "text") for m in MODALITIES}
+    alone = list(lab.sweep(LabState(samples=4, damage=muted), "text", [0.0, 1.0]))
+    assert [point.severity for point in alone] == [0.0]
+
+
+# ---- switches -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_switched_off_is_off_and_the_model_stays_whole(part: str):
+    model = small_model()
+    clips = random_clips(model.config, 2, 4)
+    before = model(**clips)
+    variant = switch_off(model, [part])
+    assert getattr(variant.config, f"use_{part}") is False
+    after = variant(**clips)
+    assert not torch.allclose(after.logits, before.logits)
+    assert_same(model(**clips), before)
+    if part == "attention":
+        assert after.attention is None
+        torch.testing.assert_close(after.alpha, before.alpha)
+    if part == "dynamic_weighting":
+        shares = clips["present"] / clips["present"].sum(-1, keepdim=True)
+        torch.testing.assert_close(after.alpha, shares)
+    if part == "temporal":
+        used = clips["present"].any(-1)
+        torch.testing.assert_close(after.beta, used / used.sum(1, keepdim=True))
+    shared = {p.data_ptr() for p in model.parameters()}
+    strangers = [name for name, p in variant.named_parameters() if p.data_ptr() not in shared]
+    assert all(name.startswith("alignment.linear") for name in strangers)
+    assert bool(strangers) == (part == "alignment")
+    assert_same(switch_off(model, [part])(**clips), after)
+
+
+def test_which_parts_the_weights_were_trained_with():
+    assert trained_without(small_model()) == ()
+    assert trained_without(small_model(use_temporal=False)) == ("temporal",)
+
+
+# ---- state --------------------------------------------------------------------------------------------------
+
+FULL = LabState(
+    source="clip", damage={"speech": Damage("babble", 0.35), "text": Damage("dropped words", 0.0, muted=True),
+                           "vision": Damage("freeze", 1.0)},
+    alpha=(0.25, 0.25, 0.5), without=("attention", "temporal"), samples=8, seed=5, text="Grüße & <b>?",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [LabState(), LabState(source="voice"), FULL])
+def test_a_state_survives_its_json(state: LabState):
+    assert LabState.from_json(state.to_json()) == state
+    assert LabState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
+
+
+def test_a_link_stays_short():
+    assert len(LabState(source="clip").to_json()) < 40
+
+
+def test_weights_are_scaled_to_1():
+    assert LabState.from_dict({"alpha": [0.5, 0.5, 1.0]}).alpha == (0.25, 0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "JSON"),
+        ("[1]", "JSON object"),
+        ("{}x", "JSON"),
+        ('{"colour": "red"}', "colour"),
+        ('{"format": 2}', "format"),
+        ('{"damage": {"smell": {}}}', "smell"),
+        ('{"damage": {"vision": {"kind": "rain"}}}', "rain"),
+        ('{"damage": {"vision": {"severity": 2}}}', "between 0 and 1"),
+        ('{"damage": {"vision": {"severity": NaN}}}', "number"),
+        ('{"damage": {"vision": {"severity": true}}}', "number"),
+        ('{"damage": {"vision": {"muted": 1}}}', "muted"),
+        ('{"damage": {"vision": {"kind": ["blur"]}}}', "kind"),
+        ('{"alpha": [0, 0, 0]}', "all 0"),
+        ('{"alpha": {"nose": 1}}', "alpha"),
+        ('{"without": "attention"}', "without"),
+        ('{"without": ["luck"]}', "without"),
+        ('{"samples": 1e9}', "samples"),
+        ('{"seed": -1}', "seed"),
+        ('{"text": 5}', "text"),
+        (json.dumps({"text": "x" * 3000}), "characters"),
+    ],
+)
+def test_a_bad_state_is_refused_with_a_sentence(text: str, message: str):
+    with pytest.raises(InputError, match=message):
+        LabState.from_json(text)

@@ -1,0 +1,175 @@
+"""Lessons: the shipped ones come true with the shipped weights; a teacher's own file gets clear errors."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from page_browser import real_model
+from page_fixtures import make_result
+
+from hff.config import MODALITIES
+from hff.errors import InputError
+from hff.lab import Lab
+from hff.page import texts
+from hff.page.engine import Engine
+from hff.page.lab_bench import Benches
+from hff.page.lab_lesson_view import answer_html
+from hff.page.lab_lessons import FOLDER, Claim, Lesson, load_lesson, load_lessons
+from hff.page.sessions import Sessions
+
+LESSONS = load_lessons()
+NEEDED = {"lights_off", "radio_on", "mumbling_speaker", "sarcasm", "one_modality_alone", "what_attention_adds",
+          "can_you_fool_it"}  # fmt: skip
+
+
+@cache
+def lab(source: str) -> Lab:
+    benches = Benches(Engine(real_model), Sessions(Path("unused")))
+    return Lab(real_model(), benches.example(source))
+
+
+def readings(lesson: Lesson):
+    bench = lab(lesson.state.source)
+    return bench.read(lesson.before), bench.read(lesson.state)
+
+
+def test_the_lessons_that_were_promised_are_there():
+    assert {lesson.key for lesson in LESSONS} >= NEEDED
+    assert [lesson.order for lesson in LESSONS] == sorted(lesson.order for lesson in LESSONS)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.key)
+def test_what_a_lesson_expects_comes_true(lesson: Lesson):
+    before, after = readings(lesson)
+    failed = [claim for claim in lesson.expect if not claim.holds(before, after)]
+    assert failed == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.key)
+def test_exactly_one_guess_is_right(lesson: Lesson):
+    before, after = readings(lesson)
+    right = lesson.right(before, after)
+    assert sum(right) == 1
+    shown = answer_html(lesson, right.index(True), before, after)
+    assert texts.LESSON_RIGHT.format(choice=lesson.choices[right.index(True)].text) in shown
+    assert texts.LESSON_SURPRISE not in shown
+    assert lesson.number in shown
+    wrong = answer_html(lesson, right.index(False), before, after)
+    assert "The model did something else" in wrong
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.key)
+def test_a_lesson_changes_something_and_is_short_enough_to_project(lesson: Lesson):
+    assert lesson.state != lesson.before
+    assert len(lesson.title) <= 24
+    assert len(lesson.question) <= 150
+    assert len(lesson.watch) + len(lesson.why) <= 330
+
+
+# ---- claims -------------------------------------------------------------------------------------------------
+
+
+def changed(**changes):
+    result = make_result(3)
+    for name, value in changes.items():
+        setattr(result, name, getattr(result, name) | value if isinstance(value, dict) else value)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes", "holds"),
+    [
+        (Claim("alpha", "vision", "falls"), {"alpha": {"vision": 0.01}}, True),
+        (Claim("alpha", "vision", "rises"), {"alpha": {"vision": 0.99}}, True),
+        (Claim("alpha", "vision", "stays"), {"alpha": {"speech": 0.9}}, True),
+        (Claim("alpha", "vision", "stays"), {"alpha": {"vision": 0.99}}, False),
+        (Claim("alpha", "vision", "falls", negated=True), {"alpha": {"vision": 0.01}}, False),
+        (Claim("alpha", "vision", "falls"), {"present": {"vision": False}, "alpha": {"vision": 0.0}}, True),
+        (Claim("variance", "text", "rises"), {"variance": {"text": 5.0}}, True),
+        (Claim("variance", "text", "rises"), {"variance": {"text": None}}, False),
+        (Claim("emotion", change="changes"), {"emotion": "sad"}, True),
+        (Claim("emotion", change="stays"), {}, True),
+        (Claim("leader", "text"), {"alpha": {"speech": 0.1, "text": 0.8, "vision": 0.1}}, True),
+        (Claim("leader", "vision"), {"alpha": {"speech": 0.1, "text": 0.8, "vision": 0.1}}, False),
+        (Claim("alone", "speech", emotion="sad"), {"per_modality": {"speech": {"happy": 0.2, "sad": 0.8}}}, True),
+        (Claim("alone", "speech", emotion="sad"), {"per_modality": {"speech": None}}, False),
+        (Claim("side", "speech"), {"emotion": "sad", "per_modality": {"speech": {"happy": 0.2, "sad": 0.8}}}, True),
+        (Claim("probability", "sad", "rises"), {"probabilities": {"sad": 0.9}}, True),
+        (Claim("probability", "answer", "falls"), {"probabilities": dict.fromkeys(("happy", "surprised"), 0.0)}, True),
+    ],
+)
+def test_a_claim_is_judged_by_what_was_measured(claim: Claim, changes: dict, holds: bool):
+    assert claim.holds(make_result(3), changed(**changes)) is holds
+
+
+# ---- a teacher's own file -----------------------------------------------------------------------------------
+
+GOOD = json.loads((FOLDER / "lights_off.json").read_text(encoding="utf-8"))
+
+
+def write(folder: Path, values: object) -> Path:
+    path = folder / "mine.json"
+    path.write_text(values if isinstance(values, str) else json.dumps(values), encoding="utf-8")
+    return path
+
+
+def test_a_good_file_is_read(tmp_path: Path):
+    lesson = load_lesson(write(tmp_path, GOOD))
+    assert (lesson.key, lesson.title) == ("mine", GOOD["title"])
+    assert lesson.before == lesson.state.untouched
+    assert load_lessons(tmp_path) == [lesson]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"title": None}, "'title' has to be a text"),
+        ({"question": "  "}, "'question' has to be a text"),
+        ({"order": "first"}, "'order' has to be a number"),
+        ({"colour": "red"}, "colour"),
+        ({"choices": GOOD["choices"][:1]}, "'choices' is a list of 2 to 4"),
+        ({"choices": [{"text": "a"}, {"text": "b"}]}, "lacks when"),
+        ({"choices": [{"text": "a", "when": {"figure": "beauty"}}] * 2}, "beauty"),
+        ({"expect": []}, "'expect'"),
+        ({"expect": [{"figure": "alpha", "of": "nose", "change": "falls"}]}, "'nose'"),
+        ({"expect": [{"figure": "alpha", "of": "vision", "change": "shrinks"}]}, "'shrinks'"),
+        ({"expect": [{"figure": "alpha", "of": "vision", "change": "falls", "not": 1}]}, "'not'"),
+        ({"expect": [{"figure": ["alpha"]}]}, "'figure'"),
+        ({"state": {"source": "yours"}}, "ready examples"),
+        ({"state": {"source": "mixed", "damage": {"vision": {"kind": "rain"}}}}, "rain"),
+        ({"before": {"source": "voice"}}, "same source"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_faulty_file_is_told_by_name_and_fault(tmp_path: Path, change: dict, message: str):
+    with pytest.raises(InputError, match=r"mine\.json") as caught:
+        load_lesson(write(tmp_path, GOOD | change))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"lesson"', "{}", "[" * 10_000])
+def test_what_is_no_lesson_at_all_is_told(tmp_path: Path, text: str):
+    with pytest.raises(InputError, match=r"mine\.json"):
+        load_lesson(write(tmp_path, text))
+
+
+def test_the_documented_example_is_a_valid_lesson(tmp_path: Path):
+    guide = (Path(__file__).parents[1] / "docs" / "lessons.md").read_text(encoding="utf-8")
+    example = guide.split("```json")[1].split("```")[0]
+    lesson = load_lesson(write(tmp_path, example))
+    before, after = readings(lesson)
+    assert sum(lesson.right(before, after)) == 1
+    assert all(claim.holds(before, after) for claim in lesson.expect)
+
+
+def test_every_word_of_the_format_is_documented():
+    from hff.lab_damage import KINDS
+    from hff.lab_state import PARTS
+
+    guide = (Path(__file__).parents[1] / "docs" / "lessons.md").read_text(encoding="utf-8")
+    for word in (*GOOD, "before", "then", *PARTS, *(kind for m in MODALITIES for kind in KINDS[m]),
+                 "leader", "side", "alone", "probability", "emotion", "answer", "not"):  # fmt: skip
+        assert f"`{word}`" in guide, word

@@ -1,0 +1,183 @@
+"""The Clip view as a person uses it, in a real browser, with the trained model behind it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_browser import (
+    analyse,
+    browsing,
+    camera_flags,
+    choose_example,
+    chromium,
+    download,
+    eventually,
+    files_in,
+    open_camera,
+    open_section,
+    outside,
+    real_model,
+    serving,
+    wait_for_film,
+    wait_for_sound,
+)
+from page_fixtures import alike
+from PIL import Image
+
+from hff import media
+from hff.config import EMOTIONS, MODALITIES
+from hff.page import texts
+from hff.page.examples import EXAMPLES, FOLDER
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving(real_model()) as running:
+        yield running
+
+
+def test_an_uploaded_clip_becomes_a_report_to_keep(server, tmp_path: Path):
+    expected = real_model().analyze(video=str(FOLDER / "clip.mp4"))
+    with browsing(server.url) as page:
+        page.set_input_files("#hff-video input[type=file]", FOLDER / "clip.mp4")
+        page.wait_for_selector("#hff-status :text('Will read: video')")
+        assert analyse(page) == expected.emotion
+        for name in MODALITIES:
+            shown = float(page.get_attribute(f"#hff-gauge-{name}", "data-alpha"))
+            assert shown == pytest.approx(expected.alpha[name], abs=1e-3)
+        page.wait_for_selector("#hff-timeline svg")
+        assert "Time in the clip (s)" in page.text_content("#hff-timeline svg")
+
+        open_section(page, "Attention")
+        page.wait_for_selector("#hff-attention svg")
+        open_section(page, "Words")
+        assert page.input_value("#hff-transcript textarea") == expected.transcript.text
+
+        kept = json.loads(download(page, "json"))
+        wanted = json.loads(json.dumps(expected.to_dict()))
+        for varying in ("timings", "file"):
+            kept.pop(varying), wanted.pop(varying)
+        assert alike(kept, wanted)
+        rows = list(csv.DictReader(io.StringIO(download(page, "csv").decode())))
+        assert [float(row["alpha_vision"]) for row in rows] == pytest.approx(expected.timeline.alpha[:, 2])
+        picture = Image.open(io.BytesIO(download(page, "png")))
+        assert picture.format == "PNG"
+        assert min(picture.size) > 1000
+        (tmp_path / "report.html").write_bytes(download(page, "html"))
+
+    with_nothing_else(tmp_path / "report.html", expected.emotion)
+
+
+def test_other_words_for_the_same_clip_need_no_file(server, monkeypatch):
+    expected = real_model().analyze(video=str(FOLDER / "clip.mp4"), text="Leave me alone, I hate it")
+    with browsing(server.url) as page:
+        choose_example(page, "Clip")
+        analyse(page)
+        for decoder in ("read_audio", "read_frames", "probe"):
+            monkeypatch.setattr(media, decoder, None)  # to decode would fail now
+        open_section(page, "Words")
+        page.fill("#hff-transcript textarea", expected.transcript.text)
+        page.click("#hff-rerun")
+        page.wait_for_selector(f'text="{texts.TRANSCRIPT_NOTE["typed"]}"')
+        kept = json.loads(download(page, "json"))
+    assert kept["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
+    assert kept["alpha"] == pytest.approx(expected.alpha, abs=1e-5)
+
+
+def with_nothing_else(report: Path, emotion: str) -> None:
+    """The report opened from disk shows the reading and asks for nothing but itself."""
+    with chromium.page() as page:
+        page.goto(report.as_uri())
+        assert page.inner_text("#hff-emotion").lower() == emotion
+        assert page.locator("svg.hff-figure").count() >= 3
+        assert page.locator(".hff-gauge").count() == 3
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert [r.url for r in page.requests if not r.url.startswith("data:")] == [report.as_uri()]
+
+
+@pytest.fixture(scope="module")
+def devices(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray, speech_path: Path) -> tuple[str, ...]:
+    return camera_flags(tmp_path_factory.mktemp("devices"), portrait, speech_path)
+
+
+def test_recording_from_webcam_and_microphone(server, devices: tuple[str, ...]):
+    with browsing(server.url, flags=devices) as page:
+        open_camera(page, "#hff-video")
+        record = page.locator("#hff-video .capture-button")
+        record.click()
+        wait_for_film(page, "#hff-video", 6)
+        record.click()
+        page.wait_for_selector("#hff-status :text('Will read: video')")
+        assert analyse(page) in EMOTIONS
+        assert float(page.get_attribute("#hff-gauge-vision", "data-alpha")) > 0
+        assert float(page.get_attribute("#hff-gauge-speech", "data-alpha")) > 0
+
+        page.click("#hff-clear")
+        page.wait_for_selector(".hff-empty")
+        page.locator("#hff-media").get_by_role("tab", name="Sound").click()
+        sound = page.locator("#hff-audio")
+        sound.get_by_role("button", name="Record audio").click()
+        sound.locator(".record-button").click()
+        wait_for_sound(page, "#hff-audio", 5)
+        sound.locator(".stop-button").click()
+        page.wait_for_selector("#hff-status :text('Will read: sound')")
+        assert analyse(page) in EMOTIONS
+        assert page.get_attribute("#hff-gauge-vision", "data-alpha") == "0.0000"
+        assert "absent" in page.inner_text("#hff-gauge-vision")
+        assert float(page.get_attribute("#hff-gauge-speech", "data-alpha")) > 0
+
+
+def test_a_picture_taken_with_the_webcam(server, devices: tuple[str, ...]):
+    with browsing(server.url, flags=devices) as page:
+        page.locator("#hff-media").get_by_role("tab", name="Picture").click()
+        open_camera(page, "#hff-image")
+        page.locator("#hff-image").get_by_role("button", name="capture photo").click()
+        page.wait_for_selector("#hff-status :text('Will read: picture')")
+        assert analyse(page) in EMOTIONS
+        assert page.get_attribute("#hff-gauge-vision", "data-alpha") == "1.0000"
+
+
+def test_every_ready_example_loads_and_is_read(server):
+    with browsing(server.url) as page:
+        for example in EXAMPLES:
+            choose_example(page, example.title)
+            page.wait_for_selector(f'#hff-status :text("{example.origin}")')
+            page.evaluate("document.getElementById('hff-emotion')?.remove()")
+            assert analyse(page) in EMOTIONS
+        assert outside(page.requests, server.url) == []
+
+
+def test_a_broken_file_gets_a_sentence_and_the_page_goes_on(server, tmp_path: Path):
+    broken = tmp_path / "holiday.mp4"
+    broken.write_text("this is no video")
+    with browsing(server.url) as page:
+        page.set_input_files("#hff-video input[type=file]", broken)
+        page.wait_for_selector("#hff-status :text('Will read: video')")
+        page.click("#hff-analyse")
+        page.wait_for_selector("#hff-answer [role=alert]")
+        message = page.inner_text("#hff-answer [role=alert]")
+        assert "holiday.mp4" in message
+        assert "Traceback" not in page.content()
+        page.click("#hff-clear")
+        page.wait_for_selector(".hff-empty")
+        choose_example(page, "Sentence")
+        assert analyse(page) in EMOTIONS
+
+
+def test_nothing_is_kept_when_the_page_is_closed(server):
+    assert eventually(lambda: files_in(server.folder.path) == [])
+    with browsing(server.url) as page:
+        page.set_input_files("#hff-video input[type=file]", FOLDER / "clip.mp4")
+        page.wait_for_selector("#hff-status :text('Will read: video')")
+        analyse(page)
+        download(page, "html")
+        assert {path.suffix for path in files_in(server.folder.path)} >= {".mp4", ".json", ".csv", ".png", ".html"}
+    assert eventually(lambda: files_in(server.folder.path) == [])
+    assert server.sessions._open == {}

@@ -1,0 +1,224 @@
+"""The Weighting lab as a teacher uses it, in a real browser, with the trained model behind it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from page_browser import analyse, browsing, choose_example, outside, real_model, serving
+
+from hff.config import MODALITIES
+from hff.lab_state import Damage, LabState
+from hff.page import texts
+from hff.page.lab_lessons import load_lessons
+
+pytestmark = pytest.mark.browser
+LESSONS = load_lessons()
+# The photograph and a typed sentence: no recogniser and one face, so that a busy machine keeps up.
+QUICK = LabState(source="mixed")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving(real_model()) as running:
+        yield running
+
+
+def open_lab(page, state: LabState | None = None, tab: str = texts.LAB_TAB_DAMAGE) -> None:
+    """Open the lab's tab, with what is set up by ``state``'s link."""
+    if state is not None:
+        page.goto(f"{page.url.split('?')[0]}?lab={quote(state.to_json())}")
+    else:
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
+    page.wait_for_selector("#hff-lab-sentence")
+    left(page, tab)
+
+
+def left(page, tab: str) -> None:
+    page.locator("#hff-lab-controls").get_by_role("tab", name=tab, exact=True).click()
+
+
+def figure(page, modality: str, name: str, when: str = "after") -> str:
+    return page.get_attribute(f"#hff-lab-row-{modality} [data-figure={name}] .hff-lab-{when}", "data-value")
+
+
+def wait_for_figure(page, modality: str, name: str, condition: str) -> None:
+    """Until ``condition``, a JavaScript expression of the figure x (NaN where absent), is true."""
+    page.wait_for_function(
+        f"""() => {{
+        const cell = document.querySelector('#hff-lab-row-{modality} [data-figure={name}] .hff-lab-after');
+        const x = cell === null ? NaN : parseFloat(cell.dataset.value);
+        return {condition};
+        }}"""
+    )
+
+
+def slide(page, name: str, steps: int) -> None:
+    """Move a slider with the arrow keys, as people do who have no mouse."""
+    page.locator(f"{name} input[type=range]").focus()
+    for _ in range(abs(steps)):
+        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+
+def test_every_lesson_asks_first_and_then_shows(server):
+    with browsing(server.url) as page:
+        open_lab(page, tab=texts.LAB_TAB_LESSONS)
+        for lesson in LESSONS:
+            page.click(f"#hff-lesson-{lesson.key}")
+            page.locator("#hff-lesson-card", has_text=lesson.question).wait_for()
+            page.wait_for_selector("#hff-lab-unknown")
+            assert page.locator("#hff-lab-after").count() == 0
+            assert page.is_disabled("#hff-lesson-show")
+            page.locator("#hff-lesson-guess").get_by_text(lesson.choices[0].text, exact=True).click()
+            page.click("#hff-lesson-show:not([disabled])")
+            page.wait_for_selector("#hff-lesson-answer .hff-lesson-verdict")
+            page.wait_for_selector("#hff-lab-after")
+            shown = page.inner_text("#hff-lesson-answer")
+            assert lesson.watch in shown
+            assert lesson.number in shown
+            assert texts.LESSON_SURPRISE not in shown
+        assert outside(page.requests, server.url) == []
+
+
+def test_sliders_and_switches_act(server):
+    with browsing(server.url) as page:
+        open_lab(page, QUICK)
+        clean = float(figure(page, "vision", "alpha"))
+        page.locator("#hff-lab-vision-kind input").click()
+        page.get_by_role("option", name=texts.LAB_DAMAGE_NAMES["dark"]).click()
+        slide(page, "#hff-lab-vision-severity", 18)
+        wait_for_figure(page, "vision", "alpha", f"x < {0.85 * clean}")
+        assert float(figure(page, "vision", "variance")) > 1.3 * float(figure(page, "vision", "variance", "before"))
+        assert page.inner_text("#hff-lab-sentence").startswith("α of the face falls")
+        assert page.locator("#hff-lab-evidence-vision img").count() == 1
+
+        page.check("#hff-lab-vision-mute input")
+        wait_for_figure(page, "vision", "alpha", "isNaN(x)")
+        wait_for_figure(page, "text", "alpha", "x === 1")
+        assert texts.NO_FACE in page.inner_text("#hff-lab-evidence-vision")
+
+        page.fill("#hff-lab-typed :is(textarea, input)", "What a wonderful surprise")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#hff-lab-evidence-text :text('wonderful surprise')")
+
+        page.click("#hff-lab-reset")
+        wait_for_figure(page, "vision", "alpha", f"Math.abs(x - {clean}) < 0.001")
+        assert page.input_value("#hff-lab-vision-severity input[type=range]") == "0"
+
+
+_WEIGHTS = "() => [...document.querySelectorAll('[id^=hff-lab-alpha-] input[type=range]')].map(x => +x.value)"
+
+
+def test_three_weights_always_add_up_to_1(server):
+    with browsing(server.url) as page:
+        open_lab(page, QUICK, texts.LAB_TAB_MODEL)
+        page.check("#hff-lab-by-hand input")
+        for modality, steps in (("text", 30), ("vision", -20), ("speech", 9), ("text", -60)):
+            slide(page, f"#hff-lab-alpha-{modality}", steps)
+            page.wait_for_function(f"() => Math.abs(({_WEIGHTS})().reduce((a, b) => a + b) - 1) < 1e-9")
+        weights = page.evaluate(_WEIGHTS)
+        # There is no voice in this example: its weight goes to the two that are there.
+        expected = weights[1] / (weights[1] + weights[2])
+        wait_for_figure(page, "text", "alpha", f"Math.abs(x - {expected}) < 0.002")
+
+        page.uncheck("#hff-lab-by-hand input")
+        own = float(figure(page, "text", "alpha", "before"))
+        wait_for_figure(page, "text", "alpha", f"Math.abs(x - {own}) < 0.002")
+        page.locator("#hff-lab-parts").get_by_label(texts.LAB_PART_NAMES["dynamic_weighting"]).uncheck()
+        wait_for_figure(page, "text", "alpha", "Math.abs(x - 0.5) < 0.001")
+        assert "Honest note" in page.inner_text("#hff-lab-left")
+
+
+SHARED = QUICK.but(
+    damage={**QUICK.damage, "vision": Damage("cover", 0.6)}, alpha=(0.0, 0.7, 0.3), without=("attention",),
+    text="Nobody came to my party", samples=8,
+)  # fmt: skip
+
+
+def test_a_link_and_a_file_open_the_same_state_elsewhere(server, tmp_path: Path):
+    with browsing(server.url) as page:
+        open_lab(page, SHARED, texts.LAB_TAB_SHARE)
+        sentence = page.inner_text("#hff-lab-sentence")
+        assert page.input_value("#hff-lab-link textarea") == f"{server.url}?lab={quote(SHARED.to_json(), safe='')}"
+        with page.expect_download() as waiting:
+            page.click("#hff-lab-save:not([disabled])")
+        kept = Path(waiting.value.path()).read_text(encoding="utf-8")
+        assert LabState.from_json(kept) == SHARED
+        with page.expect_download() as waiting:
+            page.click("#hff-lab-worksheet:not([disabled])")
+        sheet = Path(waiting.value.path()).read_text(encoding="utf-8")
+        assert "Nobody came to my party" in sheet
+        assert "src=" not in sheet
+        assert "http" not in sheet
+        address = page.input_value("#hff-lab-link textarea")
+
+    (tmp_path / "state.json").write_text(kept, encoding="utf-8")
+    with browsing(address) as page:
+        page.wait_for_selector("#hff-lab-sentence")
+        assert page.inner_text("#hff-lab-sentence") == sentence
+        assert page.input_value("#hff-lab-vision-severity input[type=range]") == "0.6"
+        page.click("#hff-lab-reset")
+        page.wait_for_function("s => document.getElementById('hff-lab-sentence').innerText !== s", arg=sentence)
+        left(page, texts.LAB_TAB_SHARE)
+        with page.expect_file_chooser() as choosing:
+            page.click("#hff-lab-open")
+        choosing.value.set_files(tmp_path / "state.json")
+        page.wait_for_function("s => document.getElementById('hff-lab-sentence').innerText === s", arg=sentence)
+
+
+def test_a_bad_link_and_a_missing_clip_are_told(server):
+    with browsing(server.url) as page:
+        page.goto(f"{server.url}?lab={quote('{}x')}")
+        page.wait_for_selector("#hff-lab-compared :text('not readable')")
+        page.goto(f"{server.url}?lab={quote(LabState().to_json())}")
+        page.locator("#hff-lab-compared", has_text=texts.LAB_NO_CLIP).wait_for()
+
+
+def test_a_clip_that_was_read_lies_on_the_bench(server):
+    with browsing(server.url) as page:
+        page.get_by_role("tab", name=texts.TAB_CLIP, exact=True).click()
+        choose_example(page, "Sentence")
+        emotion = analyse(page)
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
+        page.wait_for_selector("#hff-lab-sentence")
+        assert page.inner_text("#hff-lab-before").lower() == emotion
+        left(page, texts.LAB_TAB_SHARE)
+        assert page.input_value("#hff-lab-link textarea") == texts.SHARE_NO_LINK
+
+
+def test_a_sweep_draws_as_it_goes_stops_and_keeps_its_data(server):
+    with browsing(server.url) as page:
+        open_lab(page, QUICK.but(samples=128))
+        page.locator("#hff-lab-views").get_by_role("tab", name=texts.LAB_TAB_SWEEP).click()
+        page.click("#hff-sweep-start")
+        page.wait_for_function("() => +document.querySelector('.hff-sweep').dataset.points >= 3")
+        page.click("#hff-sweep-stop")
+        page.wait_for_selector("#hff-sweep-data:not([disabled])")
+        drawn = int(page.get_attribute(".hff-sweep", "data-points"))
+        assert drawn >= 3
+        with page.expect_download() as waiting:
+            page.click("#hff-sweep-data")
+        rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8"))))
+        assert abs(len(rows) - drawn) <= 1  # one may be on its way when Stop is pressed
+        assert {"severity", "alpha_vision", "variance_vision", "p_happy"} <= set(rows[0])
+        assert [float(row["severity"]) for row in rows] == pytest.approx([0.05 * i for i in range(len(rows))])
+        for row in rows:
+            assert sum(float(row[f"alpha_{m}"]) for m in MODALITIES) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080)])
+def test_the_table_is_seen_without_scrolling(server, width: int, height: int):
+    with browsing(server.url, width, height) as page:
+        open_lab(page, QUICK.with_severity("vision", 0.8))
+        for part in (
+            "#hff-lab-sentence",
+            "#hff-lab-row-vision",
+            "#hff-lab-vision-severity",
+            "#hff-lab-evidence-vision",
+        ):
+            bottom = page.evaluate("s => document.querySelector(s).getBoundingClientRect().bottom", part)
+            assert bottom <= height, part
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

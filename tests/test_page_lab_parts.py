@@ -1,0 +1,243 @@
+"""The lab's pieces of HTML - sentence, table, evidence, sweep chart, worksheet - without model or browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import re
+import wave
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from page_fixtures import make_result
+
+from hff.config import EMOTIONS, MODALITIES
+from hff.lab import SweepPoint
+from hff.lab_damage import KINDS
+from hff.lab_state import PARTS, Damage, LabState
+from hff.page import texts
+from hff.page.lab_chart import sweep_chart, sweep_sentence
+from hff.page.lab_compare import clip_means, comparison, unknown_after, what_changed
+from hff.page.lab_controls import in_hundredths
+from hff.page.lab_evidence import evidence, faces, wav_bytes, words
+from hff.page.lab_lessons import load_lessons
+from hff.page.lab_sweep_view import csv_text
+from hff.page.lab_worksheet import describe, questions, worksheet
+from hff.recording import Recording
+from hff.result import Transcript
+
+
+def after(alpha: dict, variance: dict | None = None, **changes):
+    """The made-up reading with some clip means replaced."""
+    result = make_result(3, **changes)
+    result.alpha = result.alpha | alpha
+    result.variance = result.variance | (variance or {})
+    return result
+
+
+# ---- one sentence -------------------------------------------------------------------------------------------
+
+
+def test_the_sentence_names_the_weight_its_reason_and_the_answer():
+    before = make_result(3)
+    fallen = after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 4.0})
+    sentence = what_changed(before, fallen)
+    assert sentence.startswith(f"α of the face falls from {before.alpha['vision']:.2f} to 0.05 because its σ² rises")
+    assert f"the answer stays {before.emotion}" in sentence
+
+
+def test_no_reason_is_made_up_where_sigma_did_not_move():
+    before = make_result(3)
+    sentence = what_changed(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}))
+    assert "α of the voice rises" in sentence
+    assert "σ²" not in sentence
+
+
+def test_the_sentence_tells_of_what_is_gone_or_back():
+    whole, blind = make_result(3), make_result(3, there=("speech", "text"))
+    assert what_changed(whole, blind).startswith("The face is gone, so its α falls from")
+    assert what_changed(blind, whole).startswith("The face is there again")
+
+
+def test_the_sentence_tells_when_nothing_changed():
+    assert what_changed(make_result(3), make_result(3)) == texts.LAB_SAME
+
+
+def test_the_sentence_tells_another_answer():
+    before = make_result(3)
+    other = next(label for label in EMOTIONS if label != before.emotion)
+    changed = after({"speech": 0.8, "text": 0.1, "vision": 0.1}, emotion=other)
+    assert f"the answer changes from {before.emotion}" in what_changed(before, changed)
+
+
+# ---- side by side -------------------------------------------------------------------------------------------
+
+
+def test_the_table_holds_every_figure_of_both_readings():
+    before, now = make_result(3), make_result(3, seed=4)
+    shown = ElementTree.fromstring(f"<div>{comparison(before, now)}</div>".replace("&nbsp;", " "))
+    for when, result in (("before", before), ("after", now)):
+        means = clip_means(result)
+        for modality in MODALITIES:
+            row = shown.find(f".//tr[@id='hff-lab-row-{modality}']")
+            for name in ("variance", "precision", "alpha0", "alpha", "shapley"):
+                cell = row.find(f".//td[@data-figure='{name}']/div[@data-value]" + ("" if when == "before" else "[2]"))
+                assert float(cell.get("data-value")) == pytest.approx(means[name][modality], abs=1e-4)
+
+
+def test_what_comes_after_a_guess_is_not_given_away():
+    shown = unknown_after(make_result(3))
+    assert "hff-lab-unknown" in shown
+    assert 'id="hff-lab-after"' not in shown
+    assert shown.count(">?<") >= 18
+
+
+def test_absent_is_a_word_not_a_zero():
+    shown = comparison(make_result(3), make_result(3, there=("text",)))
+    row = shown.split('id="hff-lab-row-vision"')[1].split("</tr>")[0]
+    assert row.count(texts.ABSENT) == 6
+
+
+# ---- hear, read, see ----------------------------------------------------------------------------------------
+
+
+def test_what_is_played_is_what_the_model_gets_and_never_too_loud():
+    sound = (3 * np.sin(np.arange(8000) / 10)).astype(np.float32)
+    with wave.open(io.BytesIO(wav_bytes(sound))) as file:
+        played = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    assert file.getframerate() == 16_000
+    np.testing.assert_allclose(played, sound * 0.3, atol=1e-3)
+    quiet = 0.1 * sound
+    with wave.open(io.BytesIO(wav_bytes(quiet))) as file:
+        np.testing.assert_allclose(np.frombuffer(file.readframes(9000), "<i2") / 32767, quiet, atol=1e-3)
+
+
+def test_lost_words_are_struck_out_and_new_ones_marked():
+    shown = words(Transcript("I am so happy today"), Transcript("I am [MASK] today <b>"))
+    assert "<mark>[MASK]</mark>" in shown
+    assert "&lt;b&gt;" in shown
+    assert "<del>so happy</del>" in words(Transcript("I am so happy today"), Transcript("I am today"))
+    assert words(None, None) == words(None, None)
+    assert texts.NO_WORDS in words(None, None)
+
+
+def test_faces_are_shown_from_the_first_to_the_last():
+    from PIL import Image
+
+    seen = make_result(6).evidence.faces
+    strip = faces(seen)
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", strip)[1])
+    picture = np.asarray(Image.open(io.BytesIO(data)))
+    assert picture.shape == (48, 5 * 48)
+    np.testing.assert_array_equal(picture[:, :48], seen[0].crop)
+    np.testing.assert_array_equal(picture[:, -48:], seen[-1].crop)
+
+
+def test_nothing_at_all_can_be_shown():
+    shown = evidence(Recording(1.0), Recording(1.0))
+    for sentence in (texts.NO_SOUND, texts.NO_WORDS, texts.NO_FACE):
+        assert sentence in shown
+
+
+# ---- sweep --------------------------------------------------------------------------------------------------
+
+
+def sweep_points(count: int = 5) -> list[SweepPoint]:
+    rest = dict.fromkeys(EMOTIONS, 0.02)
+    return [
+        SweepPoint(
+            s, "happy" if s < 0.5 else "sad", {"speech": s / 2, "text": s / 2, "vision": 1 - s},
+            {"speech": 0.3, "text": None if s > 0.6 else 0.4, "vision": 0.1 + s},
+            rest | {"happy": 0.9 - 0.8 * s, "sad": 0.1 + 0.8 * s},
+        )
+        for s in np.linspace(0, 1, count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_the_chart_is_sound_svg_at_every_moment(count: int):
+    points = sweep_points(5)[:count]
+    drawn = ElementTree.fromstring(sweep_chart(points, "vision"))
+    assert drawn.get("data-points") == str(count)
+    assert len(drawn.findall(".//path")) == (0 if count == 0 else 13)
+    shown = "".join(drawn.itertext())
+    for word in (texts.SWEEP_ALPHA, texts.SWEEP_VARIANCE, texts.SWEEP_PROBABILITY, "Damage to the face (severity)"):
+        assert word in shown
+
+
+def test_the_chart_puts_figures_where_they_belong():
+    drawn = ElementTree.fromstring(sweep_chart(sweep_points(), "vision"))
+    alpha = drawn.findall("./g")[0]
+    line = next(path.get("d") for path in alpha.findall(".//path") if "hff-vision" in path.get("class"))
+    x, y = np.array([[float(v) for v in point.split()] for point in re.findall(r"[\d.]+ [\d.]+", line)]).T
+    np.testing.assert_allclose(np.diff(x), np.diff(x)[0], atol=0.2)
+    np.testing.assert_allclose((y - y[0]) / (y[-1] - y[0]), np.linspace(0, 1, 5), atol=0.01)
+    assert y[-1] > y[0]  # alpha falls: further down
+
+
+def test_names_of_lines_do_not_overlap():
+    drawn = ElementTree.fromstring(sweep_chart(sweep_points(), "vision"))
+    for panel in drawn.findall("./g"):
+        heights = sorted(float(t.get("y")) for t in panel.findall(".//text") if "sweep-name" in t.get("class", ""))
+        assert all(b - a >= 18 for a, b in itertools.pairwise(heights))
+
+
+def test_the_sweep_in_a_sentence():
+    assert sweep_sentence([], "vision") == texts.SWEEP_WAITING
+    sentence = sweep_sentence(sweep_points(), "vision")
+    assert "α of the face goes from 1.00 to 0.00" in sentence
+    assert "turns from happy to sad" in sentence
+
+
+def test_the_data_of_a_sweep_leaves_absent_figures_empty():
+    lines = csv_text(sweep_points()).splitlines()
+    assert len(lines) == 6
+    head, last = lines[0].split(","), lines[-1].split(",")
+    assert last[head.index("variance_text")] == ""
+    assert float(last[head.index("severity")]) == 1
+
+
+# ---- controls and worksheet ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", [(1 / 3, 1 / 3, 1 / 3), (0.005, 0.005, 0.99), (0.0, 0.0, 1.0), (0.125, 0.375, 0.5)])
+def test_rounded_weights_still_add_up(weights):
+    shown = in_hundredths(weights)
+    assert sum(round(100 * w) for w in shown) == 100
+    assert shown == pytest.approx(weights, abs=0.011)
+
+
+def test_every_kind_and_part_has_a_name_on_the_page():
+    assert set(texts.LAB_DAMAGE_NAMES) == {kind for m in MODALITIES for kind in KINDS[m]}
+    assert set(texts.LAB_PART_NAMES) == set(PARTS)
+
+
+def test_the_worksheet_says_what_is_set_up_and_asks_about_it():
+    state = LabState(
+        source="clip", damage={"speech": Damage("babble", 0.4), "text": Damage("dropped words", 0, muted=True),
+                               "vision": Damage("blur", 0.0)},
+        alpha=(0.5, 0.25, 0.25), without=("temporal",), text="Oh <i>no</i>",
+    )  # fmt: skip
+    lines = " ".join(describe(state))
+    for part in ("Clip", "a room full of talk", "40", "Words: taken away", "Voice 0.50", "Time: GRU", "Oh <i>no</i>"):
+        assert part in lines
+    assert "Face" not in lines.split("by hand")[0]
+    assert len(questions(state)) == 6
+    assert len(questions(LabState(source="clip"))) == 2
+
+
+def test_the_worksheet_keeps_the_answers_for_its_last_page():
+    lesson = load_lessons()[0]
+    before, now = make_result(3), after({"speech": 0.8, "text": 0.15, "vision": 0.05}, {"vision": 4.321})
+    sheet = worksheet(lesson.state, before, now, lesson)
+    questions_page, answers = sheet.split('<section class="answers">')
+    assert lesson.question in questions_page
+    assert "4.32" not in questions_page
+    assert "4.32" in answers
+    assert f"{before.variance['text']:.2f}" in questions_page
+    assert lesson.formula in answers
+    assert "break-before: page" in sheet
+    assert "<script" not in sheet
+    assert "<i>no</i>" not in worksheet(LabState(text="<i>no</i>"), before, now)

@@ -1,0 +1,270 @@
+"""The page's behaviour and looks in a real browser, with a made-up model that answers at once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from page_browser import (
+    FakeModel,
+    analyse,
+    browsing,
+    choose_example,
+    download,
+    open_section,
+    outside,
+    serving,
+)
+from page_fixtures import make_result
+
+from hff.errors import InputError
+from hff.page import texts
+from hff.page.attention_map import describe
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving(FakeModel()) as running:
+        yield running
+
+
+@pytest.fixture
+def model(server) -> FakeModel:
+    model = server.engine.model()
+    model.calls.clear()
+    model.analysed.clear()
+    model.answer = None
+    return model
+
+
+def test_the_answer_is_seen_without_scrolling_on_a_small_laptop(server, model):
+    model.answer = make_result(6, warnings=["Several faces are in the picture; the largest one is followed."])
+    with browsing(server.url) as page:
+        assert bottom(page, "#hff-analyse") <= 768
+        choose_example(page, "Clip")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.evaluate("scrollY") == 0
+        for part in ("#hff-emotion", "#hff-gauge-speech", "#hff-gauge-text", "#hff-gauge-vision"):
+            assert bottom(page, part) <= 768, part
+        assert page.evaluate("parseFloat(getComputedStyle(document.getElementById('hff-emotion')).fontSize)") >= 48
+        assert no_sideways_scrolling(page)
+        assert model.answer.warnings[0] in page.inner_text("#hff-answer")
+
+
+def test_a_phone_shows_everything_in_its_width(server, model):
+    with browsing(server.url, width=390, height=844) as page:
+        choose_example(page, "Clip")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.evaluate("document.getElementById('hff-answer').getBoundingClientRect().top") < 844
+        assert no_sideways_scrolling(page)
+        for name in ("Attention", "Each one alone", "Words", "Keep it"):
+            open_section_anyhow(page, name)
+            assert no_sideways_scrolling(page), name
+        page.get_by_role("tab", name="Model", exact=True).click()
+        page.wait_for_selector(".hff-architecture")
+        assert no_sideways_scrolling(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_in_light_and_dark(server, model, scheme: str):
+    with browsing(server.url, scheme=scheme) as page:
+        choose_example(page, "Clip")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+        for part in ("#hff-emotion", ".hff-sentence", ".hff-caution", ".hff-note", ".hff-sigma span", "#hff-analyse",
+                     "#hff-status p", "#hff-timeline svg text", "#hff-clear", "#hff-title p"):  # fmt: skip
+            assert contrast(page, part) >= 4.5, part
+        for part in ("#hff-gauge-speech .hff-arc", "#hff-gauge-text .hff-arc", "#hff-gauge-vision .hff-arc"):
+            assert contrast(page, part) >= 3, part
+
+
+def test_the_button_switches_between_light_and_dark(server, model):
+    with browsing(server.url) as page:
+        before = page.evaluate("getComputedStyle(document.getElementById('hff-inputs')).backgroundColor")
+        page.click("#hff-theme")
+        page.wait_for_function(
+            "before => getComputedStyle(document.getElementById('hff-inputs')).backgroundColor !== before", arg=before
+        )
+
+
+def test_everything_works_with_the_keyboard(server, model):
+    with browsing(server.url) as page:
+        press_until(page, "Sentence")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#hff-status :text('Will read: typed words')")
+        press_until(page, texts.ANALYSE)
+        assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#hff-emotion")
+        page.wait_for_selector("#hff-timeline svg")
+        press_until(page, texts.SECTION_ATTENTION)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#hff-layer input")
+        press_until(page, None, "#hff-layer input[value='0']")
+        page.keyboard.press("Space")
+        page.wait_for_selector(f'#hff-attention svg[aria-label*="{describe(0, None)}"]')
+
+
+def test_another_head_is_drawn_without_running_the_model_again(server, model):
+    with browsing(server.url) as page:
+        choose_example(page, "Clip")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        open_section(page, "Attention")
+        page.locator("#hff-layer").get_by_label("2", exact=True).check()
+        page.locator("#hff-head").get_by_label("3", exact=True).check()
+        page.wait_for_selector(f'#hff-attention svg[aria-label*="{describe(1, 2)}"]')
+        page.locator("#hff-head").get_by_label(texts.EVERY_HEAD).check()
+        page.wait_for_selector(f'#hff-attention svg[aria-label="{texts.EVERY_HEAD}"]')
+        assert len(model.calls) == 1
+
+
+def test_corrected_words_run_the_same_clip_without_recognising_again(server, model):
+    with browsing(server.url) as page:
+        choose_example(page, "Clip")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        open_section(page, "Words")
+        page.fill("#hff-transcript textarea", "Leave me alone")
+        page.click("#hff-rerun")
+        page.wait_for_selector(f'text="{texts.TRANSCRIPT_NOTE["typed"]}"')
+        (read,) = model.calls
+        assert (read["text"], read["transcribe"]) == (None, True)
+        first, second = model.analysed
+        assert second.transcript.text == "Leave me alone"
+        assert second.faces is first.faces
+        assert second.wave is first.wave
+        kept = json.loads(download(page, "json"))
+        assert kept["transcript"]["text"] == "Leave me alone"
+
+
+def test_words_are_left_out_when_nobody_wants_them_recognised(server, model):
+    with browsing(server.url) as page:
+        choose_example(page, "Clip")
+        page.uncheck("#hff-transcribe input")
+        analyse(page)
+        assert model.calls[0]["transcribe"] is False
+        assert "absent" in page.inner_text("#hff-gauge-text")
+        assert page.get_attribute("#hff-gauge-text", "data-alpha") == "0.0000"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (InputError("The file clip.mp4 is empty. Record it again."), "The file clip.mp4 is empty. Record it again."),
+        (ZeroDivisionError("secret detail"), texts.UNEXPECTED.format(kind="ZeroDivisionError")),
+    ],
+)
+def test_errors_are_told_in_a_sentence(server, model, error: Exception, message: str):
+    model.answer = error
+    with browsing(server.url) as page:
+        choose_example(page, "Sentence")
+        page.click("#hff-analyse")
+        page.wait_for_selector("#hff-answer [role=alert]")
+        assert message in page.inner_text("#hff-answer [role=alert]")
+        assert "secret detail" not in page.content()
+        assert not page.is_visible("#hff-sections")
+
+
+def test_analyse_with_nothing_says_what_to_do(server, model):
+    with browsing(server.url) as page:
+        page.click("#hff-analyse")
+        page.wait_for_selector("#hff-answer [role=alert]")
+        assert texts.NOTHING_TO_READ in page.inner_text("#hff-answer")
+        assert model.calls == []
+
+
+def test_typed_markup_stays_text(server, model):
+    with browsing(server.url) as page:
+        page.fill("#hff-text textarea", "<img src=x onerror=\"document.title='taken'\">")
+        page.wait_for_selector("#hff-status :text('Will read: typed words')")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.title() == texts.TITLE
+        assert page.locator("#hff-report img[src=x]").count() == 0
+
+
+def test_the_page_asks_nobody_else_for_anything(server, model):
+    with browsing(server.url) as page:
+        choose_example(page, "Clip")
+        analyse(page)
+        page.wait_for_selector("#hff-timeline svg")
+        for name in ("Attention", "Each one alone", "Words", "Keep it"):
+            open_section(page, name)
+        page.get_by_role("tab", name="Model", exact=True).click()
+        page.wait_for_selector(".hff-architecture")
+        page.wait_for_selector("#hff-measured .hff-note")
+        assert len(page.requests) > 20
+        assert outside(page.requests, server.url) == []
+
+
+def test_the_model_view_draws_the_paper_and_says_its_limits(server, model):
+    with browsing(server.url) as page:
+        page.get_by_role("tab", name="Model", exact=True).click()
+        drawing = page.text_content(".hff-architecture")
+        for equations in ("(1)–(8)", "(9)–(12)", "(13)–(15)", "(16)", "(17), (18)", "(19), (20)", "(21)–(23)",
+                          "(24)–(28)", "(29)–(31)"):  # fmt: skip
+            assert equations in drawing
+        page.wait_for_selector("#hff-measured .hff-note")
+        assert "Not for decisions about people" in page.inner_text("#hff-limits")
+        assert "RAVDESS" in page.inner_text("#hff-data")
+
+
+# ---- measuring ----------------------------------------------------------------------------------------------
+
+
+def bottom(page, selector: str) -> float:
+    return page.evaluate("s => document.querySelector(s).getBoundingClientRect().bottom", selector)
+
+
+def no_sideways_scrolling(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def open_section_anyhow(page, name: str) -> None:
+    """On a narrow screen some tabs are in the overflow menu."""
+    tab = page.locator("#hff-sections").get_by_role("tab", name=name, exact=True)
+    if not tab.is_visible():
+        page.locator("#hff-sections .overflow-menu > button").click()
+        tab = page.locator("#hff-sections .overflow-dropdown").get_by_text(name, exact=True)
+    tab.click()
+
+
+def press_until(page, name: str | None, selector: str = "button, [role=tab]") -> None:
+    """Press Tab until the focus is on what has this name."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate(
+            "([name, selector]) => document.activeElement.matches(selector) && "
+            "(name === null || document.activeElement.innerText.trim() === name)",
+            [name, selector],
+        ):
+            return
+    raise AssertionError(f"the Tab key never reached {name or selector}")
+
+
+def contrast(page, selector: str) -> float:
+    """WCAG contrast of an element's text, fill or stroke with what is painted behind it."""
+    return page.evaluate(
+        """selector => {
+        const rgb = text => { const c = text.match(/[\\d.]+/g).map(Number); return c.length < 4 ? [...c, 1] : c };
+        const light = ([r, g, b]) => { const f = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+            return .2126 * f(r) + .7152 * f(g) + .0722 * f(b) };
+        const element = document.querySelector(selector), style = getComputedStyle(element);
+        const drawn = element instanceof SVGElement;
+        const front = rgb(!drawn ? style.color : style.stroke !== 'none' ? style.stroke : style.fill);
+        let back = null;
+        for (let e = element; e && !back; e = e.parentElement) {
+            const c = rgb(getComputedStyle(e).backgroundColor);
+            if (c[3] > .9) back = c;
+        }
+        const [a, b] = [light(front), light(back || [255, 255, 255])].sort((x, y) => y - x);
+        return (a + .05) / (b + .05);
+        }""",
+        selector,
+    )

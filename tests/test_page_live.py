@@ -1,0 +1,240 @@
+"""The Live view: who may watch, what a page gets back, and the whole of it in a browser with a fake camera."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import wave
+import weakref
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
+from media_fixtures import tone
+from page_browser import browsing, outside, real_model, serving
+
+from hff.config import MODALITIES
+from hff.errors import InputError, WeightsError
+from hff.page import live_hub, live_state, texts
+from hff.page.live_hub import LiveHub
+
+RATE = 16_000
+
+
+def message(ticket: str, time: float, brightness: int = 120) -> dict:
+    """What a page sends after each quarter of a second."""
+    sound = (32767 * tone(0.25, RATE)).astype("<i2").tobytes()
+    return {
+        "ticket": ticket,
+        "frame": {"time": time, "data": live_state.jpeg(picture(brightness))},
+        "sound": {"time": time, "rate": RATE, "data": base64.b64encode(sound).decode()},
+    }
+
+
+def watch(hub: LiveHub, ticket: str, seconds: float = 2.0, **kind) -> dict:
+    return [hub.feed(message(ticket, quarter / 4, **kind)) for quarter in range(round(4 * seconds))][-1]
+
+
+# ---- the hub ------------------------------------------------------------------------------------------------
+
+
+def test_a_page_gets_what_it_needs_to_draw(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    answer = watch(hub, hub.enter("a")[0])
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-3)
+    assert len(answer["spread"]) == len(answer["probabilities"])
+    assert sum(answer["alpha"]) == pytest.approx(1, abs=1e-3)
+    assert answer["alpha"][1] == 0
+    assert answer["aleatoric"][1] is None
+    assert np.array(answer["attention"]).shape == (4, 4)
+    assert np.sum(answer["attention"]) == pytest.approx(1, abs=1e-2)
+    left, top, width, height = answer["face"]["box"]
+    assert (left, top) == pytest.approx((10 / 64, 10 / 48), abs=1e-3)
+    assert (width, height) == pytest.approx((30 / 64, 30 / 48), abs=1e-3)
+    assert answer["notes"] == []
+
+
+def test_typed_words_are_part_of_what_is_sent(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    answer = hub.feed({"ticket": hub.enter("a")[0], "text": "good morning"})
+    assert answer["typed"] == "good morning"
+    assert answer["alpha"][1] == 1
+
+
+def test_who_comes_too_late_is_told_and_may_enter_when_one_leaves(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake), limit=4)
+    tickets = [hub.enter(owner)[0] for owner in "abcd"]
+    assert hub.enter("e") == (None, texts.LIVE_FULL.format(count=4))
+    assert hub.enter("a")[0] not in (None, *tickets)  # a page that starts again takes its own place
+    hub.leave("b")
+    assert hub.enter("e")[0] is not None
+    assert hub.viewers == 4
+
+
+def test_one_that_leaves_or_fails_does_not_disturb_the_others(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    first, second = hub.enter("a")[0], hub.enter("b")[0]
+    watch(hub, first)
+    before = watch(hub, second)
+    for broken in (
+        {"frame": {"time": 1.0, "data": "data:image/jpeg;base64,AAAA"}},
+        {"frame": {"time": 1.0, "data": "é"}},
+        {"sound": {"time": 1.0, "rate": RATE, "data": "AAAA"}},
+        {"sound": {"time": 1.0, "rate": 1, "data": ""}},
+        {"frame": 3},
+    ):
+        assert hub.feed({"ticket": first} | broken)["error"]
+    hub.feed({"ticket": first, "leave": True})
+    assert hub.feed({"ticket": first})["gone"]
+    assert hub.feed({"ticket": second})["alpha"] == before["alpha"]
+
+
+def test_leaving_frees_the_state(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    ticket = hub.enter("a")[0]
+    watch(hub, ticket)
+    session = weakref.ref(hub._session(ticket))
+    hub.leave("a")
+    gc.collect()
+    assert session() is None
+
+
+@pytest.mark.parametrize("ticket", [None, "", "guessed", 3])
+def test_nobody_gets_in_without_a_ticket(fake: FakeAnalyzer, ticket):  # noqa: F811
+    assert LiveHub(engine_of(fake)).feed({"ticket": ticket})["gone"]
+
+
+def test_a_page_that_says_nothing_is_forgotten(fake: FakeAnalyzer, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    ticket = hub.enter("a")[0]
+    monkeypatch.setattr(live_hub, "FORGOTTEN_AFTER", -1.0)
+    assert hub.viewers == 0
+    assert hub.feed({"ticket": ticket})["gone"]
+
+
+def test_a_model_that_cannot_be_loaded_is_told():
+    def fail():
+        raise WeightsError("No weights here.")
+
+    engine = engine_of(None)
+    engine.model = fail
+    assert LiveHub(engine).enter("a") == (None, "No weights here.")
+
+
+def test_a_snapshot_is_the_page_s_own(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    watch(hub, hub.enter("a")[0], 3.0)
+    hub.enter("b")
+    assert hub.snapshot("a").seconds == pytest.approx(3.0)
+    for owner in ("b", "c"):
+        with pytest.raises(InputError, match="Start the camera"):
+            hub.snapshot(owner)
+
+
+# ---- in the browser -----------------------------------------------------------------------------------------
+
+
+def write_film(path: Path, pictures: list[np.ndarray], rate: int = 5) -> None:
+    """An uncompressed film for Chromium's fake camera, which plays it again and again."""
+    height, width = pictures[0].shape[:2]
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420\n" % (width, height, rate))
+        for image in pictures:
+            file.write(b"FRAME\n" + cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).tobytes())
+
+
+def write_sound(path: Path, samples: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((32767 * samples).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def devices(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray, speech_wave: np.ndarray):
+    """Flags for a camera that is covered half of the time, and a microphone that is silent half of the time."""
+    folder = tmp_path_factory.mktemp("devices")
+    face = cv2.resize(np.ascontiguousarray(portrait[:300, 60:460]), (320, 240))
+    moving = [np.roll(face, shift, axis=1) for shift in (0, 1, 2, 1)] * 15
+    write_film(folder / "camera.y4m", moving + [np.zeros_like(face)] * 60)
+    speech = np.tile(speech_wave, 4)[: 17 * RATE]
+    write_sound(folder / "microphone.wav", np.concatenate([speech, np.zeros(11 * RATE, np.float32)]))
+    return (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={folder / 'camera.y4m'}",
+        f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}",
+    )
+
+
+PLACES = """[...document.querySelectorAll('.hff-live section, .hff-live-picture')]
+    .map((box) => JSON.stringify(box.getBoundingClientRect()))"""
+CUT_OFF = """[...document.querySelectorAll('.hff-live *')].filter((part) =>
+    part.scrollWidth > part.clientWidth + 2 && getComputedStyle(part).overflow === 'hidden').length"""
+
+
+def open_live(page) -> None:
+    page.get_by_role("tab", name=texts.TAB_LIVE, exact=True).click()
+    page.wait_for_selector(".hff-live")
+
+
+def until(page, condition: str) -> None:
+    """Wait until a condition on the view's own figures ``d`` holds."""
+    page.wait_for_function(f"(() => {{ const d = document.querySelector('.hff-live').dataset; return {condition} }})()")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving(real_model()) as running:
+        yield running
+
+
+@pytest.mark.browser
+def test_alpha_leaves_a_covered_camera_and_a_silent_microphone_and_comes_back(server, devices):
+    with browsing(server.url, flags=devices) as page:
+        open_live(page)
+        still = page.evaluate(PLACES)
+        page.click("[data-live=start]")
+        until(page, "d.state === 'running' && +d.alphaVision > 0.02 && +d.count > 3")
+        assert float(page.get_attribute(".hff-live", "data-age")) >= 0
+        until(page, "+d.alphaVision === 0 && d.varianceVision === '' && d.notes.includes('dark')")
+        assert texts.LIVE_SAYS["dark"] in page.inner_text("[data-live=status]")
+        assert texts.ABSENT in page.inner_text("[data-live=gauge-vision]")
+        until(page, "+d.alphaVision > 0.02 && !d.notes.includes('dark')")
+        until(page, "+d.alphaSpeech > 0.001")
+        until(page, "+d.alphaSpeech === 0 && /silent|no_voice/.test(d.notes)")
+        until(page, "+d.alphaSpeech > 0.001")
+        assert page.evaluate(PLACES) == still  # nothing has moved
+        shares = [float(page.get_attribute(".hff-live", f"data-alpha-{m}")) for m in MODALITIES]
+        assert sum(shares) == pytest.approx(1, abs=0.01)
+        page.fill("[data-live=text]", "I am so happy")
+        until(page, "+d.alphaText > 0")
+        page.click("[data-live=send]")
+        page.wait_for_selector(":text('to the lab')")
+        page.get_by_role("tab", name=texts.TAB_LIVE, exact=True).click()
+        page.click("[data-live=start]")
+        until(page, "d.state === 'stopped'")
+        assert not outside(page.requests, server.url)
+
+
+@pytest.mark.browser
+def test_without_permission_it_says_so_and_still_reads_typed_words(server):
+    with browsing(server.url, flags=("--use-fake-device-for-media-stream", "--deny-permission-prompts")) as page:
+        open_live(page)
+        page.fill("[data-live=text]", "What a wonderful day")
+        page.click("[data-live=start]")
+        until(page, "+d.alphaText === 1")
+        said = page.inner_text("[data-live=status]")
+        assert "camera and microphone" in said
+        assert said.startswith(("The browser did not allow", "There is no"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1366, 768, "light"), (1920, 1080, "dark")])
+def test_everything_fits_the_screen(server, width: int, height: int, scheme: str):
+    with browsing(server.url, width, height, scheme) as page:
+        open_live(page)
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT_OFF) == 0

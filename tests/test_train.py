@@ -1,0 +1,251 @@
+"""``python -m train all`` from corpora to weights, on tiny data: every stage, what it leaves, and doing it again."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import corpus_fixtures as made
+import numpy as np
+import pytest
+import torch
+from media_fixtures import write_media
+from safetensors import safe_open
+
+import hff
+from hff import weights
+from hff.config import EMOTIONS, MODALITIES
+from train import features, fusion, robustness, speech
+from train.__main__ import main
+from train.corpora import ravdess
+
+STAGES = ("speech", "text", "vision", "fusion")
+CLIPS = 42
+
+
+def run(stage: str, data: Path, out: Path) -> int:
+    return main([stage, "--data", str(data), "--out", str(out), "--device", "cpu", "--epochs", "1"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, speech_wave) -> Path:
+    """Every corpus, and one face-and-voice clip in which there is neither."""
+    root = made.everything(tmp_path_factory.mktemp("data"), speech_wave[: int(1.3 * made.RATE)])
+    folder = root / "AV" / "Actor_01"  # sorts before the folder of the sound recordings
+    folder.mkdir(parents=True)
+    write_media(folder / "01-01-03-01-01-01-01.mp4", video="libx264", audio="aac", seconds=1.0)
+    return root
+
+
+@pytest.fixture(scope="module")
+def out(data, tmp_path_factory) -> Path:
+    """The finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speech, "VARIANTS", 2)
+        patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
+        patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
+        patch.setattr(fusion, "BATCHES_PER_EPOCH", 2)
+        patch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+        patch.setattr(robustness, "CLIPS", CLIPS)
+        patch.setattr(robustness, "SHAPLEY_CLIPS", CLIPS)
+        assert run("all", data, folder) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(out) -> dict:
+    return json.loads((out / "weights" / "metrics.json").read_text())
+
+
+def test_every_stage_leaves_weights_with_their_config_and_a_log(out):
+    for stage in STAGES:
+        with safe_open(out / "weights" / f"{stage}.safetensors", framework="pt") as file:
+            config = json.loads(file.metadata()["config"])
+            assert config["labels"] == list(EMOTIONS)
+            assert all(file.get_tensor(name).isfinite().all() for name in file.keys())  # noqa: SIM118
+        with (out / stage / "log.csv").open(newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert row["epoch"] == "1"
+        assert np.isfinite([float(row["loss"]), float(row["score"])]).all()
+
+
+def test_every_run_tells_what_it_was_made_of(out):
+    read = {
+        "speech": {"RAVDESS", "EmoDB"},
+        "text": {"GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR", "dair-ai emotion"},
+        "vision": {"FER2013", "FER+"},
+        "fusion": {"features"},
+    }
+    for stage in STAGES:
+        told = json.loads((out / stage / "run.json").read_text())
+        assert told["data"].keys() == read[stage]
+        assert told["plan"]["epochs"] == 1
+        assert (out / stage / "curve.png").stat().st_size > 5000
+    assert told["config"]["heads"] == 8
+    assert told["data"]["features"]["files"] == 2 * len(MODALITIES)  # fusion and validation
+
+
+def test_the_weights_are_fingerprinted_with_their_figures(out):
+    told = json.loads((out / "weights" / "fingerprint.json").read_text())
+    assert told["weights"].keys() == {f"{stage}.safetensors" for stage in STAGES}
+    metrics = (out / "weights" / "metrics.json").read_bytes()
+    assert told["metrics"] == hashlib.sha256(metrics).hexdigest()
+
+
+def test_compare_on_the_features_of_the_run(data, out, tmp_path, monkeypatch):
+    monkeypatch.setattr(robustness, "CLIPS", CLIPS)
+    monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+    (tmp_path / "features").symlink_to(out / "features")
+    (tmp_path / "weights").mkdir()
+    arguments = ["compare", "--data", str(data), "--out", str(tmp_path), "--device", "cpu", "--epochs", "1"]
+    assert main([*arguments, "--seeds", "1", "--batches", "1"]) == 0
+    compared = json.loads((tmp_path / "compare.json").read_text())
+    assert "HFF" in json.dumps(compared["models"])
+    tables = json.loads((tmp_path / "weights" / "metrics.json").read_text())["tables"]
+    assert all(len(row) == len(table["columns"]) for table in tables for row in table["rows"])
+
+
+def test_shipped_text_holds_only_what_training_changed(out):
+    state, _ = weights.load(out / "weights" / "text.safetensors")
+    assert not any("embeddings" in name for name in state)
+    assert any(name.startswith("bert.encoder.layer.5.") for name in state)
+    with safe_open(out / "weights" / "text.safetensors", framework="pt") as file:
+        assert file.get_tensor("head.1.weight").dtype == torch.float16
+
+
+def test_features_hold_every_item_clean_and_damaged(out):
+    for split, voices in (("fusion", 14), ("validation", 7), ("test", 14), ("unseen", 14)):
+        stored = {m: features.load(out / "features", m, split) for m in MODALITIES}
+        variants = 4 if split == "fusion" else 6
+        assert stored["speech"]["features"].shape == (voices, variants, features.MAX_STEPS, 128)
+        assert stored["text"]["features"].shape[1:] == (variants, 768)
+        assert stored["vision"]["features"].shape[1:] == (variants, 2 if split == "fusion" else 1, 512)
+        for tensors in stored.values():
+            assert set(tensors["label"].tolist()) == set(range(7))
+            assert tensors["features"].isfinite().all()
+            assert (tensors["severity"][:, 0] == 0).all()
+        if split != "fusion":
+            torch.testing.assert_close(stored["text"]["severity"][0], torch.linspace(0, 1, 6))
+        # Clean voices are heard; their features stand only where they are.
+        there = stored["speech"]["there"]
+        assert there[:, 0].any(1).all()
+        assert not stored["speech"]["features"][~there].any()
+        assert stored["text"]["fixed"].sum() == len(ravdess.SENTENCES)
+
+
+def test_damage_moves_features_the_more_the_worse(out):
+    stored = features.load(out / "features", "vision", "test")["features"][:, :, 0]
+    moved = (stored - stored[:, :1]).norm(dim=-1).mean(0)
+    assert moved[0] == 0
+    assert moved[-1] > moved[1] > 0
+
+
+def test_fusion_learns_from_people_the_encoder_did_not(data, out):
+    stored = features.load(out / "features", "speech", "fusion")
+    speakers = [u.speaker for u in ravdess.load(data) if u.split in ("train", "fusion")]
+    assert stored["held_out"].tolist() == [speaker == "ravdess15" for speaker in speakers]
+
+
+def test_metrics_hold_every_table_with_its_command(report):
+    titles = [table["title"] for table in report["tables"]]
+    assert len(titles) == len(set(titles)) >= 5
+    for table in report["tables"]:
+        assert table["command"].startswith("python -m train evaluate")
+        assert table["note"]
+        assert all(len(row) == len(table["columns"]) for row in table["rows"])
+    subsets = next(table for table in report["tables"] if "subset" in table["title"])
+    assert len(subsets["rows"]) == 7
+    assert np.sum(report["confusion"]["matrix"]) == CLIPS
+    assert np.sum(report["confusion"]["matrix"], axis=1).tolist() == [CLIPS // 7] * 7
+    assert sum(count for *_, count in report["reliability"]["bins"]) == CLIPS
+    subset_accuracy = subsets["rows"][-1][1]
+    assert np.trace(report["confusion"]["matrix"]) / CLIPS == pytest.approx(subset_accuracy)
+
+
+def test_a_joint_clip_that_cannot_be_read_counts_as_wrong(report):
+    (clip,) = report["joint_clips"]
+    assert clip["clip"] == "01-01-03-01-01-01-01"
+    assert clip["truth"] == "happy"
+    assert clip["emotion"] is None
+    assert "No voice" in clip["error"]
+    joint = next(table for table in report["tables"] if "joint" in table["title"].lower())
+    assert joint["rows"][-1][:3] == ["all", 1, 0.0]
+
+
+def test_model_card_shows_the_measured_figures(out, report):
+    card = (out / "weights" / "MODEL_CARD.md").read_text()
+    for table in report["tables"]:
+        assert f"### {table['title']}" in card
+        for row in table["rows"]:
+            cells = [f"{cell:.3f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in row]
+            assert f"| {' | '.join(cells)} |" in card
+
+
+def test_the_app_reads_with_the_new_weights(out, speech_path):
+    model = hff.load("cpu", out / "weights")
+    result = model.analyze(audio=speech_path, text="What a lovely day.", samples=4)
+    assert result.present == {"speech": True, "text": True, "vision": False}
+    assert sum(result.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert float(model.model.classifier.temperature) != 1  # calibrated
+
+
+def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
+    monkeypatch.setattr(fusion, "BATCHES_PER_EPOCH", 2)
+    monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+    monkeypatch.setattr(speech, "VARIANTS", 2)
+
+    def state() -> dict[str, object]:
+        logs = {str(path): path.read_text() for path in out.glob("*/log.csv")}
+        features = {str(path): path.read_bytes() for path in (out / "features").iterdir()}
+        tensors = {  # not bytes: the order of the header's entries is left to chance
+            f"{path.stem}/{name}": value.tolist()
+            for path in (out / "weights").glob("*.safetensors")
+            for name, value in weights.load(path)[0].items() if path.stem != "text"
+        }  # fmt: skip
+        return logs | features | tensors
+
+    before = state()
+    for stage in ("speech", "features", "fusion"):
+        assert run(stage, data, out) == 0
+    assert state() == before
+    assert "resuming fusion after epoch 1" in capsys.readouterr().out
+
+
+def test_a_kill_while_features_are_written_leaves_nothing_half_done(out, tmp_path, monkeypatch):
+    def killed(tensors, path):
+        Path(path).write_bytes(b"half a file")
+        raise KeyboardInterrupt
+
+    (tmp_path / "weights").symlink_to(out / "weights")
+    item = {"features": torch.zeros(1, 3), "label": torch.zeros(1)}
+    for name in MODALITIES:
+        monkeypatch.setattr(features, name, lambda encoders, data, split, rng: item)
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "save_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            features.make(tmp_path, tmp_path, torch.device("cpu"))
+    features.make(tmp_path, tmp_path, torch.device("cpu"))
+    for name in MODALITIES:
+        for split in features.SPLITS:
+            assert features.load(tmp_path / "features", name, split)["features"].shape == (1, 3)
+
+
+def test_calibration_mends_a_model_that_boasts(out, monkeypatch):
+    """Logits twice as large get twice the temperature."""
+    monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+    state, config = weights.load(out / "weights" / "fusion.safetensors")
+
+    def calibrated(scale: float) -> float:
+        model = fusion.HFF(fusion.HFFConfig.from_dict(config)).eval()
+        model.load_state_dict(state | {"classifier.temperature": torch.ones(())})
+        with torch.no_grad():
+            model.classifier.out.weight.mul_(scale)
+            model.classifier.out.bias.mul_(scale)
+        return fusion.calibrate(model, out / "features", torch.device("cpu"))
+
+    sharp, sharper = calibrated(4), calibrated(8)
+    assert 0.5 < sharp < sharper < 3.0  # the ends of the search
+    assert sharper == pytest.approx(2 * sharp, abs=0.03)

@@ -1,0 +1,128 @@
+"""Words from a synthetic voice, and none from silence and noise."""
+
+from __future__ import annotations
+
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from media_fixtures import SENTENCE
+
+from hff import transcript
+from hff.media import SAMPLE_RATE
+from hff.transcript import transcribe
+from hff.voice import voiced_segments
+
+SPOKEN = re.findall(r"[a-z]+", SENTENCE.lower())
+
+
+def heard(words) -> list[str]:
+    return [re.sub(r"[^a-z]", "", word.text.lower()) for word in words]
+
+
+def wrong_words(found: list[str], said: list[str]) -> int:
+    """Edit distance in words."""
+    row = list(range(len(said) + 1))
+    for i, word in enumerate(found, start=1):
+        last, row[0] = row[0], i
+        for j, other in enumerate(said, start=1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != other))
+    return row[-1]
+
+
+@pytest.fixture(scope="module")
+def recognised(speech_wave):
+    return transcribe(speech_wave)
+
+
+def test_the_sentence_is_recognised(recognised):
+    assert recognised.source == "recognised"
+    assert wrong_words(heard(recognised.words), SPOKEN) <= 2
+    assert recognised.text == " ".join(word.text for word in recognised.words)
+
+
+def test_words_have_times_in_order_and_probabilities(recognised, speech_wave):
+    length = len(speech_wave) / SAMPLE_RATE
+    for word in recognised.words:
+        assert 0 <= word.start <= word.end <= length + 0.1
+        assert 0 <= word.probability <= 1
+        assert word.text == word.text.strip()
+    starts = [word.start for word in recognised.words]
+    assert starts == sorted(starts)
+    assert isinstance(starts[0], float)  # not NumPy's, for JSON
+
+
+def test_times_count_from_the_start_of_the_wave(recognised, speech_wave):
+    later = transcribe(np.concatenate([np.zeros(5 * SAMPLE_RATE, np.float32), speech_wave]))
+    assert wrong_words(heard(later.words), heard(recognised.words)) <= 2
+    happy = [
+        next(w.start for w, h in zip(t.words, heard(t.words), strict=True) if h == "happy") for t in (recognised, later)
+    ]
+    assert happy[1] - happy[0] == pytest.approx(5, abs=0.4)
+
+
+def test_long_sound_is_recognised_in_blocks(speech_wave, monkeypatch):
+    monkeypatch.setattr("hff.transcript.BLOCK_SECONDS", 7.0)
+    pause = np.zeros(2 * SAMPLE_RATE, np.float32)
+    wave = np.concatenate([speech_wave, pause] * 3)
+    told = []
+    found = transcribe(wave, progress=lambda share, seconds: told.append((share, seconds)))
+    assert wrong_words(heard(found.words), SPOKEN * 3) <= 5
+    starts = [word.start for word in found.words]
+    assert starts == sorted(starts)
+    period = (len(speech_wave) + len(pause)) / SAMPLE_RATE
+    assert starts[-1] > 2 * period
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares)
+    assert 0.5 < shares[-1] <= 1
+    assert told[-1][1] <= len(wave) / SAMPLE_RATE
+
+
+def test_a_voice_that_was_found_is_not_looked_for_again(speech_wave, recognised, monkeypatch):
+    voiced = voiced_segments(speech_wave)
+    monkeypatch.setattr(transcript, "voiced_segments", None)
+    assert transcribe(speech_wave, voiced=voiced).text == recognised.text
+    assert transcribe(speech_wave, voiced=[]).words == []
+
+
+@pytest.mark.parametrize("kind", ["silence", "nothing", "ten samples", "hiss", "hum"])
+def test_no_words_are_made_up(kind):
+    rng = np.random.default_rng(0)
+    size = {"nothing": 0, "ten samples": 10}.get(kind, 5 * SAMPLE_RATE)
+    wave = np.zeros(size, np.float32)
+    if kind == "hiss":
+        wave = (0.05 * rng.standard_normal(size)).astype(np.float32)
+    if kind == "hum":
+        wave = (0.3 * np.sin(2 * np.pi * 100 * np.arange(size) / SAMPLE_RATE)).astype(np.float32)
+    found = transcribe(wave)
+    assert (found.text, found.words, found.source) == ("", [], "recognised")
+
+
+def test_no_network_is_asked(monkeypatch, speech_wave, recognised):
+    def refuse(*_):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    transcript._model.cache_clear()
+    try:
+        assert transcribe(speech_wave).text == recognised.text
+    finally:
+        transcript._model.cache_clear()
+
+
+def test_several_threads_share_the_model(speech_wave, recognised):
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(transcribe, [speech_wave] * 3))
+    assert [result.text for result in found] == [recognised.text] * 3
+
+
+def test_a_callback_that_stops_the_work_frees_the_model(speech_wave, recognised):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transcribe(speech_wave, progress=stop)
+    assert transcribe(speech_wave).text == recognised.text

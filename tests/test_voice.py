@@ -1,0 +1,112 @@
+"""Where a voice is found, and its level."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from media_fixtures import tone
+
+from hff.media import SAMPLE_RATE
+from hff.voice import BLOCK_SECONDS, LEVEL, PAD, normalise_level, voiced_segments
+
+
+def voiced_share(wave: np.ndarray, start: float, end: float) -> float:
+    """The share of the time between two moments that counts as voice."""
+    return sum(max(0.0, min(b, end) - max(a, start)) for a, b in voiced_segments(wave)) / (end - start)
+
+
+def pause(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+def test_speech_is_found_between_pauses(speech_wave):
+    length = len(speech_wave) / SAMPLE_RATE
+    wave = np.concatenate([pause(2), speech_wave, pause(3), speech_wave, pause(2)])
+    assert voiced_share(wave, 2.1, 2 + length - 0.3) > 0.8
+    assert voiced_share(wave, 5.1 + length, 5 + 2 * length - 0.3) > 0.8
+    assert voiced_share(wave, 0, 1.8) == 0
+    assert voiced_share(wave, 2.3 + length, 4.8 + length) == 0
+    assert voiced_share(wave, 5.3 + 2 * length, 7 + 2 * length) == 0
+
+
+def test_segments_are_ordered_apart_and_inside(speech_wave):
+    wave = np.concatenate([speech_wave, pause(1), speech_wave])
+    segments = voiced_segments(wave)
+    flat = [moment for segment in segments for moment in segment]
+    assert flat == sorted(flat)
+    assert flat[0] >= 0
+    assert flat[-1] <= len(wave) / SAMPLE_RATE
+    assert all(end - start > PAD for start, end in segments)
+
+
+@pytest.mark.parametrize("gain", [1e-3, 0.03, 1.0])
+def test_a_quiet_voice_is_a_voice(speech_wave, gain):
+    loud, quiet = voiced_segments(speech_wave), voiced_segments(gain * speech_wave)
+    np.testing.assert_allclose(np.array(quiet), np.array(loud), atol=0.05)
+
+
+def noises() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    size = 6 * SAMPLE_RATE
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    frequency = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 20)
+    time = np.arange(size) / SAMPLE_RATE
+    return {
+        "silence": np.zeros(size),
+        "one sample": np.zeros(1),
+        "nothing": np.zeros(0),
+        "offset": np.full(size, 0.4),
+        "hiss": 0.1 * rng.standard_normal(size),
+        "faint hiss": 1e-5 * rng.standard_normal(size),
+        "rumble": np.fft.irfft(spectrum / frequency, size),
+        "pink": np.fft.irfft(spectrum / np.sqrt(frequency), size),
+        "mains hum": 0.3 * np.sin(2 * np.pi * 50 * time) + 0.1 * np.sin(2 * np.pi * 150 * time),
+        "tone": tone(6, SAMPLE_RATE),
+        "chord": sum(np.sin(2 * np.pi * f * time) for f in (262, 330, 392)) * (np.sin(4 * np.pi * time) > 0) / 6,
+        "clicks": (rng.random(size) > 0.9995) * 0.8,
+    }
+
+
+@pytest.mark.parametrize("name", noises())
+def test_what_is_no_voice_is_not_taken_for_one(name):
+    assert voiced_segments(noises()[name].astype(np.float32)) == []
+
+
+def test_a_long_recording_is_taken_in_blocks_that_join(speech_wave, monkeypatch):
+    wave = np.concatenate([speech_wave, pause(1), speech_wave, pause(1)])
+    whole = voiced_segments(wave)
+    assert len(wave) / SAMPLE_RATE < BLOCK_SECONDS
+    monkeypatch.setattr("hff.voice.BLOCK_SECONDS", 2)  # s; cuts through words
+    parts = voiced_segments(wave)
+    inside = np.zeros((2, len(wave)), bool)
+    for layer, segments in zip(inside, (whole, parts), strict=True):
+        for start, end in segments:
+            layer[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] = True
+    assert (inside[0] == inside[1]).mean() > 0.9
+    assert all(b[0] - a[1] > 0.05 for a, b in pairwise(parts))
+
+
+@given(st.floats(1e-4, 50), st.floats(0.05, 0.9))
+def test_the_voiced_part_comes_to_the_level(gain, share):
+    wave = np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
+    voiced = slice(0, round(share * SAMPLE_RATE))
+    wave[voiced.stop :] *= 0.01  # the pause must not count
+    levelled = normalise_level((gain * wave).astype(np.float32), [(0.0, share)])
+    assert levelled.dtype == np.float32
+    assert math.sqrt(np.mean(levelled[voiced].astype(float) ** 2)) == pytest.approx(LEVEL, rel=1e-3)
+    np.testing.assert_allclose(levelled / levelled[0], wave / wave[0], rtol=1e-3)
+
+
+def test_silence_stays_silence_and_no_voice_is_left_alone():
+    silence = np.zeros(1000, np.float32)
+    assert np.array_equal(normalise_level(silence, [(0.0, 0.05)]), silence)
+    wave = tone(0.1, SAMPLE_RATE)
+    assert np.array_equal(normalise_level(wave, []), wave)
+    assert np.array_equal(normalise_level(wave, [(5.0, 6.0)]), wave)
+    hiss = (1e-6 * np.random.default_rng(0).standard_normal(1000)).astype(np.float32)
+    assert np.abs(normalise_level(hiss, [(0.0, 0.06)])).max() < 1e-4

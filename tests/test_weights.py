@@ -1,0 +1,112 @@
+"""Files of weights: what is written is read back, and anything else is refused with one clear error."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from model_fixtures import assert_same, random_clips, small_config, small_model
+from safetensors.torch import save_file
+
+from hff import analysis, weights
+from hff.config import EMOTIONS
+from hff.errors import DeviceError, WeightsError
+from hff.model import HFF
+from hff.speech import SpeechEncoder
+from hff.vision import VisionEncoder
+
+
+def test_a_model_comes_back_as_it_was_saved(tmp_path):
+    model = small_model(labels=("negative", "positive"))
+    weights.save(tmp_path / "deep" / "fusion.safetensors", model.state_dict(), model.config.to_dict(), half=False)
+    state, config = weights.load(tmp_path / "deep" / "fusion.safetensors")
+    again = HFF(analysis.HFFConfig.from_dict(config)).eval()
+    weights.fill(again, state, "fusion")
+    clips = random_clips(model.config, 2, 3)
+    assert_same(again(**clips), model(**clips), atol=0)
+
+
+def test_half_precision_on_disk_is_single_in_memory(tmp_path):
+    path = tmp_path / "part.safetensors"
+    state = {"weight": torch.tensor([1 / 3, 2.0]), "number": torch.tensor(7)}
+    weights.save(path, state, {})
+    loaded, _ = weights.load(path)
+    assert loaded["weight"].dtype == torch.float32
+    torch.testing.assert_close(loaded["weight"], state["weight"], atol=1e-3, rtol=0)
+    assert loaded["number"].item() == 7  # batch counts stay whole
+    assert loaded["number"].dtype == torch.int64
+
+
+def test_foreign_damaged_and_missing_files(tmp_path):
+    foreign, damaged = tmp_path / "foreign.safetensors", tmp_path / "damaged.safetensors"
+    save_file({"a": torch.zeros(1)}, foreign)
+    weights.save(damaged, {"a": torch.zeros(100)}, {})
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    for path in (foreign, damaged, tmp_path / "absent.safetensors"):
+        with pytest.raises(WeightsError, match=path.name):
+            weights.load(path)
+
+
+def test_weights_of_another_shape_or_with_other_tensors(tmp_path):
+    model = small_model()
+    with pytest.raises(WeightsError, match="fusion weights do not fit"):
+        weights.fill(HFF(small_config(d_model=8)), model.state_dict(), "fusion")
+    with pytest.raises(WeightsError, match="stranger"):
+        weights.fill(model, model.state_dict() | {"stranger": torch.zeros(1)}, "fusion", partial=True)
+    without = {name: value for name, value in model.state_dict().items() if "alone" not in name}
+    with pytest.raises(WeightsError, match="do not fit"):
+        weights.fill(model, without, "fusion")
+    weights.fill(model, without, "fusion", partial=True)
+
+
+def test_folder_is_asked_for_then_the_environment_then_the_shipped_one(tmp_path, monkeypatch):
+    for name in weights.PARTS:
+        (tmp_path / f"{name}.safetensors").touch()
+    assert weights.folder(tmp_path) == tmp_path
+    monkeypatch.setenv("HFF_WEIGHTS", str(tmp_path))
+    assert weights.folder() == tmp_path
+    (tmp_path / "text.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"text\.safetensors missing"):
+        weights.folder()
+
+
+def test_fusion_weights_of_another_version_are_refused(tmp_path, monkeypatch):
+    """A config key that this version does not know, as a later version might write."""
+    monkeypatch.setattr(analysis, "load_encoders", lambda folder, device, speech_encoder: None)
+    config = small_config().to_dict()
+    for changed in (config | {"use_magic": True}, config | {"heads": 0}, config | {"heads": "many"}):
+        for name in weights.PARTS:
+            weights.save(tmp_path / f"{name}.safetensors", small_model().state_dict(), changed)
+        with pytest.raises(WeightsError, match="another version"):
+            analysis.Analyzer("cpu", tmp_path)
+
+
+def test_encoders_take_their_label_count_from_the_file(tmp_path):
+    config = {"labels": ["negative", "positive"]}
+    weights.save(tmp_path / "speech.safetensors", SpeechEncoder(2).state_dict(), config)
+    weights.save(tmp_path / "vision.safetensors", VisionEncoder(2).state_dict(), config)
+    weights.save(tmp_path / "text.safetensors", {"head.1.weight": torch.ones(2, 768)}, config)
+    encoders = analysis.load_encoders(tmp_path, torch.device("cpu"))
+    assert not encoders.speech.training
+    assert encoders.vision.head[1].out_features == 2
+    assert (encoders.text.head[1].weight == 1).all()  # the rest is the package's
+
+
+def test_device_names():
+    from hff.device import choose
+
+    assert choose("cpu") == torch.device("cpu")
+    assert choose("auto").type in ("cpu", "cuda", "mps")
+    for name in ("gpu", "cuda:99", "meta", ""):
+        with pytest.raises(DeviceError):
+            choose(name)
+
+
+def test_config_in_the_file_is_plain_json(tmp_path):
+    from safetensors import safe_open
+
+    path = tmp_path / "fusion.safetensors"
+    weights.save(path, {}, HFF(small_config()).config.to_dict())
+    with safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["config"])["labels"] == list(EMOTIONS)
