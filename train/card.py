@@ -20,7 +20,7 @@ to judge pupils, applicants, patients, employees or anybody else.
 | speech (MFCC and CNN) | RAVDESS actors 02-14, EmoDB (four classes) | CC BY-NC-SA 4.0; free |
 | speech, the second encoder (Whisper tiny.en's states and a small network) | the same; Whisper's weights are MIT | \
 as above |
-| vision (ResNet-18) | FER2013 training faces with FER+ votes, less one in eight | research use; MIT |
+| vision (ResNet-18) | FER2013 training faces with FER+ votes, less one in eight; muxspace | research use; MIT; Apache-2.0 |
 | text (BERT, fine-tuned) | GoEmotions, MELD (five sixths of each), EmoryNLP, DailyDialog, ISEAR, dair-ai | \
 CC BY 4.0; GPL-3.0; Apache-2.0; CC BY-NC-SA 4.0; CC BY-NC-SA 3.0; research use |
 | fusion | what the encoders did not learn from: RAVDESS actors 15-17 (half the time the encoder's), held-out faces \

@@ -2,7 +2,6 @@
 
 Layouts read: ``faces/muxspace_faces112.npz`` (112 px), or the public ``data/legend.csv`` (columns image, emotion)
 beside ``images/``. Contempt has no place among the seven and is left out, as is the second of two near copies.
-No stage learns from it yet.
 """
 
 from __future__ import annotations
