@@ -59,7 +59,9 @@ class HFF(nn.Module):
         self.uncertainty = nn.ModuleList(
             ModalityUncertainty(config.d_model, config.prior_std, config.dropout) for _ in range(modalities)
         )
-        self.alone = nn.ModuleList(nn.Linear(config.d_model, labels) for _ in range(modalities))
+        self.alone = nn.ModuleList(
+            EmotionClassifier(config.d_model, labels, config.classifier_dropout) for _ in range(modalities)
+        )
         self.attention = CrossModalAttention(config) if config.use_attention else None
         self.recurrence = GatedRecurrentUnit(config.d_model, config.d_model) if config.use_temporal else None
         self.pooling = TemporalPooling(config.d_model) if config.use_temporal else MeanOverTime()

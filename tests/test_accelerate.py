@@ -119,7 +119,7 @@ def test_twins_stay_with_their_originals():
     """Of 10 clips, the first 4 have twins at the end."""
     number = torch.cat([torch.arange(10), torch.arange(4)])
     grid = number[:, None, None].float()
-    batch = Batch(grid, grid, grid, grid > -1, grid, number, twins=4)
+    batch = Batch(grid, grid, grid, grid > -1, grid, grid[..., None], number, twins=4)
     seen = []
     for rank in (0, 1):
         part = batch.share(rank, 2)

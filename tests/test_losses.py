@@ -108,14 +108,12 @@ def test_whole_loss_by_hand():
         variance = numbers(output.aleatoric[b, t, m]) + numbers(output.epistemic[b, t, m])
         nll.append(error / variance + np.log(variance))
     total += losses.ALONE_WEIGHT * np.mean(alone) + losses.VARIANCE_WEIGHT * np.mean(nll)
-    experts = [
-        -np.log(sum(numbers(output.alpha[b, t, m]) * np.exp(log_softmax(numbers(output.alone_logits[b, t, m])))[y[b]]
-                    for m in range(3)))
+    alpha, sound = numbers(output.alpha), (1.02 - numbers(severity) ** 2) ** 3 * present
+    shares = [
+        -sum(sound[b, t, m] / sound[b, t].sum() * np.log(alpha[b, t, m]) for m in np.flatnonzero(present[b, t]))
         for b in range(6) for t in range(4) if present[b, t].any()
     ]  # fmt: skip
-    total += losses.EXPERT_WEIGHT * np.mean(experts)
-    alpha = numbers(output.alpha)[present.any(-1)]
-    total += losses.EVEN_WEIGHT * (alpha * np.log(np.maximum(alpha, 1e-6))).sum(-1).mean()
+    total += losses.RELIABILITY_WEIGHT * np.mean(shares)
     total += losses.ACROSS_WEIGHT * np.mean(ranks_across(numbers(output.variance), severity.numpy(), present))
     total += losses.KL_WEIGHT * sum(layer.bayes.kl().item() for layer in model.uncertainty)
     without_twins = losses.fusion_loss(model, output, target, clips["present"], severity, 0)
@@ -132,6 +130,40 @@ def test_whole_loss_by_hand():
     assert losses.fusion_loss(model, output, target, clips["present"], severity, twins).item() == pytest.approx(
         total, rel=1e-4
     )
+
+
+def test_what_the_encoders_heads_say_is_taught_by_hand():
+    """Each modality's own answer where damage is slight, and the answer to clips of one modality that is sound."""
+    model, clips, severity, target = batch(2)
+    clips["present"][2] = clips["present"][3] = False
+    clips["present"][2, :3, 1] = clips["present"][3, 1, 2] = True
+    severity[2, :, 1], severity[3, :, 2] = 0.2, 0.9
+    said = torch.randn(6, 4, 3, 7, generator=torch.Generator().manual_seed(3))
+    output, present = model(**clips), clips["present"].numpy()
+
+    def kl(teacher: np.ndarray, log_q: np.ndarray) -> float:
+        return float((teacher * (np.log(teacher) - log_q)).sum())
+
+    teacher = np.exp(log_softmax(numbers(said)))
+    by_modality = [
+        kl(teacher[b, t, m], log_softmax(numbers(output.alone_logits[b, t, m])))
+        for b, t, m in np.argwhere(present) if severity[b, t, m] <= losses.TAUGHT_MAX
+    ]  # fmt: skip
+    single = [b for b in range(6) if present[b].any(0).sum() == 1]
+    assert {2, 3} <= set(single)
+    answers = []
+    for b in single:
+        places = [(t, m) for t, m in np.argwhere(present[b])]
+        if all(severity[b, t, m] <= losses.TAUGHT_MAX for t, m in places):
+            mean = np.mean([teacher[b, t, m] for t, m in places], axis=0)
+            answers.append(kl(mean, log_softmax(numbers(output.logits[0, b]))))
+    expected = np.mean(by_modality) + np.mean(answers)
+    taught = losses.teacher_loss(output, said, clips["present"], severity)
+    assert taught.item() == pytest.approx(expected, rel=1e-4)
+    plain, whole = (losses.fusion_loss(model, output, target, clips["present"], severity, 0, s) for s in (None, said))
+    assert (whole - plain).item() == pytest.approx(losses.TEACHER_WEIGHT * expected, rel=1e-3)
+    same = losses.divergence(said, said + 3)
+    torch.testing.assert_close(same, torch.zeros_like(same), atol=1e-6, rtol=0)
 
 
 def test_what_is_absent_has_no_part_in_the_loss():

@@ -31,28 +31,32 @@ def pairs(tmp_path_factory) -> PairedClips:
     there = torch.ones(ITEMS, VARIANTS, STEPS, dtype=torch.bool)
     there[QUIET_ITEM, 1:] = False
     steps = code[..., None] + torch.arange(STEPS) / 10
+    frequency = torch.tensor([0.4, 0.3, 0.2, 0.1, 0, 0, 0])
+
+    def said(features: torch.Tensor) -> torch.Tensor:
+        return features[..., :7] + 1000
+
     stored = {
         "speech": {
             "features": steps[..., None].expand(-1, -1, -1, 128).clone(), "there": there, "severity": severity,
             "label": label, "length": 2 + torch.arange(ITEMS) % (STEPS - 1),
             "held_out": torch.arange(ITEMS) >= ITEMS // 2,
         },
-        "text": {
-            "features": code[..., None].expand(-1, -1, 768).clone(), "severity": severity, "label": label,
-            "fixed": torch.tensor([False] * ITEMS),
-        },
+        "text": {"features": code[..., None].expand(-1, -1, 768).clone()},
         "vision": {
             "features": torch.stack([code + 0.25, code + 0.75], dim=2)[..., None].expand(-1, -1, -1, 512).clone(),
-            "severity": severity, "label": label,
+            "severity": severity, "label": label, "held_out": torch.arange(ITEMS) >= 7,
         },
     }  # fmt: skip
     extra = torch.full((2, VARIANTS, 768), -1.0)  # two sentences that say nothing
     stored["text"] = {
         "features": torch.cat([stored["text"]["features"], extra]), "severity": torch.cat([severity, severity[:2]]),
         "label": torch.cat([label, torch.tensor([0, 0])]), "fixed": torch.tensor([False] * ITEMS + [True, True]),
+        "held_out": torch.ones(ITEMS + 2, dtype=torch.bool),
     }  # fmt: skip
     for modality, tensors in stored.items():
-        save_file(tensors, folder / f"{modality}-fusion.safetensors")
+        added = {"said": said(tensors["features"]), "frequency": frequency}
+        save_file(tensors | added, folder / f"{modality}-fusion.safetensors")
     return PairedClips(folder, "fusion")
 
 
@@ -125,11 +129,26 @@ def test_damage_begins_at_once_or_later_and_then_stays(pairs):
     assert 0.4 < share < 0.6
 
 
-def test_voices_the_encoder_did_not_learn_from(pairs):
+def test_items_the_encoder_did_not_learn_from(pairs):
     for share, expected in ((1, True), (0, False)):
-        held = {bool(pairs.stored["speech"]["held_out"][c.items[0]])
-                for c in draw(pairs, replace(CLEAN, held_out_voice=share))}  # fmt: skip
-        assert held == {expected}
+        choices = draw(pairs, replace(CLEAN, held_out=share))
+        for m, modality in ((0, "speech"), (2, "vision")):
+            assert {bool(pairs.stored[modality]["held_out"][choice.items[m]]) for choice in choices} == {expected}
+        assert all(pairs.stored["text"]["held_out"][choice.items[1]] for choice in choices)  # there are no others
+
+
+def test_clips_of_one_modality_have_labels_as_frequent_as_in_their_corpora(pairs):
+    choices = draw(pairs, replace(CLEAN, alone=1), 900)
+    kinds = Counter(tuple(choice.present[0]) for choice in choices)
+    assert set(kinds) == {(True, False, False), (False, True, False), (False, False, True)}
+    assert min(kinds.values()) > 240
+    for choice in choices:
+        assert (choice.present == choice.present[0]).all()
+        assert labels(pairs, choice)[int(choice.present[0].argmax())] == choice.target
+    counts = Counter(choice.target for choice in choices)
+    assert [counts[label] / 900 for label in range(7)] == pytest.approx([0.4, 0.3, 0.2, 0.1, 0, 0, 0], abs=0.05)
+    assert all(choice.present.all() for choice in [pairs.choose(np.random.default_rng(n), replace(CLEAN, alone=1), 3)
+                                                   for n in range(5)])  # fmt: skip
 
 
 def test_a_twin_is_the_same_clip_at_another_severity(pairs):
@@ -165,6 +184,8 @@ def test_features_are_those_of_the_items_and_variants_chosen(pairs):
             assert batch.speech[b, t, 0].item() == pytest.approx(100 * voice + v[0] + t / 10, rel=1e-6)
             assert batch.text[b, t, 5].item() == (100 * words + v[1] if words < ITEMS else -1)
             assert batch.vision[b, t, 7].item() - 100 * face - v[2] in (0.25, 0.75)
+            features = (batch.speech, batch.text, batch.vision)
+            assert batch.said[b, t, :, 2].tolist() == pytest.approx([float(x[b, t, 2]) + 1000 for x in features])
             assert batch.severity[b, t].tolist() == pytest.approx((v / (VARIANTS - 1)).tolist())
             if voice != QUIET_ITEM:
                 assert batch.present[b, t].tolist() == choice.present[t].tolist()

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import corpus_fixtures as made
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors import safe_open
 
 import hff
 from hff import weights
+from hff.classifier import EmotionClassifier
 from hff.config import EMOTIONS, MODALITIES
 from train import features, fusion, robustness, speech
 from train.__main__ import main
@@ -220,7 +222,7 @@ def test_a_kill_while_features_are_written_leaves_nothing_half_done(out, tmp_pat
         raise KeyboardInterrupt
 
     (tmp_path / "weights").symlink_to(out / "weights")
-    item = {"features": torch.zeros(1, 3), "label": torch.zeros(1)}
+    item = {"features": torch.zeros(1, 3), "said": torch.zeros(1, 7), "label": torch.zeros(1)}
     for name in MODALITIES:
         monkeypatch.setattr(features, name, lambda encoders, data, split, rng: item)
     with monkeypatch.context() as patch:
@@ -233,19 +235,24 @@ def test_a_kill_while_features_are_written_leaves_nothing_half_done(out, tmp_pat
             assert features.load(tmp_path / "features", name, split)["features"].shape == (1, 3)
 
 
+class Boaster(torch.nn.Module):
+    """Right on seven of ten of the balanced clips, and says so with the log-probabilities times ``scale``."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale, self.classifier = scale, EmotionClassifier(4, 7, 0)
+
+    def forward(self, speech: torch.Tensor, **inputs) -> SimpleNamespace:
+        clip = torch.arange(len(speech))
+        p = torch.full((len(speech), 7), 0.05)
+        p[clip, (clip + (clip % 10 >= 7)) % 7] = 0.7
+        return SimpleNamespace(logits=self.scale * p.log()[None])
+
+
 def test_calibration_mends_a_model_that_boasts(out, monkeypatch):
-    """Logits twice as large get twice the temperature."""
+    """Logits twice as large get twice the temperature; an honest model keeps its own."""
     monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
-    state, config = weights.load(out / "weights" / "fusion.safetensors")
-
-    def calibrated(scale: float) -> float:
-        model = fusion.HFF(fusion.HFFConfig.from_dict(config)).eval()
-        model.load_state_dict(state | {"classifier.temperature": torch.ones(())})
-        with torch.no_grad():
-            model.classifier.out.weight.mul_(scale)
-            model.classifier.out.bias.mul_(scale)
-        return fusion.calibrate(model, out / "features", torch.device("cpu"))
-
-    sharp, sharper = calibrated(4), calibrated(8)
-    assert 0.5 < sharp < sharper < 3.0  # the ends of the search
-    assert sharper == pytest.approx(2 * sharp, abs=0.03)
+    honest, boastful = (Boaster(scale) for scale in (1, 2))
+    assert fusion.calibrate(honest, out / "features", torch.device("cpu")) == pytest.approx(1, abs=0.1)
+    assert fusion.calibrate(boastful, out / "features", torch.device("cpu")) == pytest.approx(2, abs=0.15)
+    assert float(boastful.classifier.temperature) == pytest.approx(2 * float(honest.classifier.temperature), abs=0.03)

@@ -20,18 +20,21 @@ to judge pupils, applicants, patients, employees or anybody else.
 | speech (MFCC and CNN) | RAVDESS actors 02-14, EmoDB (four classes) | CC BY-NC-SA 4.0; free |
 | speech, the second encoder (Whisper tiny.en's states and a small network) | the same; Whisper's weights are MIT | \
 as above |
-| vision (ResNet-18) | FER2013 training faces with FER+ votes, less one in eight; muxspace | research use; MIT; Apache-2.0 |
+| vision (ResNet-18) | FER2013 training faces with FER+ votes, less one in eight; muxspace | research use; MIT; \
+Apache-2.0 |
 | text (BERT, fine-tuned) | GoEmotions, MELD (five sixths of each), EmoryNLP, DailyDialog, ISEAR, dair-ai | \
 CC BY 4.0; GPL-3.0; Apache-2.0; CC BY-NC-SA 4.0; CC BY-NC-SA 3.0; research use |
-| fusion | what the encoders did not learn from: RAVDESS actors 15-17 (half the time the encoder's), held-out faces \
-and sentences | as above |
+| fusion | what the encoders did not learn from: RAVDESS actors 15-17, held-out faces and sentences (three voices in \
+ten, and faces of rare emotions, are the encoders' own) | as above |
 
 RAVDESS, DailyDialog and ISEAR are for non-commercial use, share-alike; so are these weights.
 
 **No corpus here has face, voice and words of one person under seven emotions at scale.** The fusion was trained on
 *class-paired* clips: a voice, words and a face of the same emotion from different people, with damage, missing
-modalities, partners that say nothing and partners that contradict. Test clips are paired the same way from test
-items. The one table on really joint clips says so.
+modalities, partners that say nothing and partners that contradict. Three in ten of its clips are of one modality alone,
+with the labels as frequent as in their corpora; there the encoders' own heads teach the answer. alpha is trained to
+be shared out by how sound each modality is, sigma^2 to tell each one's error and to grow with damage. Test clips are
+paired the same way from test items. The one table on really joint clips says so.
 
 Speakers never cross a split: RAVDESS actors 18-19 validate, 01 and 20-22 test. FER2013, GoEmotions and MELD keep
 their own splits; training faces with a near copy elsewhere and training sentences that stand in a validation or test

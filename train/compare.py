@@ -65,7 +65,7 @@ def conditions(arena: Arena) -> list[Condition]:
 
     found = [
         Condition("clean", fixed(CLEAN, robustness.SEED)),
-        Condition("mixed", fixed(Mix(held_out_voice=1), robustness.SEED + 1)),
+        Condition("mixed", fixed(Mix(held_out=1), robustness.SEED + 1)),
     ]
     for split, suffix in zip(robustness.DAMAGE, ("", ", unseen"), strict=True):
         found += [Condition(f"{name} broken{suffix}", broken(split, m)) for m, name in enumerate(MODALITIES)]

@@ -13,12 +13,12 @@ import torch
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from torch import Tensor
 
-from hff import analysis
+from hff import analysis, weights
 from hff.clip import Encoders
 from hff.config import EMOTIONS, SPEECH_ENCODERS
 from hff.model import HFF
 from hff.result import normalised_entropy
-from train import card, robustness, speech, text, vision
+from train import alone, card, robustness, speech, text, vision
 from train.corpora import fer, ravdess
 from train.features import folder_of
 from train.fusion import fixed_clips
@@ -45,7 +45,7 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     folder = out / "weights"
     analyzer = analysis.Analyzer(str(device), folder)
     report: dict = {"generated_by": COMMAND, "seed": SEED, "tables": []}
-    report["tables"] += encoders_tables(analyzer.encoders, data, device)
+    report["tables"] += [*encoders_tables(analyzer.encoders, data, device), alone_table(analyzer, data)]
     pairs = {split: PairedClips(out / "features", split) for split in DAMAGE}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])
     if (folder / "fusion-whisper.safetensors").exists():
@@ -108,6 +108,22 @@ def encoders_tables(encoders: Encoders, data: Path, device: torch.device) -> lis
     }]  # fmt: skip
 
 
+def alone_table(analyzer: analysis.Analyzer, data: Path) -> dict:
+    """What the app says of a voice, a face or a sentence on its own."""
+    rows = alone.rows(analyzer, data)
+    path = weights.part_path(analyzer.folder, "fusion", "whisper")
+    if path.exists():
+        rows[1:1] = alone.rows(analysis.Analyzer(str(analyzer.device), analyzer.folder, "whisper"), data)
+    return {
+        "title": "Each modality alone, through the whole model",
+        "note": "What the app says of one modality on its own, and what that encoder's own head says: the fusion must "
+        "not lose what its encoders know. Items as frequent as in their corpora. ECE is the whole model's.",
+        "command": COMMAND,
+        "columns": ["modality", "items", "measure", "whole model", "encoder's head", "floor", "ECE", "number of items"],
+        "rows": rows,
+    }
+
+
 def speech_encoders_table(data: Path, out: Path, device: torch.device) -> dict:
     """The paper's speech encoder and the second one, alone and in the fusion."""
     voices = [(u, speech.voices(u)) for u in ravdess.load(data) if u.split == "test"]
@@ -117,7 +133,7 @@ def speech_encoders_table(data: Path, out: Path, device: torch.device) -> dict:
         recall = speech.unweighted_recall(model.encoders.speech, voices)
         pairs = PairedClips(folder_of(out, name), "test")
         clean = fixed_clips(pairs, robustness.CLIPS, CLEAN, SEED)
-        mixed = fixed_clips(pairs, robustness.CLIPS, Mix(held_out_voice=1), SEED + 1)
+        mixed = fixed_clips(pairs, robustness.CLIPS, Mix(held_out=1), SEED + 1)
         fused = [accuracy(probabilities(model.model, clips, device), targets(clips))[0] for clips in (clean, mixed)]
         rows.append([name, recall, {"mfcc-cnn": 0.62}.get(name, 0.72), *fused])
     return {
@@ -135,7 +151,7 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
     tables += [make(model, pairs, device) for make in (subsets_table, broken_table, uncertainty_table, shapley_table)]
     clips = {"clean": fixed_clips(pairs["test"], robustness.CLIPS, CLEAN, SEED)}
     for split, kinds in DAMAGE.items():
-        clips[f"mixed, {kinds}"] = fixed_clips(pairs[split], robustness.CLIPS, Mix(held_out_voice=1), SEED + 1)
+        clips[f"mixed, {kinds}"] = fixed_clips(pairs[split], robustness.CLIPS, Mix(held_out=1), SEED + 1)
     read = {name: (probabilities(model, part, device), targets(part)) for name, part in clips.items()}
     tables.append({
         "title": "Calibration",

@@ -6,10 +6,12 @@ is looked for again in the damaged sound, and what the encoder then sees is what
 
 One safetensors file per modality and split, holding for N items with V variants
     speech  features (N,V,T,128), there (N,V,T), length (N,)
-    text    features (N,V,768)
+    text    features (N,V,768), fixed (N,)
     vision  features (N,V,2,512), two views of each face; (N,V,1,512) outside training
-and for all: label (N,), severity (N,V); variant 0 is untouched. The split ``unseen`` holds test items under
-kinds of damage that nothing was trained on.
+and for all: label (N,), severity (N,V), variant 0 untouched; said (N,V,...,C), what the encoder's own head makes of
+the features (logits); held_out (N,), whether the encoder has never learned from the item; frequency (C,), the share
+of each label before rare ones were favoured. The split ``unseen`` holds test items under kinds of damage that nothing
+was trained on.
 """
 
 from __future__ import annotations
@@ -26,19 +28,20 @@ from torch import Tensor
 from hff import corruption, weights
 from hff.analysis import load_encoders
 from hff.clip import Encoders, encode_speech, encode_vision, step_count
-from hff.config import MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
+from hff.config import EMOTIONS, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.result import FaceSeen
 from hff.text import BATCH
 from hff.voice import voiced_segments
 from train import provenance, record
 from train.corpora import fer, goemotions, meld, ravdess
-from train.corpora.base import load_found
+from train.corpora.base import Faces, load_found
 from train.vision import random_view
 
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
 PER_CLASS = {"fusion": 600, "validation": 150, "test": 250, "unseen": 250}  # texts and faces at most, of each label
 SEEN = {"speech": corruption.SPEECH, "text": corruption.TEXT, "vision": corruption.FACE}
+TOP_UP = 200  # faces of each label for the fusion: rare labels have few that the encoder did not learn from
 MAX_STEPS = 12  # steps of a recording kept
 
 
@@ -83,9 +86,10 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, present
         features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
         severity[n, own:] = severity[n, : count - own]
+    labels = [u.label for u in items]
     return {
-        "features": features, "there": there, "severity": severity,
-        "label": torch.tensor([u.label for u in items]),
+        "features": features, "there": there, "severity": severity, "said": _said(encoders.speech, features),
+        "label": torch.tensor(labels), "frequency": _frequency(labels),
         "length": torch.tensor([min(MAX_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.tensor([u.split != "train" for u in items]),
     }  # fmt: skip
@@ -94,7 +98,8 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
 def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
     found = load_found((goemotions, meld), data)
     sentences = [s for s in found if s.split == items_of(split) and s.target.max() > 0.99]
-    items = [sentences[i] for i in _balanced([s.label for s in sentences], PER_CLASS[split], rng)]
+    labels = [s.label for s in sentences]
+    items = [sentences[i] for i in _balanced(labels, PER_CLASS[split], rng)]
     fixed = [(words, 0) for words in ravdess.SENTENCES.values()]
     pairs = [(s.text, s.label) for s in items] + fixed
     levels = np.stack([severities(split, rng) for _ in pairs])
@@ -105,9 +110,11 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     ]
     # A text with no word left is an absent text, which training drops in by itself.
     features = _text_features(encoders, [words or "[MASK]" for words in damaged], f"text {split}")
+    features = features.unflatten(0, levels.shape)
     return {
-        "features": features.unflatten(0, levels.shape), "severity": torch.from_numpy(levels).float(),
-        "label": torch.tensor([label for _, label in pairs]),
+        "features": features, "severity": torch.from_numpy(levels).float(), "said": _said(encoders.text, features),
+        "label": torch.tensor([label for _, label in pairs]), "frequency": _frequency(labels),
+        "held_out": torch.ones(len(pairs), dtype=torch.bool),
         "fixed": torch.tensor([False] * len(items) + [True] * len(fixed)),
     }  # fmt: skip
 
@@ -124,8 +131,10 @@ def _text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
 
 def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
     faces = fer.load(data)
-    index = np.flatnonzero(faces.splits == items_of(split))
-    index = index[_balanced(faces.labels[index], PER_CLASS[split], rng)]
+    own = np.flatnonzero(faces.splits == items_of(split))
+    index = own[_balanced(faces.labels[own], PER_CLASS[split], rng)]
+    if split == "fusion":
+        index = np.concatenate([index, _encoders_own(faces, index, rng)])
     views = 2 if split == "fusion" else 1
     features, severity = [], []
     for i in _progress(index, f"vision {split}"):
@@ -138,10 +147,38 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         seen = [FaceSeen(0.5 * n, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
         features.append(encode_vision(encoders.vision, seen, len(seen))[0].unflatten(0, (-1, views)))
         severity.append(torch.from_numpy(levels))
+    stacked = torch.stack(features)
     return {
-        "features": torch.stack(features), "severity": torch.stack(severity).float(),
-        "label": torch.from_numpy(faces.labels[index]),
+        "features": stacked, "severity": torch.stack(severity).float(), "said": _said(encoders.vision, stacked),
+        "label": torch.from_numpy(faces.labels[index]), "frequency": _frequency(faces.labels[own]),
+        "held_out": torch.from_numpy(faces.splits[index] != "train"),
     }  # fmt: skip
+
+
+def _encoders_own(faces: Faces, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Of each label with fewer than ``TOP_UP`` faces in ``index``, as many of the encoder's as are missing."""
+    counts = np.bincount(faces.labels[index], minlength=len(EMOTIONS))
+    learned = np.flatnonzero(faces.splits == "train")
+    more = [
+        rng.permutation(learned[faces.labels[learned] == label])[: max(0, TOP_UP - count)]
+        for label, count in enumerate(counts)
+    ]
+    return np.sort(np.concatenate(more))
+
+
+@torch.inference_mode()
+def _said(encoder: torch.nn.Module, features: Tensor) -> Tensor:
+    """The encoder's own head on cached features (...,d): logits (...,C), float16."""
+    device = next(encoder.parameters()).device
+    parts = features.flatten(0, -2).split(8192)
+    said = torch.cat([encoder.head(part.to(device)).half().cpu() for part in parts])
+    return said.unflatten(0, features.shape[:-1])
+
+
+def _frequency(labels) -> Tensor:
+    """(C,) share of each label."""
+    counts = torch.bincount(torch.as_tensor(np.asarray(labels)), minlength=len(EMOTIONS)).float()
+    return counts / counts.sum()
 
 
 def _balanced(labels, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -160,7 +197,7 @@ def _progress(items, name: str) -> Iterator:
 def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:
     """A cached set, features as float32."""
     stored = load_file(record.used("features", folder / f"{modality}-{split}.safetensors"))
-    return stored | {"features": stored["features"].float()}
+    return stored | {name: stored[name].float() for name in ("features", "said")}
 
 
 def folder_of(out: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:

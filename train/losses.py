@@ -13,8 +13,12 @@ ALONE_WEIGHT = 0.5  # of each modality's own classification
 VARIANCE_WEIGHT = 0.3
 RANK_WEIGHT = 0.5  # of ordinality between two versions of one clip
 ACROSS_WEIGHT = 1.0  # of ordinality between different clips
-EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert
-EVEN_WEIGHT = 0.1  # of alpha's entropy: no modality is trusted more than there is reason to
+TEACHER_WEIGHT = 4.0  # of what each encoder's own head says, for that modality alone and for clips of one modality
+TAUGHT_MAX = 0.6  # severity of damage beyond which that head has not learned and teaches nothing
+RELIABILITY_WEIGHT = 4.0  # of alpha as a share of soundness
+SOUNDNESS_LEFT = 0.02  # what severity 1 leaves of 1
+SOUNDNESS_POWER = 3  # the higher, the sooner alpha leaves
+EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of damage (``train.benchmark_fit``)
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
 RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
 SMOOTHING = 0.05
@@ -59,9 +63,39 @@ def expert_loss(alpha: Tensor, alone: Tensor, target: Tensor) -> Tensor:
     return -(alpha * right).sum(-1).clamp_min(1e-6).log()
 
 
-def negative_entropy(alpha: Tensor) -> Tensor:
-    """(...,M) -> (...,), least where every present modality weighs the same."""
-    return torch.xlogy(alpha, alpha.clamp_min(1e-6)).sum(-1)
+def reliability_loss(alpha: Tensor, severity: Tensor, present: Tensor) -> Tensor:
+    """Alpha must go by how sound each modality is: cross-entropy to shares of (1 - severity^2)^SOUNDNESS_POWER.
+
+    Sound modalities are to weigh the same: what each has to say is in its features, alpha says whom to listen to.
+    alpha, severity, present (...,M) -> (...,).
+    """
+    sound = (1 + SOUNDNESS_LEFT - severity.square()).pow(SOUNDNESS_POWER) * present
+    shares = sound / sound.sum(-1, keepdim=True).clamp_min(1e-6)
+    return -(shares * alpha.clamp_min(1e-6).log()).sum(-1)
+
+
+def divergence(said: Tensor, logits: Tensor) -> Tensor:
+    """KL divergence of softmax(logits) from softmax(said), (...,C) each -> (...), Hinton et al. 2015 at T = 1."""
+    return (said.softmax(-1) * (said.log_softmax(-1) - logits.log_softmax(-1))).sum(-1)
+
+
+def answer_loss(logits: Tensor, said: Tensor, present: Tensor, severity: Tensor) -> Tensor:
+    """The encoders' own heads teach the answer to clips of one modality: they have met far more people.
+
+    logits (B,C), said (B,T,M,C) logits of the heads, present (B,T,M), severity (B,T,M) -> scalar: mean divergence of
+    the answer from the mean of what the head says at each step, over clips of one modality that is not badly damaged.
+    """
+    single = (present.any(1).sum(-1) == 1) & ~(present & (severity > TAUGHT_MAX)).any((1, 2))
+    steps = present.flatten(1).sum(1).clamp_min(1)
+    mean = (said.softmax(-1) * present[..., None]).sum((1, 2)) / steps[:, None]
+    return _mean_where(divergence(mean.clamp_min(1e-6).log(), logits.float()), single)
+
+
+def teacher_loss(output: FusionOutput, said: Tensor, present: Tensor, severity: Tensor) -> Tensor:
+    """``answer_loss``, and the same for each modality's ``alone_logits`` at each step."""
+    each = divergence(said, output.alone_logits.float())
+    by_modality = _mean_where(each, present & (severity <= TAUGHT_MAX))
+    return by_modality + answer_loss(output.logits[0], said, present, severity)
 
 
 def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
@@ -69,11 +103,12 @@ def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def fusion_loss(
-    model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, twins: int
-) -> Tensor:
+    model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, twins: int,
+    said: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The whole loss of a batch whose last ``twins`` clips are its first ones at other severities.
 
-    target (B,), present (B,T,M), severity (B,T,M).
+    target (B,), present (B,T,M), severity (B,T,M); said (B,T,M,C), logits of the encoders' own heads, where they teach.
     """
     steps = output.step_logits.shape[2]
     valid = present.any(-1)
@@ -91,11 +126,12 @@ def fusion_loss(
         + STEP_WEIGHT * _mean_where(step.view_as(valid), valid)
         + ALONE_WEIGHT * _mean_where(alone, present)
         + VARIANCE_WEIGHT * _mean_where(variance_nll(variance, error), present)
-        + EXPERT_WEIGHT * _mean_where(expert_loss(output.alpha.float(), alone_logits.softmax(-1), by_step), valid)
+        + RELIABILITY_WEIGHT * _mean_where(reliability_loss(output.alpha.float(), severity, present), valid)
         + ACROSS_WEIGHT * rank_across_clips(variance, severity, present)
-        + EVEN_WEIGHT * _mean_where(negative_entropy(output.alpha.float()), valid)
         + KL_WEIGHT * model.kl()
     )
+    if said is not None:
+        loss = loss + TEACHER_WEIGHT * teacher_loss(output, said, present, severity)
     if twins:
         both = present[:twins] & present[-twins:]
         ranks = rank_loss(variance[:twins], severity[:twins], variance[-twins:], severity[-twins:])

@@ -35,22 +35,24 @@ class Mix:
     unfeeling_face: float = 0.15
     unfeeling_voice: float = 0.1
     conflict: float = 0.08  # one modality of another emotion than the other two
-    held_out_voice: float = 0.7  # share of voices the speech encoder did not learn from
+    alone: float = 0.3  # one modality and no other, its labels as frequent as in its own corpora
+    held_out: float = 0.7  # share of items that the encoder did not learn from, where there are others
 
 
 CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling_face=0, unfeeling_voice=0,
-            conflict=0, held_out_voice=1)  # fmt: skip
+            conflict=0, alone=0, held_out=1)  # fmt: skip
 
 
 @dataclass
 class Batch:
-    """B clips of T steps; ``severity`` is that of each modality at each step."""
+    """B clips of T steps; ``severity`` and ``said`` are those of each modality at each step."""
 
     speech: Tensor  # (B,T,128)
     text: Tensor  # (B,T,768)
     vision: Tensor  # (B,T,512)
     present: Tensor  # (B,T,M) bool
     severity: Tensor  # (B,T,M)
+    said: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
     twins: int = 0  # the last ones are the first ones again, at other severities
 
@@ -95,16 +97,24 @@ class PairedClips:
             m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(LABELS)] for m in MODALITIES
         }
         self.fixed_text = np.flatnonzero(self.stored["text"]["fixed"].numpy())
-        held = self.stored["speech"]["held_out"].numpy()
-        self.voices = {
-            kept: [items[held[items] == kept] for items in self.by_label["speech"]] for kept in (True, False)
+        self.pools = {m: self._pools(m) for m in MODALITIES}
+        self.frequency = {
+            m: self.stored[m]["frequency"].double().numpy() / float(self.stored[m]["frequency"].double().sum())
+            for m in MODALITIES
         }
+
+    def _pools(self, modality: str) -> dict[bool, list[np.ndarray]]:
+        """Items of each label that the encoder did not learn from, and those that it did."""
+        held = self.stored[modality]["held_out"].numpy()
+        return {kept: [items[held[items] == kept] for items in self.by_label[modality]] for kept in (True, False)}
 
     def variants(self, modality: str) -> int:
         return self.stored[modality]["severity"].shape[1]
 
     def choose(self, rng: np.random.Generator, mix: Mix, label: int | None = None) -> Choice:
-        """Draw one clip."""
+        """Draw one clip; with a ``label``, one of that emotion, which is then not of one modality on purpose."""
+        if label is None and rng.random() < mix.alone:
+            return self._choose_alone(int(rng.integers(len(MODALITIES))), rng, mix)
         target = int(rng.integers(LABELS)) if label is None else label
         labels = [target] * 3
         for m, share in enumerate((mix.unfeeling_voice, mix.unfeeling_text, mix.unfeeling_face)):
@@ -113,9 +123,9 @@ class PairedClips:
         if rng.random() < mix.conflict and len(set(labels)) == 1:
             labels[rng.integers(3)] = int(rng.integers(LABELS))
         items = (
-            self._voice(labels[0], rng, mix),
-            self._words(labels[1], target, rng),
-            self._any("vision", labels[2], rng),
+            self._item("speech", labels[0], rng, mix),
+            self._words(labels[1], target, rng, mix),
+            self._item("vision", labels[2], rng, mix),
         )
         steps = int(self.stored["speech"]["length"][items[0]])
         present = rng.random(3) >= mix.dropped
@@ -125,13 +135,25 @@ class PairedClips:
             steps = int(rng.integers(1, 4))  # a typed sentence or a picture alone is a clip of one step
         grid = np.broadcast_to(present, (steps, 3)).copy()
         grid[:, 2] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
+        return Choice(items, self._variants(steps, rng, mix), grid, target)
+
+    def _choose_alone(self, place: int, rng: np.random.Generator, mix: Mix) -> Choice:
+        """A clip of one modality, so that it alone is read as well as its encoder's own head would."""
+        target = int(rng.choice(LABELS, p=self.frequency[MODALITIES[place]]))
+        items = tuple(self._item(m, target, rng, mix) for m in MODALITIES)
+        steps = int(self.stored["speech"]["length"][items[0]]) if place == 0 else int(rng.integers(1, 4))
+        grid = np.broadcast_to(np.arange(3) == place, (steps, 3)).copy()
+        return Choice(items, self._variants(steps, rng, mix), grid, target)
+
+    def _variants(self, steps: int, rng: np.random.Generator, mix: Mix) -> np.ndarray:
+        """(T,M) which variant of each modality's item stands at each step."""
         variants = np.zeros((steps, 3), int)
         for m, modality in enumerate(MODALITIES):
             if rng.random() < mix.damaged:
                 variants[:, m] = rng.integers(1, self.variants(modality))
                 if rng.random() < mix.partial:
                     variants[: rng.integers(steps + 1), m] = 0
-        return Choice(items, variants, grid, target)
+        return variants
 
     def twin(self, choice: Choice, rng: np.random.Generator) -> Choice:
         """The same clip with every modality at another random severity."""
@@ -144,7 +166,8 @@ class PairedClips:
         size = (len(choices), steps)
         batch = Batch(
             torch.zeros(*size, 128), torch.zeros(*size, 768), torch.zeros(*size, 512),
-            torch.zeros(*size, 3, dtype=torch.bool), torch.zeros(*size, 3), torch.tensor([c.target for c in choices]),
+            torch.zeros(*size, 3, dtype=torch.bool), torch.zeros(*size, 3), torch.zeros(*size, 3, LABELS),
+            torch.tensor([c.target for c in choices]),
         )  # fmt: skip
         for b, choice in enumerate(choices):
             length = len(choice.present)
@@ -152,11 +175,11 @@ class PairedClips:
             v = torch.from_numpy(choice.variants)
             present = torch.from_numpy(choice.present.copy())
             voice, words, face = choice.items
-            batch.speech[b, :length] = self.stored["speech"]["features"][voice, v[:, 0], t]
-            batch.text[b, :length] = self.stored["text"]["features"][words, v[:, 1]]
-            faces = self.stored["vision"]["features"]
-            view = torch.from_numpy(rng.integers(0, faces.shape[2], length))
-            batch.vision[b, :length] = faces[face, v[:, 2], view]
+            view = torch.from_numpy(rng.integers(0, self.stored["vision"]["features"].shape[2], length))
+            places = {"speech": (voice, v[:, 0], t), "text": (words, v[:, 1]), "vision": (face, v[:, 2], view)}
+            for m, (modality, place) in enumerate(places.items()):
+                getattr(batch, modality)[b, :length] = self.stored[modality]["features"][place]
+                batch.said[b, :length, m] = self.stored[modality]["said"][place]
             voiced = self.stored["speech"]["there"][voice, v[:, 0], t]
             present[:, 0] &= voiced
             if not present.any():
@@ -166,14 +189,11 @@ class PairedClips:
                 batch.severity[b, :length, m] = self.stored[modality]["severity"][choice.items[m], v[:, m]]
         return batch
 
-    def _any(self, modality: str, label: int, rng: np.random.Generator) -> int:
-        return int(rng.choice(self.by_label[modality][label]))
+    def _item(self, modality: str, label: int, rng: np.random.Generator, mix: Mix) -> int:
+        pool = self.pools[modality][bool(rng.random() < mix.held_out)][label]
+        return int(rng.choice(pool if len(pool) else self.by_label[modality][label]))
 
-    def _voice(self, label: int, rng: np.random.Generator, mix: Mix) -> int:
-        pool = self.voices[bool(rng.random() < mix.held_out_voice)][label]
-        return int(rng.choice(pool)) if len(pool) else self._any("speech", label, rng)
-
-    def _words(self, label: int, target: int, rng: np.random.Generator) -> int:
+    def _words(self, label: int, target: int, rng: np.random.Generator, mix: Mix) -> int:
         if label == 0 and target != 0 and rng.random() < 0.3:
             return int(rng.choice(self.fixed_text))
-        return self._any("text", label, rng)
+        return self._item("text", label, rng, mix)

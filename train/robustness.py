@@ -177,7 +177,7 @@ def shapley_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     """Does the weight tell the share? Rank correlation of alpha and the Shapley value of the answer."""
     rows = []
     for split, kinds in DAMAGE.items():
-        clips = fixed_clips(pairs[split], SHAPLEY_CLIPS, Mix(held_out_voice=1), SEED + 4)
+        clips = fixed_clips(pairs[split], SHAPLEY_CLIPS, Mix(held_out=1), SEED + 4)
         alpha, share = _alpha_and_shapley(model, clips, device)
         within = [_spearman(a, s) for a, s in zip(alpha, share, strict=True)]
         top = np.mean(alpha.argmax(1) == share.argmax(1))

@@ -185,11 +185,11 @@ class Arena:
 
 
 def _loss(model: nn.Module, batch: Batch) -> Tensor:
-    """HFF's whole loss for HFF; cross-entropies for a rival, which has no uncertainty to train."""
+    """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, fusion.TWINS)
-    return rival_loss(output, batch.target, batch.present)
+        return fusion_loss(model, output, batch.target, batch.present, batch.severity, fusion.TWINS, batch.said)
+    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said)
 
 
 def budget_from(options: argparse.Namespace, seeds: int) -> Budget:

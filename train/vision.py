@@ -20,13 +20,13 @@ from train.corpora.base import CorpusError, Faces
 from train.loop import Plan, autocast, fit
 
 PLAN = Plan(
-    epochs=48, cycles=(11, 11, 26), learning_rate=1e-3, weight_decay=0.05, batch_size=96, schedule="cosine",
-    average=0.999, patience=48,  # a cosine run is only done at its end
+    epochs=44, cycles=(11, 11, 22), learning_rate=1e-3, weight_decay=0.05, batch_size=96, schedule="cosine",
+    average=0.999, patience=44,  # a cosine run is only done at its end
 )  # fmt: skip
 CROP_SIZE = 40  # px, of the 48: a smaller picture costs less, and faces seen whole later gain (FixRes, Touvron 2019)
 DAMAGED_SHARE = 0.35  # of training pictures that also get a webcam's faults
 DAMAGE_MAX = 0.7  # severity; beyond it too little of the face is left to learn from
-ONE_LABEL_SHARE = 0.8  # of the target that a single student's label gets, the rest is spread: about one in four is wrong
+ONE_LABEL_SHARE = 0.8  # of the target goes to a single student's label, the rest is spread: one in four is wrong
 
 
 def random_view(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import HFFConfig
-from train.losses import SMOOTHING, STEP_WEIGHT
+from train.losses import SMOOTHING, STEP_WEIGHT, TEACHER_WEIGHT, answer_loss
 
 
 @dataclass
@@ -146,14 +146,19 @@ class TensorEncoders(nn.Module):
         ]
 
 
-def rival_loss(output: RivalOutput, target: Tensor, present: Tensor) -> Tensor:
+def rival_loss(
+    output: RivalOutput, target: Tensor, present: Tensor, severity: Tensor | None = None, said: Tensor | None = None
+) -> Tensor:
     """Cross-entropy of the emotion, and of every step where the rival has step logits, weighed as HFF's own loss.
 
-    target (B,), present (B,T,M) -> scalar.
+    target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and said (B,T,M,C) the encoders' own heads teach the
+    answer to clips of one modality, as they teach HFF.
     """
     loss = F.cross_entropy(output.logits[0].float(), target, label_smoothing=SMOOTHING)
     if output.step_logits is not None:
         valid = present.any(-1)
         by_step = target[:, None].expand_as(valid)
         loss = loss + STEP_WEIGHT * F.cross_entropy(output.step_logits[0].float()[valid], by_step[valid])
+    if severity is not None and said is not None:
+        loss = loss + TEACHER_WEIGHT * answer_loss(output.logits[0], said, present, severity)
     return loss

@@ -1,0 +1,117 @@
+"""One modality and no other, through the whole model, on each corpus' items as they come.
+
+This is what the page and ``hff.load().analyze(image=...)`` say of a face, a sentence or a voice on its own. The fusion
+must not lose on the way what the encoder's own head knows, so that head's answer stands beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import recall_score
+from torch import Tensor
+
+from hff.analysis import Analyzer
+from hff.clip import encode_speech, step_count
+from hff.config import MODALITIES, SAMPLE_RATE
+from hff.vision import normalise_faces
+from train import speech, text
+from train.corpora import fer, ravdess
+from train.losses import expected_calibration_error
+
+BATCH = 256
+FLOORS = {"speech": 0.62, "whisper": 0.72, "vision": 0.82, "goemotions_macro_f1": 0.58, "meld_weighted_f1": 0.57}
+
+Answers = tuple[np.ndarray, np.ndarray]  # probabilities (N,C) of the whole model, and of the encoder's own head
+
+
+@torch.inference_mode()
+def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor | None = None) -> Answers:
+    """Features (N,T,d) of N clips of one modality, present at the steps ``there`` (N,T), by default all."""
+    there = torch.ones(features.shape[:2], dtype=torch.bool) if there is None else there
+    place, whole, own = MODALITIES.index(modality), [], []
+    head = getattr(analyzer.encoders, modality).head
+    for x, has in zip(features.split(BATCH), there.split(BATCH), strict=True):
+        x, has = x.to(analyzer.device), has.to(analyzer.device)
+        inputs = {
+            name: x if name == modality else x.new_zeros(*x.shape[:2], size)
+            for name, size in zip(MODALITIES, analyzer.config.input_dims, strict=True)
+        }
+        present = torch.zeros(*has.shape, len(MODALITIES), dtype=torch.bool, device=analyzer.device)
+        present[..., place] = has
+        whole.append(analyzer.model(**inputs, present=present, with_attention=False).probabilities.cpu())
+        said = head(x).float().softmax(-1) * has[..., None]
+        own.append((said.sum(1) / has.sum(1, keepdim=True).clamp_min(1)).cpu())
+    return torch.cat(whole).numpy(), torch.cat(own).numpy()
+
+
+@torch.inference_mode()
+def faces(analyzer: Analyzer, images: np.ndarray) -> Answers:
+    """Grey crops (N,48,48)."""
+    encoder = analyzer.encoders.vision
+    parts = [
+        encoder.mirrored_features(normalise_faces(part).to(analyzer.device)).cpu()
+        for part in np.array_split(images, max(1, len(images) // BATCH))
+    ]
+    return answers(analyzer, "vision", torch.cat(parts)[:, None])
+
+
+@torch.inference_mode()
+def sentences(analyzer: Analyzer, texts: list[str]) -> Answers:
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    features = torch.zeros(len(texts), 1, analyzer.encoders.text.feature_dim)
+    for part in np.array_split(order, max(1, len(order) // BATCH)):
+        features[part, 0] = analyzer.encoders.text.features([texts[i] for i in part]).cpu()
+    return answers(analyzer, "text", features)
+
+
+def voices(analyzer: Analyzer, utterances: list[ravdess.Utterance]) -> Answers:
+    """Whole recordings."""
+    rows = []
+    for utterance in utterances:
+        steps = step_count(len(utterance.wave) / SAMPLE_RATE)
+        x, there = encode_speech(analyzer.encoders.speech, utterance.wave, speech.voices(utterance), steps)
+        rows.append(answers(analyzer, "speech", x[None], there[None]))
+    whole, own = zip(*rows, strict=True)
+    return np.concatenate(whole), np.concatenate(own)
+
+
+def rows(analyzer: Analyzer, data: Path, split: str = "test") -> list[list]:
+    """Modality, items, measure, whole model, encoder's own head, floor, ECE of the whole model, number of items."""
+    made = []
+
+    def row(modality: str, items: str, measure: str, score, found: Answers, truth: np.ndarray, floor: str) -> None:
+        ece = expected_calibration_error(torch.from_numpy(found[0]), torch.from_numpy(truth))
+        made.append([modality, items, measure, *(score(p) for p in found), FLOORS[floor], ece, len(truth)])
+
+    spoken = [u for u in ravdess.load(data) if u.split == split]
+    truth = np.array([u.label for u in spoken])
+    name = analyzer.config.speech_encoder
+    row(
+        f"speech ({name})", f"RAVDESS {split} actors", "unweighted recall",
+        lambda p: float(recall_score(truth, p.argmax(1), average="macro")), voices(analyzer, spoken), truth,
+        name if name in FLOORS else "speech",
+    )  # fmt: skip
+    if name in FLOORS:  # words and faces are read alike with both speech encoders
+        return made
+    found = fer.load(data)
+    labels = found.labels[found.splits == split].astype(np.int64)
+    row(
+        "vision", f"FER2013 {split} faces, FER+ majority", "accuracy", lambda p: float((p.argmax(1) == labels).mean()),
+        faces(analyzer, found.images[found.splits == split]), labels, "vision",
+    )  # fmt: skip
+    said = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]
+    whole, own = sentences(analyzer, [s.text for s in said])
+    for corpus, measure in (("goemotions", "macro_f1"), ("meld", "weighted_f1")):
+        mine = np.array([s.corpus == corpus and (corpus == "meld" or s.target.max() > 0.99) for s in said])
+        if mine.any():
+            items = [s for s, kept in zip(said, mine, strict=True) if kept]
+            key = f"{corpus}_{measure}"
+            row(
+                "text", f"{items[0].corpus} {split}", measure.replace("_f1", " F1"),
+                lambda p, items=items, key=key: text.scores(items, p)[key], (whole[mine], own[mine]),
+                np.array([s.label for s in items]), key,
+            )  # fmt: skip
+    return made
