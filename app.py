@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
+import os
 import sys
+from typing import NoReturn
 
 from hff.config import SPEECH_ENCODERS
 
@@ -73,5 +76,15 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
 
 
+def leave(status: int) -> NoReturn:
+    """End at once, once everything is tidied: the interpreter's own end aborts under a thread that is still loading
+    the model or reading a clip.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
