@@ -107,11 +107,10 @@ def test_sizes_of_section_4_1_are_the_defaults():
     assert (config.dropout, config.classifier_dropout) == (0.1, 0.3)
     model = HFF(config)
     assert model.attention.layers[0].feed_forward[0].out_features == 512
-    assert {m.p for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and "classifier" in name} == {
-        0.3
-    }
-    others = {m.p for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and "classifier" not in name}
-    assert others == {0.1}
+    dropouts = {name: m.p for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout)}
+    classifiers = {name for name in dropouts if name.startswith(("classifier.", "alone."))}
+    assert {dropouts[name] for name in classifiers} == {0.3}
+    assert {dropouts[name] for name in dropouts.keys() - classifiers} == {0.1}
 
 
 @pytest.mark.parametrize(

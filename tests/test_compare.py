@@ -36,12 +36,12 @@ def make_features(folder: Path, seed: int = 0) -> None:
         for m, size in sizes.items():
             noise = torch.randn(14, 6, *size, generator=generator)
             shown = (1 - severity).reshape(14, 6, *[1] * len(size)) * means[m][label][:, None]
-            stored = {"features": shown + noise, "severity": severity.contiguous(), "label": label}
+            stored = {
+                "features": shown + noise, "severity": severity.contiguous(), "label": label, "held_out": label >= 0,
+                "said": torch.randn(14, 6, *size[:-1], 7, generator=generator), "frequency": torch.full((7,), 1 / 7),
+            }  # fmt: skip
             if m == "speech":
-                stored |= {
-                    "there": torch.ones(14, 6, STEPS, dtype=torch.bool), "length": torch.full((14,), STEPS),
-                    "held_out": label >= 0,
-                }  # fmt: skip
+                stored |= {"there": torch.ones(14, 6, STEPS, dtype=torch.bool), "length": torch.full((14,), STEPS)}
             if m == "text":
                 stored["fixed"] = label == 0
             save_file(stored, folder / f"{m}-{split}.safetensors")
