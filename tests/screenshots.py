@@ -24,6 +24,7 @@ from hff.page import texts
 from hff.page.examples import FOLDER
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+FADE_MS = 800  # until what was waiting for an answer has its full colours again
 COLOURS = 200  # of a picture's palette, to keep it small
 
 
@@ -90,6 +91,8 @@ def main() -> None:
             with browsing(url, options.width, options.height, options.scheme, flags) as page:
                 VIEWS[name](page)
                 page.evaluate("scrollTo(0, 0)")
+                page.wait_for_function("() => !document.querySelector('.pending, .generating')")
+                page.wait_for_timeout(FADE_MS)
                 save(page.screenshot(), options.out / f"{name}.png")
             print(options.out / f"{name}.png", flush=True)
 
