@@ -63,6 +63,21 @@ def slide(page, name: str, steps: int) -> None:
         page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
 
 
+def test_a_lesson_begun_before_the_tab_has_read_its_clip_stays(server):
+    """The opening's own reading comes late and must not take the lesson's place."""
+    with browsing(server.url) as page:
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
+        left(page, texts.LAB_TAB_LESSONS)
+        page.click("#hff-lesson-lights_off")
+        page.wait_for_selector("#hff-lab-unknown")
+        page.locator("#hff-lesson-guess label").last.click()
+        page.click("#hff-lesson-show:not([disabled])")
+        page.wait_for_selector("#hff-lab-after")
+        page.wait_for_timeout(8000)  # longer than the first reading takes
+        assert page.locator("#hff-lab-after").count() == 1
+        assert page.get_attribute("#hff-lab-row-vision [data-figure=alpha] .hff-lab-after", "data-value") is not None
+
+
 def test_every_lesson_asks_first_and_then_shows(server):
     with browsing(server.url) as page:
         open_lab(page, tab=texts.LAB_TAB_LESSONS)

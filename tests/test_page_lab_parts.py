@@ -7,8 +7,10 @@ import io
 import itertools
 import re
 import wave
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import gradio as gr
 import numpy as np
 import pytest
 from page_fixtures import make_result
@@ -24,7 +26,9 @@ from hff.page.lab_controls import in_hundredths
 from hff.page.lab_evidence import evidence, faces, wav_bytes, words
 from hff.page.lab_lessons import load_lessons
 from hff.page.lab_sweep_view import csv_text
+from hff.page.lab_view import LabView
 from hff.page.lab_worksheet import describe, questions, worksheet
+from hff.page.sessions import Sessions
 from hff.recording import Recording
 from hff.result import Transcript
 
@@ -241,3 +245,44 @@ def test_the_worksheet_keeps_the_answers_for_its_last_page():
     assert "break-before: page" in sheet
     assert "<script" not in sheet
     assert "<i>no</i>" not in worksheet(LabState(text="<i>no</i>"), before, now)
+
+
+def test_an_older_reading_does_not_paint_over_a_newer_one(tmp_path):
+    """The first reading takes seconds; a lesson begun meanwhile was lost when it came."""
+    view = LabView.__new__(LabView)
+    view.sessions, view.lessons = Sessions(tmp_path), SimpleNamespace(lessons={})
+    view.controls = SimpleNamespace(state=lambda values: LabState())
+    view.benches = SimpleNamespace(lab=lambda key, source: None)
+    page, other = (SimpleNamespace(session_hash=name) for name in ("page", "other"))
+
+    def slow(lab, lesson, state) -> list[str]:
+        assert view._answer(page, ("",), lambda *_: ["newer"]) == ["newer"]
+        return ["older", "older"]
+
+    assert view._answer(page, ("",), slow) == [gr.skip()] * 2
+
+    def beside_another_page(lab, lesson, state) -> list[str]:
+        assert view._answer(other, ("",), lambda *_: ["theirs"]) == ["theirs"]
+        return ["ours"]
+
+    assert view._answer(page, ("",), beside_another_page) == ["ours"]
+
+
+def test_a_lesson_begun_while_the_tab_opens_is_not_painted_over_by_the_opening(tmp_path):
+    view = LabView.__new__(LabView)
+    view.sessions, view.benches = Sessions(tmp_path), SimpleNamespace(has_new=lambda key: False)
+    lessons = {lesson.key: lesson for lesson in load_lessons()}
+    view.lessons = SimpleNamespace(lessons=lessons, outputs=[], pose=lambda key: [])
+    view.controls = SimpleNamespace(values=[], show=lambda state: [])
+    view.compared = view.shown = None
+    view.controls.own_alpha = view.controls.parts_note = None
+    view.share = SimpleNamespace(outputs=[])
+    view._run = lambda request, *values: ["read"]
+    page = SimpleNamespace(session_hash="page")
+    view._arrive(page)
+    assert view._run_first(page, "") == ["read"]
+    view._arrive(page)
+    view._setting_up("lights_off")(page)
+    assert view._run_first(page, "") == [gr.skip()] * 4
+    view._arrive(page)  # the tab is opened again
+    assert view._run_first(page, "") == ["read"]

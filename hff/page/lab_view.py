@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import gradio as gr
 
@@ -90,7 +91,7 @@ class LabView:
         arrived.then(self._run_first, self.given, self.outputs, **self._running)
         controls.reset.click(self._reset, controls.source, set_up, **QUICK).then(**run)
         for key, button in lessons.buttons.items():
-            asked = button.click(lambda key=key: self._set_up(key), None, [self._right, *set_up], **QUICK)
+            asked = button.click(self._setting_up(key), None, [self._right, *set_up], **QUICK)
             asked.then(self._pose, self.given, self.outputs, **self._running)
         lessons.reveal.click(
             self._reveal, [lessons.guess, *self.given], [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
@@ -100,12 +101,19 @@ class LabView:
             self._open_file, self.share.open, [*set_up, self.compared], **QUICK
         ).success(**run)  # fmt: skip
 
-    def _set_up(self, key: str) -> list:
+    def _setting_up(self, key: str) -> Callable[[gr.Request], list]:
         lesson = self.lessons.lessons[key]
-        return [gr.Tabs(selected="compare"), *self.lessons.pose(key), *self.controls.show(lesson.state)]
+
+        def set_up(request: gr.Request) -> list:
+            self.sessions.of(request.session_hash).lab_turn = object()
+            return [gr.Tabs(selected="compare"), *self.lessons.pose(key), *self.controls.show(lesson.state)]
+
+        return set_up
 
     def _arrive(self, request: gr.Request) -> list:
         """A clip that was just read, or a snapshot that was sent, lies on the bench when the tab is opened."""
+        session = self.sessions.of(request.session_hash)
+        session.lab_turn = session.lab_arrival = object()
         if self.benches.has_new(request.session_hash):
             return self._reset(YOURS)
         return [gr.skip()] * (len(self.lessons.outputs) + len(self.controls.values))
@@ -117,7 +125,10 @@ class LabView:
         return self._answer(request, values, lambda lab, lesson, state: self._read(lab, lesson, state, request))
 
     def _run_first(self, request: gr.Request, *values) -> list:
-        """When the tab is opened: what is set up now, unless a lesson waits for a guess."""
+        """When the tab is opened: what is set up now, unless a lesson waits for a guess or something else was begun."""
+        session = self.sessions.of(request.session_hash)
+        if session.lab_turn is not session.lab_arrival:
+            return [gr.skip()] * len(self.outputs)
         return self._pose(request, *values) if values[0] else self._run(request, *values)
 
     def _run_if_shared(self, request: gr.Request, *values) -> list:
@@ -152,17 +163,23 @@ class LabView:
         return [told, gr.Radio(visible=not told), gr.Button(visible=not told), *shown]
 
     def _answer(self, request: gr.Request, values: tuple, show) -> list:
-        """``show(lab, lesson, state)``, or a sentence about what went wrong."""
+        """``show(lab, lesson, state)``, or a sentence about what went wrong; nothing if something newer has begun.
+
+        A first reading takes seconds; a lesson begun meanwhile must not be painted over by it.
+        """
+        session = self.sessions.of(request.session_hash)
+        session.lab_turn = turn = object()
         try:
             state = self.controls.state(values[1:])
             lab = self.benches.lab(request.session_hash, state.source)
-            return show(lab, self.lessons.lessons.get(values[0]), state)
+            answer = show(lab, self.lessons.lessons.get(values[0]), state)
         except HFFError as error:
-            return self._failed(str(error))
+            answer = self._failed(str(error))
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the lab failed")
-            return self._failed(texts.UNEXPECTED.format(kind=type(error).__name__))
+            answer = self._failed(texts.UNEXPECTED.format(kind=type(error).__name__))
+        return answer if session.lab_turn is turn else [gr.skip()] * len(answer)
 
     def _failed(self, message: str) -> list:
         return [cards.alert(texts.ERROR_TITLE, message), "", *[gr.skip()] * (len(self.outputs) - 2)]

@@ -38,6 +38,8 @@ class Session:
         self.inputs: dict[str, str | None] = {}
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
+        self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale
+        self.lab_arrival: object = None  # the turn that came with the opening of the lab's tab
 
     def make_file(self, name: str, content: str | bytes) -> str:
         """Write a file for download and give its path."""
