@@ -146,7 +146,7 @@ def browsing(
         # Gradio runs the events of loading once every component listens; before that nothing reacts.
         with page.expect_request("**/queue/join*"):
             page.goto(url)
-        page.wait_for_selector(READY)
+        page.wait_for_selector(READY, state="attached")  # a link to the lab hides it at once
         yield page
 
 
