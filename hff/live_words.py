@@ -64,10 +64,13 @@ class Recogniser:
             self._waiting.pop(key, None)
 
     def close(self) -> None:
+        """Drop what waits, and wait for what is under way: the interpreter's end would abort in the midst of it."""
         with self._condition:
             self._closed = True
             self._waiting.clear()
             self._condition.notify_all()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join()
 
     def _run(self) -> None:
         while True:

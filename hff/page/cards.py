@@ -74,11 +74,16 @@ def warnings(messages: Iterable[str]) -> str:
     return f'<div class="hff-alert hff-warning" role="status">{title}<ul>{items}</ul></div>'
 
 
+def heading(words: str) -> str:
+    """A view's own heading for those who hear the page: the tab shows it to all others."""
+    return f'<h2 class="hff-heard">{text(words)}</h2>'
+
+
 def headline(result: Result) -> str:
     """The emotion, large, with its uncertainty in a sentence, beside all probabilities."""
     share = result.probabilities[result.emotion]
     return (
-        '<section class="hff-headline" aria-live="polite"><div class="hff-answer">'
+        f'{heading(texts.REPORT_TITLE)}<section class="hff-headline" aria-live="polite"><div class="hff-answer">'
         f'<p class="hff-kicker">{text(texts.HEADLINE)}</p>'
         f'<p class="hff-emotion"><span id="hff-emotion">{text(result.emotion)}</span> '
         f'<span class="hff-percent">{text(percent(share))}</span></p>'

@@ -136,7 +136,7 @@ def _damage_controls(modality: str) -> DamageControls:
     clean = Damage(KINDS[modality][0])
     with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
         with gr.Row(elem_classes="hff-lab-breaker-top"):
-            gr.HTML(f"<h4>{icon(modality)}{text(name)}</h4>", scale=1, min_width=90)
+            gr.HTML(f"<h3>{icon(modality)}{text(name)}</h3>", scale=1, min_width=90)
             muted = gr.Checkbox(
                 label=texts.LAB_MUTE[modality], container=False, scale=0, min_width=110,
                 elem_id=f"hff-lab-{modality}-mute",

@@ -40,12 +40,14 @@ class LabView:
     def __init__(self, engine: Engine, sessions: Sessions, views: gr.Tabs) -> None:
         self.engine, self.sessions, self.benches = engine, sessions, Benches(engine, sessions)
         with gr.Tab(texts.TAB_LAB, id=_ID) as self.tab, gr.Row(elem_id="hff-lab"):
-            with gr.Column(scale=0, min_width=340, elem_id="hff-lab-left"), gr.Tabs(elem_id="hff-lab-controls") as left:
-                with gr.Tab(texts.LAB_TAB_LESSONS, id="lessons"):
-                    self.lessons = _lesson_panel()
-                self.controls = Controls()
-                with gr.Tab(texts.LAB_TAB_SHARE, id="share"):
-                    self.share = SharePanel()
+            with gr.Column(scale=0, min_width=340, elem_id="hff-lab-left"):
+                gr.HTML(cards.heading(texts.TAB_LAB), elem_classes="hff-heard")
+                with gr.Tabs(elem_id="hff-lab-controls") as left:
+                    with gr.Tab(texts.LAB_TAB_LESSONS, id="lessons"):
+                        self.lessons = _lesson_panel()
+                    self.controls = Controls()
+                    with gr.Tab(texts.LAB_TAB_SHARE, id="share"):
+                        self.share = SharePanel()
             with gr.Column(scale=1, min_width=0, elem_id="hff-lab-right"), gr.Tabs(elem_id="hff-lab-views") as right:
                 with gr.Tab(texts.LAB_TAB_COMPARE, id="compare"):
                     self.compared = gr.HTML(_empty(), elem_id="hff-lab-compared", min_height=330)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
 from hff.page import texts
-from hff.page.cards import icon, text
+from hff.page.cards import heading, icon, text
 
 HISTORY_SECONDS = 30  # s that the timelines go back
 ARC = "M10 60A50 50 0 0 1 110 60"  # half a circle of radius 50
@@ -17,6 +17,7 @@ def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False
     """The whole view; ``window`` s is what a reading rests on."""
     return (
         '<div class="hff-live" data-state="idle" data-updates="0" data-age="" data-count="0">'
+        f"{heading(texts.TAB_LIVE)}"
         f'<div class="hff-live-left">{_picture(native)}{_controls(native)}{_words()}</div>'
         f'<div class="hff-live-right">{_gauges()}'
         f'<div class="hff-live-middle">{_answer(labels)}{_attention(round(window / STEP_SECONDS), window)}</div>'
