@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from hff.config import HFFConfig
 from hff.weighting import masked_softmax, weighted_sum
 
+LEAST_WEIGHT = 1e-6  # so that its logarithm is a number
+
 
 def sinusoidal_positions(steps: int, size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Fixed sine and cosine codes of the step number (Vaswani et al. 2017), (steps, size)."""
@@ -39,13 +41,18 @@ class MultiHeadAttention(nn.Module):
         self.out = nn.Linear(inner, config.d_model)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, queries: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """queries (B,Q,d), tokens (B,K,d), mask (B,K) true where a token may be seen.
+    def forward(
+        self, queries: Tensor, tokens: Tensor, mask: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """queries (B,Q,d), tokens (B,K,d), mask (B,K) true where a token may be seen, weight (B,K) what each counts.
 
-        Returns the result (B,Q,d) and the maps (B,heads,Q,K), each row summing to 1.
+        A token of weight w is attended to as w tokens would be: not at all at 0. Returns the result (B,Q,d) and the
+        maps (B,heads,Q,K), each row summing to 1.
         """
         q, k, v = self._split(self.query(queries)), self._split(self.key(tokens)), self._split(self.value(tokens))
         scores = q @ k.transpose(-1, -2) / math.sqrt(self.head_dim)
+        if weight is not None:
+            scores = scores + weight.clamp_min(LEAST_WEIGHT).log()[:, None, None]
         maps = masked_softmax(scores, mask[:, None, None, :].expand_as(scores))
         mixed = (self.dropout(maps) @ v).transpose(1, 2).flatten(2)
         return self.out(mixed), maps
@@ -68,10 +75,13 @@ class CrossModalLayer(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, fused: Tensor, modality_tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """fused (B,T,d), modality_tokens (B,M*T,d), mask (B,(1+M)*T) -> fused (B,T,d), maps (B,H,T,(1+M)*T)."""
+    def forward(self, fused: Tensor, modality_tokens: Tensor, mask: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """fused (B,T,d), modality_tokens (B,M*T,d), mask and weight (B,(1+M)*T).
+
+        Returns fused (B,T,d) and maps (B,H,T,(1+M)*T).
+        """
         tokens = self.norm_tokens(torch.cat([fused, modality_tokens], dim=1))
-        attended, maps = self.attention(tokens[:, : fused.shape[1]], tokens, mask)
+        attended, maps = self.attention(tokens[:, : fused.shape[1]], tokens, mask, weight)
         fused = fused + self.dropout(attended)
         return fused + self.dropout(self.feed_forward(self.norm_hidden(fused))), maps
 
@@ -79,8 +89,8 @@ class CrossModalLayer(nn.Module):
 class CrossModalAttention(nn.Module):
     """The encoder of ``layers`` cross-modal layers: MultiHead(Q, K, V) of equation (23).
 
-    Every modality's tokens are scaled by its alpha (times the number of modalities present, so that
-    equal weights leave them as they are): what alpha silences, attention cannot hear either.
+    Every modality's tokens are scaled by its share, alpha over that step's largest alpha, and attended to in that
+    proportion: equal weights leave everything as it is, and what has no weight is as good as absent.
     """
 
     def __init__(self, config: HFFConfig) -> None:
@@ -97,12 +107,13 @@ class CrossModalAttention(nn.Module):
         steps, size = aligned.shape[1], aligned.shape[-1]
         codes = sinusoidal_positions(steps, size, aligned.device, aligned.dtype)
         x = weighted_sum(alpha, aligned) + codes + self.kinds[0]
-        share = alpha * present.sum(-1, keepdim=True)
-        weighted = share[..., None] * aligned
-        modality_tokens = (weighted + codes[:, None] + self.kinds[1:]).transpose(1, 2).flatten(1, 2)
+        share = alpha / alpha.amax(-1, keepdim=True).clamp_min(LEAST_WEIGHT)
+        modality_tokens = share[..., None] * aligned + codes[:, None] + self.kinds[1:]
+        modality_tokens = modality_tokens.transpose(1, 2).flatten(1, 2)
+        weight = torch.cat([torch.ones_like(share[..., 0]), share.transpose(1, 2).flatten(1)], dim=1)
         mask = torch.cat([present.any(-1), present.transpose(1, 2).flatten(1)], dim=1)
         maps = []
         for layer in self.layers:
-            x, layer_maps = layer(x, modality_tokens, mask)
+            x, layer_maps = layer(x, modality_tokens, mask, weight)
             maps.append(layer_maps)
         return self.norm(x), torch.stack(maps, dim=1)

@@ -79,15 +79,18 @@ def positions(steps: int, size: int) -> np.ndarray:
     return codes
 
 
-def multi_head(attention, queries: np.ndarray, tokens: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(21), (22): result (Q,d) and maps (H,Q,K)."""
+def multi_head(
+    attention, queries: np.ndarray, tokens: np.ndarray, there: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(21), (22) with ``weight`` (K,) before each exponential: result (Q,d) and maps (H,Q,K)."""
     q, k, v = linear(attention.query, queries), linear(attention.key, tokens), linear(attention.value, tokens)
     width = q.shape[1] // attention.heads
     maps, mixed = np.zeros((attention.heads, len(q), len(k))), np.zeros_like(q)
     for h in range(attention.heads):
         part = slice(h * width, (h + 1) * width)
         for i in range(len(q)):
-            maps[h, i] = softmax_where(k[:, part] @ q[i, part] / math.sqrt(width), there)
+            each = np.where(there, weight * np.exp(k[:, part] @ q[i, part] / math.sqrt(width)), 0)
+            maps[h, i] = each / max(each.sum(), 1e-300)
             mixed[i, part] = maps[h, i] @ v[:, part]
     return linear(attention.out, mixed), maps
 
@@ -97,14 +100,14 @@ def encoder(module, aligned: np.ndarray, alpha: np.ndarray, present: np.ndarray)
     steps, modalities, size = aligned.shape
     codes, kinds = positions(steps, size), numbers(module.kinds)
     fused = np.einsum("tm,tmd->td", alpha, aligned) + codes + kinds[0]
-    others = [
-        alpha[:, m, None] * present.sum(1)[:, None] * aligned[:, m] + codes + kinds[1 + m] for m in range(modalities)
-    ]
+    share = alpha / np.maximum(alpha.max(1, keepdims=True), 1e-300)
+    others = [share[:, m, None] * aligned[:, m] + codes + kinds[1 + m] for m in range(modalities)]
     there = np.concatenate([present.any(1), *present.T])
+    weight = np.concatenate([np.ones(steps), *share.T])
     maps = []
     for layer in module.layers:
         tokens = layer_norm(layer.norm_tokens, np.concatenate([fused, *others]))
-        attended, layer_maps = multi_head(layer.attention, tokens[:steps], tokens, there)
+        attended, layer_maps = multi_head(layer.attention, tokens[:steps], tokens, there, weight)
         fused = fused + attended
         hidden = np.maximum(linear(layer.feed_forward[0], layer_norm(layer.norm_hidden, fused)), 0)
         fused = fused + linear(layer.feed_forward[3], hidden)

@@ -154,9 +154,11 @@ def test_multi_head_attention_with_a_mask(heads):
     queries, tokens = torch.randn(2, 3, 16), torch.randn(2, 7, 16)
     mask = torch.rand(2, 7) < 0.6
     mask[1] = False
-    result, maps = attention(queries, tokens, mask)
+    weight = torch.rand(2, 7)
+    result, maps = attention(queries, tokens, mask, weight)
     for b in range(2):
-        expected, expected_maps = paper.multi_head(attention, numbers(queries[b]), numbers(tokens[b]), mask[b].numpy())
+        given = (numbers(queries[b]), numbers(tokens[b]), mask[b].numpy(), numbers(weight[b]))
+        expected, expected_maps = paper.multi_head(attention, *given)
         np.testing.assert_allclose(numbers(result[b]), expected, atol=1e-5)
         np.testing.assert_allclose(numbers(maps[b]), expected_maps, atol=1e-6)
 

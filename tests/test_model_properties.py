@@ -170,6 +170,18 @@ def test_hand_set_weights_replace_the_models_own(seed, muted, weights):
     )
 
 
+@given(seeds, st.integers(0, 2))
+def test_no_weight_is_as_good_as_absence(seed, muted):
+    clips = random_clips(MODEL.config, 2, 4, seed, np.ones((2, 4, 3)))
+    alpha = torch.rand(2, 4, 3) + 0.1
+    alpha[..., muted] = 0
+    present = clips["present"].clone()
+    present[..., muted] = False
+    silent, absent = MODEL(**clips, alpha=alpha), MODEL(**clips | {"present": present}, alpha=alpha)
+    torch.testing.assert_close(silent.logits, absent.logits, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(silent.attention, absent.attention, atol=1e-4, rtol=1e-3)
+
+
 def test_hand_set_weights_count_only_what_is_present():
     present = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]])
     output = MODEL(**random_clips(MODEL.config, 1, 3, present=present), alpha=torch.tensor([2.0, 5.0, 6.0]))

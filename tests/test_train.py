@@ -19,11 +19,12 @@ import hff
 from hff import weights
 from hff.classifier import EmotionClassifier
 from hff.config import EMOTIONS, MODALITIES
-from train import features, fusion, robustness, speech
+from train import features, fusion, robustness, speech, whisper
 from train.__main__ import main
 from train.corpora import ravdess
 
 STAGES = ("speech", "text", "vision", "fusion")
+WITH_WHISPER = ("speech-whisper", "fusion-whisper")
 CLIPS = 42
 
 
@@ -46,6 +47,8 @@ def out(data, tmp_path_factory) -> Path:
     """The finished run."""
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(whisper, "ROUNDS", 1)
+        patch.setattr(whisper, "FOLDS", 2)
         patch.setattr(speech, "VARIANTS", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
@@ -92,7 +95,7 @@ def test_every_run_tells_what_it_was_made_of(out):
 
 def test_the_weights_are_fingerprinted_with_their_figures(out):
     told = json.loads((out / "weights" / "fingerprint.json").read_text())
-    assert told["weights"].keys() == {f"{stage}.safetensors" for stage in STAGES}
+    assert told["weights"].keys() == {f"{stage}.safetensors" for stage in (*STAGES, *WITH_WHISPER)}
     metrics = (out / "weights" / "metrics.json").read_bytes()
     assert told["metrics"] == hashlib.sha256(metrics).hexdigest()
 

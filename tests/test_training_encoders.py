@@ -14,6 +14,7 @@ from hff.speech import N_MFCC, WINDOW_FRAMES
 from train import speech, text, vision
 from train.corpora import ravdess
 from train.corpora.base import Sentence, Utterance, target
+from train.loop import TrainingError
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -44,7 +45,7 @@ def test_recordings_without_a_voice_are_left_out(monkeypatch):
 
 def test_windows_are_centred_in_the_voice_and_nan_outside_the_recording():
     x = torch.arange(200, dtype=torch.float32).expand(N_MFCC, -1)
-    recording = speech.Recording([x], [(20, 180)], [0.25], 0)
+    recording = speech.Recording([x], [(20, 180)], [0.25], 0, "a")
     generator = rng()
     centres = set()
     for _ in range(200):
@@ -127,6 +128,22 @@ def test_unweighted_recall_counts_each_class_the_same(monkeypatch):
     monkeypatch.setattr(speech, "predict", lambda model, utterance, voiced: np.eye(7)[next(said)])
     items = [(Utterance("a", np.zeros(1), label, "x", "ravdess", "test"), []) for label in (0, 0, 0, 3)]
     assert speech.unweighted_recall(None, items) == pytest.approx(1 / 3)
+
+
+def test_soft_targets_are_half_of_what_a_voice_can_be_taught(tmp_path):
+    """By name, whatever the order; a recording that the teacher has not met keeps its label."""
+    recordings = [speech.Recording([], [], [], label, name) for name, label in (("a", 3), ("b", 1), ("c", 1))]
+    plain, smoothing = speech.targets(recordings)
+    assert torch.equal(plain, torch.eye(7)[[3, 1, 1]])
+    assert smoothing == speech.SMOOTHING
+    said = np.array([[0, 0.6, 0, 0.4, 0, 0, 0], [0.2, 0, 0, 0.8, 0, 0, 0]], np.float32)
+    np.savez(tmp_path / "soft.npz", name=np.array(["b", "a"]), probabilities=said, label=np.array([1, 3]))
+    taught, less = speech.targets(recordings, tmp_path / "soft.npz")
+    expected = [[0.1, 0, 0, 0.9, 0, 0, 0], [0, 0.8, 0, 0.2, 0, 0, 0], [0, 1, 0, 0, 0, 0, 0]]
+    torch.testing.assert_close(taught, torch.tensor(expected))
+    assert less < smoothing
+    with pytest.raises(TrainingError, match="whisper --teach"):
+        speech.targets(recordings, tmp_path / "none.npz")
 
 
 def test_sound_recordings_are_found_beside_a_folder_of_videos(tmp_path):

@@ -3,10 +3,10 @@
     python -m train all --data DIR --out runs/first      # the stages speech to fingerprint, in this order
     python -m train data --data DIR                       # which corpora are found, and where to get the others
     python -m train speech|text|vision ...                # each encoder
-    python -m train whisper ...                           # the second speech encoder; then features and fusion
-                                                          # with --speech-encoder whisper
-    python -m train features ...                          # what the fusion learns from, cached
-    python -m train fusion ...                            # the fusion and its calibration
+    python -m train whisper ...                           # the second speech encoder
+    python -m train features ...                          # what the fusion learns from, cached; for the second
+                                                          # speech encoder with --speech-encoder whisper
+    python -m train fusion ...                            # the fusion and its calibration; the same
     python -m train evaluate ...                          # every figure of the model card, on test data
     python -m train fingerprint ...                       # what the weights answer to made-up inputs, for the tests
     python -m train compare ...                           # HFF and its rivals on equal terms, clean and broken

@@ -44,6 +44,8 @@ def _encoder(name: str) -> Callable[[Options], dict[str, Any]]:
 
         module = importlib.import_module(f"train.{name}")
         more = {"init": options.init / f"{name}.safetensors"} if options.init and name in ("text", "vision") else {}
+        if getattr(options, "taught", False):
+            more["taught"] = True
         figures = module.train(options.data, options.out, options.device, _plan(module.PLAN, options), **more)
         if parallel.leads():
             ship.encoder(name, options.out)
@@ -52,11 +54,16 @@ def _encoder(name: str) -> Callable[[Options], dict[str, Any]]:
     return run
 
 
+def _speech_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--taught", action="store_true", help="also by what `whisper --teach` wrote (distillation)")
+
+
 def _whisper(options: Options) -> dict[str, Any]:
     from train import parallel, ship, whisper
 
     plan = _plan(whisper.PLAN, options)
-    figures = whisper.train(options.data, options.out, options.device, plan, options.teach)
+    teach = getattr(options, "teach", False)
+    figures = whisper.train(options.data, options.out, options.device, plan, teach)
     if parallel.leads():
         ship.encoder("whisper", options.out, "speech-whisper")
     return figures
@@ -68,9 +75,9 @@ def _whisper_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _speech_encoder(options: Options) -> str:
-    """The one asked for; "all" makes the paper's."""
-    return getattr(options, "speech_encoder", SPEECH_ENCODERS[0])
+def _speech_encoders(options: Options) -> tuple[str, ...]:
+    """The one asked for; "all" goes through both."""
+    return (options.speech_encoder,) if hasattr(options, "speech_encoder") else SPEECH_ENCODERS
 
 
 def _speech_encoder_argument(parser: argparse.ArgumentParser) -> None:
@@ -82,14 +89,19 @@ def _speech_encoder_argument(parser: argparse.ArgumentParser) -> None:
 def _features(options: Options) -> dict[str, Any]:
     from train import features
 
-    return features.make(options.data, options.out, options.device, speech_encoder=_speech_encoder(options)) or {}
+    for name in _speech_encoders(options):
+        features.make(options.data, options.out, options.device, speech_encoder=name)
+    return {}
 
 
 def _fusion(options: Options) -> dict[str, Any]:
     from train import features, fusion
 
-    name, plan = _speech_encoder(options), _plan(fusion.PLAN, options)
-    return fusion.train_and_ship(features.folder_of(options.out, name), options.out, options.device, plan, name)
+    plan = _plan(fusion.PLAN, options)
+    return {
+        name: fusion.train_and_ship(features.folder_of(options.out, name), options.out, options.device, plan, name)
+        for name in _speech_encoders(options)
+    }
 
 
 def _fingerprint(options: Options) -> dict[str, Any]:
@@ -140,10 +152,12 @@ def _trial_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 STAGES = {
-    "speech": Stage(_encoder("speech"), "train the speech encoder", in_all=True, shared=True),
+    "speech": Stage(_encoder("speech"), "train the speech encoder", _speech_arguments, in_all=True, shared=True),
     "text": Stage(_encoder("text"), "train the text encoder", in_all=True, shared=True),
     "vision": Stage(_encoder("vision"), "train the vision encoder", in_all=True, shared=True),
-    "whisper": Stage(_whisper, "train the second speech encoder, on Whisper's states", _whisper_arguments, shared=True),
+    "whisper": Stage(
+        _whisper, "train the second speech encoder, on Whisper's states", _whisper_arguments, in_all=True, shared=True
+    ),
     "features": Stage(_features, "cache what the fusion learns from", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),

@@ -20,8 +20,8 @@ from train.corpora.base import CorpusError, Faces
 from train.loop import Plan, autocast, fit
 
 PLAN = Plan(
-    epochs=44, cycles=(11, 11, 22), learning_rate=1e-3, weight_decay=0.05, batch_size=96, schedule="cosine",
-    average=0.999, patience=44,  # a cosine run is only done at its end
+    epochs=60, cycles=(11, 11, 22, 16), learning_rate=1e-3, weight_decay=0.05, batch_size=96, schedule="cosine",
+    average=0.999, patience=60,  # a cosine run is only done at its end
 )  # fmt: skip
 CROP_SIZE = 40  # px, of the 48: a smaller picture costs less, and faces seen whole later gain (FixRes, Touvron 2019)
 DAMAGED_SHARE = 0.35  # of training pictures that also get a webcam's faults

@@ -3,8 +3,9 @@
 ``python -m train whisper --data DIR --out DIR`` ; some minutes for the states, which are kept under ``OUT/whisper``,
 then a second an epoch. Recordings, splits and damage are those of ``train.speech``.
 
-``--teach`` also writes ``OUT/whisper/soft.npz`` for teaching the paper's encoder (Hinton et al. 2015, arXiv
-1503.02531): for every training recording the probabilities that a network trained on other speakers gives it.
+``--teach`` also writes ``OUT/whisper/soft.npz``, for teaching the paper's encoder (Hinton et al. 2015, arXiv
+1503.02531; ``train.speech``): for every training recording the probabilities that a network trained on other speakers
+gives it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from train import parallel, quality
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance
 from train.loop import Plan, fit
-from train.speech import MIXUP, SMOOTHING, Voiced, variants, voices
+from train.speech import MIXUP, SMOOTHING, SOFT_TARGETS, Voiced, variants, voices
 
 PLAN = Plan(
     epochs=40, learning_rate=1e-3, weight_decay=0.05, batch_size=64, schedule="cosine", average=0.99, patience=40,
@@ -228,7 +229,7 @@ def write_soft_targets(
         probabilities[mine] = predict(model, heard.subset(own & clean), len(utterances))[mine]
     if parallel.leads():
         np.savez(
-            folder / "soft.npz", name=np.array([u.name for u in utterances]), probabilities=probabilities.numpy(),
+            folder / SOFT_TARGETS, name=np.array([u.name for u in utterances]), probabilities=probabilities.numpy(),
             label=labels.numpy(),
         )  # fmt: skip
     return {"soft_recall": float(recall_score(labels, probabilities.argmax(1), average="macro"))}

@@ -482,7 +482,7 @@ GLOSSARY = {
     "epistemic": ("(20)", f"The epistemic part of σ² is {EPISTEMIC_MEANS}, which more training could lessen."),
     "attention": (
         "(21)–(23)",
-        "Attention is how each moment divides its look among voice, words and face at all moments.",
+        "Attention is how each moment divides its look among voice, words and face; little goes where α is small.",
     ),
     "β_t, moment's weight": ("(28)", f"β shows {BETA_MEANS}: each moment t has a β_t, and all of them add up to 1."),
     "entropy": (
