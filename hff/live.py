@@ -200,10 +200,11 @@ class LiveSession:
     def _wave(self, start: float, end: float) -> np.ndarray | None:
         return self._track.window(start, end) if self._heard_anything and self._track.end > start else None
 
-    def _transcript(self, start: float, end: float) -> Transcript | None:
+    def _transcript(self, start: float, end: float, voice: float = 0.0) -> Transcript | None:
+        """The words of the window; ``voice`` s is where the last voice that was heard ends."""
         if self._typed:
             return Transcript(self._typed)
-        words = self._words.within(start, end)
+        words = self._words.within(start, end, voice)
         return Transcript(" ".join(word.text for word in words), words, "recognised") if words else None
 
     def _read(self, effort: Effort) -> LiveReading:
@@ -211,13 +212,14 @@ class LiveSession:
         with self._lock:
             start, end = self._bounds()
             wave = self._wave(start, end)
-            transcript = self._transcript(start, end)
-            words, typed = list(self._words.words), self._typed
             self._faces.forget_before(start)
             self._words.forget_before(start)
         first, steps = round(start / STEP_SECONDS), step_count(max(end - start, STEP_SECONDS))
         speech, has_voice = self._listen(wave, start, end, steps, effort.listen_every)
         self._ask_for_words(wave, start, end)
+        with self._lock:
+            transcript = self._transcript(start, end, self._ears.voiced[-1][1] if self._ears.voiced else 0.0)
+            words, typed = list(self._words.words), self._typed
         text, has_words = encode_text(self._texts, transcript, steps)
         vision, has_face = self._faces.encode(self.analyzer.encoders, start, steps)
         clip = Clip(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MAX_SHARE = 0.35  # of the time that recognition may take
 EDGE = 0.3  # s at the end of the sound in which a word may still be going on
+HOLD_SECONDS = 3.0  # after what was recognised that an utterance may go on unheard
 RESTART_EVERY = 1.0  # s between two requests of one session
 
 Recognise = Callable[[np.ndarray], Transcript]
@@ -103,6 +104,7 @@ class LiveWords:
 
     def __init__(self) -> None:
         self.words: list[Word] = []
+        self._heard = 0.0  # s; until here sound was recognised
         self._settled = 0.0  # s; words before it are final and their sound is not recognised again
 
     def start_of_next(self, window_start: float) -> float:
@@ -115,7 +117,7 @@ class LiveWords:
         kept = [word for word in self.words if word.end <= start]
         if fresh and kept and fresh[0].start < kept[-1].end:
             fresh = [word for word in fresh if word.end > kept[-1].end]
-        self.words = kept + fresh
+        self.words, self._heard = kept + fresh, end
         self._settle(end)
 
     def _settle(self, end: float) -> None:
@@ -128,10 +130,18 @@ class LiveWords:
     def forget_before(self, time: float) -> None:
         self.words = [word for word in self.words if word.end > time]
 
-    def within(self, start: float, end: float) -> list[Word]:
-        """Words said between ``start`` and ``end`` s, with times from ``start``."""
+    def within(self, start: float, end: float, voice: float = 0.0) -> list[Word]:
+        """Words said between ``start`` and ``end`` s, with times from ``start``.
+
+        A voice that goes on, until ``voice`` s, beyond what was recognised carries the last word along: else no word
+        would ever be there now, since words are known a second or two after the voice is heard.
+        """
+        words = list(self.words)
+        if words and words[-1].end > self._heard - PAUSE_SECONDS:
+            going_on = min(voice, self._heard + HOLD_SECONDS)
+            words[-1] = replace(words[-1], end=max(words[-1].end, going_on))
         return [
             Word(w.text, max(0.0, w.start - start), w.end - start, w.probability)
-            for w in self.words
+            for w in words
             if w.end > start and w.start < end
         ]

@@ -37,8 +37,8 @@ def live(page: Page) -> None:
     page.click("[data-live=start]")
     page.wait_for_function(
         "() => { const d = document.querySelector('.hff-live').dataset; "
-        "return d.state === 'running' && +d.count > 12 && +d.alphaVision > 0.02 && +d.alphaSpeech > 0.001 "
-        "&& +d.alphaText > 0.001 }"
+        "return d.state === 'running' && +d.count > 200 && +d.alphaVision > 0.05 && +d.alphaSpeech > 0.05 "
+        "&& +d.alphaText > 0.05 }"
     )
 
 

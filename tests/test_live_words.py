@@ -11,7 +11,7 @@ from page_browser import eventually
 
 from hff.config import SAMPLE_RATE
 from hff.live import LiveSession
-from hff.live_words import LiveWords, Recogniser
+from hff.live_words import HOLD_SECONDS, LiveWords, Recogniser
 from hff.result import Transcript, Word
 
 RATE = SAMPLE_RATE
@@ -85,3 +85,16 @@ def test_words_of_overlapping_stretches_are_joined():
     assert words.within(1.0, 3.0)[0].start == pytest.approx(0.6)
     words.forget_before(3.0)
     assert [w.text for w in words.words] == ["everyone"]
+
+
+def test_an_utterance_goes_on_while_the_voice_does():
+    """Words are recognised after they are said; until then the last ones stand for them."""
+    words = LiveWords()
+    words.take(0.0, 2.0, said(("good", 0.2, 0.5), ("morning", 1.5, 1.9)))
+    assert [w.end for w in words.within(0.0, 4.0, voice=3.5)] == [0.5, 3.5]
+    assert words.within(1.0, 4.0, voice=3.5)[-1].start == pytest.approx(0.5)
+    assert words.within(0.0, 4.0, voice=1.2)[-1].end == 1.9  # nobody speaks any more
+    assert words.within(0.0, 60.0, voice=50.0)[-1].end == 2.0 + HOLD_SECONDS  # nor is it guessed for ever
+    assert words.words[-1].end == 1.9
+    words.take(0.0, 4.0, said(("good", 0.2, 0.5), ("morning", 1.5, 1.9)))
+    assert words.within(0.0, 6.0, voice=5.0)[-1].end == 1.9  # a pause was heard: what comes now is another utterance
