@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import faulthandler
 import logging
 import os
 import sys
@@ -80,6 +81,9 @@ def leave(status: int) -> NoReturn:
     """End at once, once everything is tidied: the interpreter's own end aborts under a thread that is still loading
     the model or reading a clip.
     """
+    from hff.page.server import END_SECONDS
+
+    faulthandler.dump_traceback_later(END_SECONDS, exit=True)
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

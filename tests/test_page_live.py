@@ -170,7 +170,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray, spee
 
 PLACES = """[...document.querySelectorAll('.hff-live section, .hff-live-picture')]
     .map((box) => JSON.stringify(box.getBoundingClientRect()))"""
-CUT_OFF = """[...document.querySelectorAll('.hff-live *')].filter((part) =>
+CUT_OFF = """[...document.querySelectorAll('.hff-live *:not(.hff-heard)')].filter((part) =>
     part.scrollWidth > part.clientWidth + 2 && getComputedStyle(part).overflow === 'hidden').length"""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from hff.errors import HFFError
 from hff.page.engine import Engine, missing_library
 from hff.page.sessions import PrivateFolder, Sessions
 
+LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
+END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left
 _HERE = Path(__file__).parent
 _STYLES = [_HERE / name for name in ("style.css", "gradio.css", "lab.css", "live.css", "glossary.css")]
 
@@ -109,17 +112,18 @@ def run(options: Options) -> int:
         if options.native:
             check_capture(options.camera, options.microphone)
         server = Server(options)
-        signal.signal(signal.SIGTERM, lambda *_: server.stop.set())
+        asked = _signals(signal.SIGTERM)
         with server:
             from hff.page.examples import FOLDER
 
             server.engine.warm_up(str(FOLDER / "clip.mp4"), on_failure=server.stop.set)
             print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
-            try:
-                while not server.stop.wait(1):  # a wait without end cannot be interrupted on Windows
-                    pass
-            except KeyboardInterrupt:
+            _signals(signal.SIGINT, asked)
+            while not asked and not server.stop.wait(LOOK_SECONDS):
+                pass
+            if signal.SIGINT in asked:
                 print("\nStopped.", flush=True)
+            faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=sys.__stderr__)
             if server.engine.failure is not None:
                 raise server.engine.failure
     except KeyboardInterrupt:
@@ -133,7 +137,24 @@ def run(options: Options) -> int:
     except OSError as error:
         print(f"hff: the server could not start: {error}", file=sys.stderr)
         return 1
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     return 0
+
+
+def _signals(wanted: int, asked: list[int] | None = None) -> list[int]:
+    """A list that grows by ``wanted`` when that signal comes; the next Ctrl-C then interrupts whatever is going on.
+
+    Not an exception, which is lost where a finaliser happens to run, and not an event, which may wait for itself.
+    """
+    asked = [] if asked is None else asked
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(wanted, ask)
+    return asked
 
 
 def check_files(*paths: str | None) -> None:
