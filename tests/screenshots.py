@@ -25,6 +25,11 @@ from hff.page.examples import FOLDER
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 FADE_MS = 800  # until what was waiting for an answer has its full colours again
+ALL_THREE = (
+    "() => { const d = document.querySelector('.hff-live').dataset; "
+    "return d.state === 'running' && +d.count > 200 && +d.alphaVision > 0.05 && +d.alphaSpeech > 0.05 "
+    "&& +d.alphaText > 0.05 }"
+)  # the Live view while somebody speaks
 COLOURS = 200  # of a picture's palette, to keep it small
 
 
@@ -35,11 +40,7 @@ def open_view(page: Page, name: str) -> None:
 def live(page: Page) -> None:
     open_view(page, texts.TAB_LIVE)
     page.click("[data-live=start]")
-    page.wait_for_function(
-        "() => { const d = document.querySelector('.hff-live').dataset; "
-        "return d.state === 'running' && +d.count > 200 && +d.alphaVision > 0.05 && +d.alphaSpeech > 0.05 "
-        "&& +d.alphaText > 0.05 }"
-    )
+    page.wait_for_function(ALL_THREE)
 
 
 def clip(page: Page) -> None:
@@ -93,6 +94,8 @@ def main() -> None:
                 page.evaluate("scrollTo(0, 0)")
                 page.wait_for_function("() => !document.querySelector('.pending, .generating')")
                 page.wait_for_timeout(FADE_MS)
+                if name == "live":  # a pause may have begun meanwhile
+                    page.wait_for_function(ALL_THREE)
                 save(page.screenshot(), options.out / f"{name}.png")
             print(options.out / f"{name}.png", flush=True)
 
