@@ -48,7 +48,6 @@ def out(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whisper, "ROUNDS", 1)
-        patch.setattr(whisper, "FOLDS", 2)
         patch.setattr(speech, "VARIANTS", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
