@@ -10,6 +10,7 @@ import os
 import sys
 from typing import NoReturn
 
+from hff import quiet
 from hff.config import SPEECH_ENCODERS
 
 
@@ -59,6 +60,7 @@ def port(text: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
+    quiet.programs()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s: %(message)s")
     if options.list_devices:
         from hff.capture import describe_devices

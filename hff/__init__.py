@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hff import quiet
 from hff.errors import DependencyError, DeviceError, HFFError, InputError, NothingToAnalyse, WeightsError
+
+quiet.libraries()  # before any module of ours imports a library that would report home
 
 if TYPE_CHECKING:
     from pathlib import Path

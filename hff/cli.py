@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hff import quiet
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError, InputError
 
@@ -31,6 +32,7 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 1 when an input could not be read."""
+    quiet.programs()
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)

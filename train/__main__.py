@@ -27,11 +27,13 @@ import sys
 import time
 from pathlib import Path
 
+from hff import quiet
 from train.stages import STAGES, Stage
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    quiet.programs()
 
     from hff.errors import HFFError
 
