@@ -40,6 +40,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--share", action="store_true", help="open a public address through Gradio's tunnel (uses the network)"
     )
+    parser.add_argument(
+        "--password", metavar="WORD", type=word, default=argparse.SUPPRESS,
+        help="asked of every visitor; set as HFF_PASSWORD in the environment, no list of processes shows it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-origin", metavar="ADDRESS", type=origin, action="append", default=[],
+        help="another site whose pages may use this one, or a name under which this page is reached besides --host "
+        "and localhost, as https://name:port; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
     parser.add_argument(
         "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
@@ -58,6 +67,22 @@ def port(text: str) -> int:
     return number
 
 
+def word(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; leave the option out for a page without a password")
+    return text
+
+
+def origin(text: str) -> str:
+    from hff.errors import HFFError
+    from hff.page.names import origin_of
+
+    try:
+        return origin_of(text)
+    except HFFError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     quiet.programs()
@@ -74,7 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
             host=options.host, port=options.port, device=options.device, share=options.share,
             transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
             speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
-            microphone=options.microphone,
+            microphone=options.microphone, origins=tuple(options.allow_origin),
+            password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
         )
     )  # fmt: skip
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
+import secrets
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from hff import weights
+from hff import quiet, weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
 from hff.page.engine import Engine, missing_library
+from hff.page.names import Names
 from hff.page.sessions import PrivateFolder, Sessions
 
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
@@ -38,6 +43,8 @@ class Options:
     native: bool = False  # the Live view watches this computer's own devices
     camera: int | None = None
     microphone: int | None = None
+    password: str | None = None  # asked of every visitor, under whatever name
+    origins: tuple[str, ...] = ()  # other sites whose pages may use this one, as https://name:port
 
 
 class Server:
@@ -47,13 +54,14 @@ class Server:
         self.options = options
         self.engine = engine or Engine(lambda: _load(options), options.transcribe)
         self.stop = threading.Event()
+        self._guarded = False
 
     def __enter__(self) -> Server:
+        quiet.libraries()
         self.folder = PrivateFolder()
-        # Both are read by Gradio: no calls home, and uploads in a folder that we delete.
-        ours = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(self.folder.path)}
-        self._environment = {name: os.environ.get(name) for name in ours}
-        os.environ.update(ours)
+        # Read by Gradio: uploads in a folder that we delete.
+        self._environment = {"GRADIO_TEMP_DIR": os.environ.get("GRADIO_TEMP_DIR")}
+        os.environ["GRADIO_TEMP_DIR"] = str(self.folder.path)
         from hff.page.blocks import build_page
         from hff.page.live_hub import live_hub
         from hff.page.theme import gradio_theme
@@ -63,17 +71,54 @@ class Server:
         self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
         self.page = build_page(self.engine, self.sessions, self.live)
         try:
+            self.names = Names.of(options.host, options.origins)
             self.page.launch(
+                app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers()},
+                auth=self._right_password if options.password else None, mcp_server=False, num_workers=0,
                 server_name=options.host, server_port=options.port, share=options.share, prevent_thread_lock=True,
-                quiet=True, show_error=True, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
+                quiet=True, show_error=False, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
                 css_paths=_STYLES, ssl_certfile=options.certificate,
                 ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
                 allowed_paths=[str(_HERE / "examples")],
             )  # fmt: skip
+            if self.page.share_url:
+                self.names.also.add(urlsplit(self.page.share_url).hostname)
+            if not self._guarded:
+                raise HFFError("This version of Gradio starts without our gate; install the one in requirements.txt.")
         except BaseException:
             self._tidy()
             raise
         return self
+
+    def _outer_layers(self, app) -> list[Callable]:
+        """What every request to ``app``, Gradio's, passes before any code of Gradio's: the outermost first."""
+        from hff.page.gate import Gate
+
+        def signed_in(cookies: dict[str, str]) -> bool:
+            names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+            return any(cookies.get(name) in app.tokens for name in names)
+
+        return [lambda inner: Gate(inner, self.names, signed_in if self.options.password else None)]
+
+    def _inner_layers(self) -> list:
+        """What every request passes last, inside Gradio's compression: the outermost first."""
+        from starlette.middleware import Middleware
+
+        from hff.page.hidden_paths import HiddenPaths
+
+        return [Middleware(HiddenPaths, {"visit": self.folder.path, "examples": _HERE / "examples"})]
+
+    @contextlib.asynccontextmanager
+    async def _put_layers(self, app):
+        """Gradio's application begins: put our layers around it before it is asked anything."""
+        for layer in reversed(self._outer_layers(app)):
+            app.middleware_stack = layer(app.middleware_stack)
+        self._guarded = True
+        yield
+
+    def _right_password(self, name: str, password: str) -> bool:
+        """Whatever name a visitor gives: it is one password for all."""
+        return secrets.compare_digest(password.encode(), self.options.password.encode())
 
     def __exit__(self, *_: object) -> None:
         self.page.close(verbose=False)

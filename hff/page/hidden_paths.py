@@ -1,0 +1,184 @@
+"""No reply shows a path of this machine.
+
+Gradio names files by where they lie: the answer to an upload, a report's download and an example all hold an absolute
+path, which tells strangers the user's name and how the machine is laid out; and what they send back names the file by
+it. ``HiddenPaths`` has a word for each folder from which files are served: visitors see "visit-3f9a.../clip.mp4", and
+Gradio sees the path. It sits right before Gradio, inside its compression, and lets everything else stream through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hff.page.gate import API
+
+FILE = f"{API}/file="
+MAX_MESSAGE = 16 * 2**20  # bytes of a JSON message; files are not sent in one
+_READABLE = ("application/json", "text/event-stream", "text/html", "text/plain")
+_END_OF_EVENT = b"\n\n"
+
+
+class HiddenPaths:
+    """``folders``: name -> folder from which files are served. All other paths are no files here (404)."""
+
+    def __init__(self, app: ASGIApp, folders: dict[str, Path]) -> None:
+        self.app = app
+        # A word that nobody types and nobody guesses, so that it is a folder wherever it stands as a path.
+        self._folders = {f"{name}-{secrets.token_hex(8)}": folder for name, folder in folders.items()}
+        words = {form: word.encode() for word, folder in self._folders.items() for form in _written(folder)}
+        self._words = words
+        self._paths = re.compile(b"|".join(re.escape(form) for form in sorted(words, key=len, reverse=True)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["path"].startswith(FILE):
+            path = self._served(scope["path"].removeprefix(FILE))
+            if path is None:
+                await _refuse(send, 404, "There is no such file here.")
+            else:
+                real = FILE + path
+                await self.app({**scope, "path": real, "raw_path": quote(real).encode()}, receive, send)
+        else:
+            kind = Headers(scope=scope).get("content-type", "")
+            if scope["method"] == "POST" and kind.startswith("application/json"):
+                body = await _whole(receive)
+                if body is None:
+                    await _refuse(send, 413, f"A message has at most {MAX_MESSAGE} bytes; send files as uploads.")
+                    return
+                scope, receive = self._opened(scope, body, receive)
+            await self.app(scope, receive, _Rewriter(send, self._hide))
+
+    def _served(self, named: str) -> str | None:
+        """The real path of a file that is served under ``named``; ``None`` if it lies elsewhere or is not there."""
+        path = self._real(named)
+        if path is None:
+            return None
+        folder = self._folders[re.split(r"[/\\]", named, maxsplit=1)[0]]
+        try:
+            inside = os.path.commonpath([folder.resolve(), Path(path).resolve()]) == str(folder.resolve())
+            return path if inside and Path(path).is_file() else None
+        except (OSError, ValueError):  # a NUL, a name too long, another drive
+            return None
+
+    def _real(self, named: str) -> str | None:
+        word, *rest = re.split(r"[/\\]", named, maxsplit=1)
+        return str(self._folders[word] / rest[0]) if word in self._folders and rest else None
+
+    def _hide(self, text: bytes) -> bytes:
+        return self._paths.sub(lambda found: self._words[found[0]], text)
+
+    def _opened(self, scope: Scope, body: bytes, receive: Receive) -> tuple[Scope, Receive]:
+        """The request with real paths in its files ("path": ...), and nowhere else: words in a text stay words."""
+        if any(word.encode() in body for word in self._folders):
+            try:
+                message = orjson.loads(body)
+            except orjson.JSONDecodeError:
+                message = None  # Gradio says what is wrong with it
+            if message is not None:
+                self._open(message)
+                body = orjson.dumps(message)
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        headers["content-length"] = str(len(body))
+        if "transfer-encoding" in headers:
+            del headers["transfer-encoding"]
+        sent = False
+
+        async def again() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return {**scope, "headers": headers.raw}, again
+
+    def _open(self, message: object) -> None:
+        waiting = [message]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                if isinstance(part.get("path"), str):
+                    part["path"] = self._real(part["path"]) or part["path"]
+                waiting += part.values()
+            elif isinstance(part, list):
+                waiting += part
+
+
+def _written(folder: Path) -> set[bytes]:
+    """Every way in which Gradio writes a folder's path: as it is, in JSON, in JSON within HTML."""
+    forms = set()
+    for path in {str(folder), str(folder.resolve())}:
+        plain, ascii_only = (json.dumps(path, ensure_ascii=ascii)[1:-1] for ascii in (False, True))
+        for text in (path, plain, ascii_only):
+            forms |= {text, text.replace("&", "\\u0026").replace("'", "\\u0027"), quote(text)}
+    return {form.encode() for form in forms}
+
+
+class _Rewriter:
+    """Passes a reply on with its text changed; events go out one by one, other text as a whole, the rest untouched."""
+
+    def __init__(self, send: Send, change: Callable[[bytes], bytes]) -> None:
+        self.send = send
+        self.change = change
+        self.start: Message | None = None  # of a text whose length is not known yet
+        self.readable = self.events = False
+        self.kept = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = Headers(raw=message["headers"])
+            kind = headers.get("content-type", "").split(";")[0].strip()
+            self.readable = kind in _READABLE and "content-encoding" not in headers
+            self.events = kind == "text/event-stream"
+            if self.readable and not self.events:
+                self.start = message
+                return
+        elif message["type"] == "http.response.body" and self.readable:
+            self.kept += message.get("body", b"")
+            more = message.get("more_body", False)
+            if self.events:
+                ready, end, rest = self.kept.rpartition(_END_OF_EVENT) if more else (self.kept, b"", b"")
+                self.kept = rest
+                message = {**message, "body": self.change(ready + end)}
+            elif more:
+                return
+            else:
+                body = self.change(self.kept)
+                headers = MutableHeaders(raw=self.start["headers"])
+                if "content-length" in headers and self.kept:
+                    headers["content-length"] = str(len(body))
+                await self.send({**self.start, "headers": headers.raw})
+                message = {**message, "body": body}
+        await self.send(message)
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The request's body; ``None`` if it is longer than a message may be. Ends early if the asker leaves."""
+    parts, length, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        more = message.get("more_body", False)
+        if length > MAX_MESSAGE:
+            return None
+    return b"".join(parts)
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(sentence)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": sentence.encode()})
