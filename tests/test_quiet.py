@@ -102,7 +102,9 @@ def outward(call: str) -> bool:
     if not re.search(r"\b(connect|sendto|sendmsg|sendmmsg)\(", call):
         return False
     addresses = re.findall(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"', call)
-    return any(not (one.startswith("127.") or two in ("::1", "::ffff:127.0.0.1")) for one, two in addresses if one or two)
+    return any(
+        not (one.startswith("127.") or two in ("::1", "::ffff:127.0.0.1")) for one, two in addresses if one or two
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""No reply shows a path of this machine.
+"""No reply shows a path of this machine, and no request names one.
 
 Gradio names files by where they lie: the answer to an upload, a report's download and an example all hold an absolute
 path, which tells strangers the user's name and how the machine is laid out; and what they send back names the file by
@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +24,9 @@ from hff.page.gate import API
 FILE = f"{API}/file="
 MAX_MESSAGE = 16 * 2**20  # bytes of a JSON message; files are not sent in one
 _READABLE = ("application/json", "text/event-stream", "text/html", "text/plain")
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")  # uploads, and the password
+_MAY_NAME_FILES = (b"path", b"\\u", b"\0")  # the word as it is, escaped, or in UTF-16
+_NOT_UPLOADED = "not-uploaded://"  # instead of an address or a path that is not ours
 _END_OF_EVENT = b"\n\n"
 
 
@@ -50,44 +52,47 @@ class HiddenPaths:
                 real = FILE + path
                 await self.app({**scope, "path": real, "raw_path": quote(real).encode()}, receive, send)
         else:
-            kind = Headers(scope=scope).get("content-type", "")
-            if scope["method"] == "POST" and kind.startswith("application/json"):
+            if scope["method"] == "POST" and not Headers(scope=scope).get("content-type", "").startswith(_FORMS):
                 body = await _whole(receive)
                 if body is None:
                     await _refuse(send, 413, f"A message has at most {MAX_MESSAGE} bytes; send files as uploads.")
                     return
-                scope, receive = self._opened(scope, body, receive)
+                try:
+                    scope, receive = self._opened(scope, body, receive)
+                except (ValueError, RecursionError):
+                    await _refuse(send, 400, "This message is not JSON.")
+                    return
             await self.app(scope, receive, _Rewriter(send, self._hide))
 
     def _served(self, named: str) -> str | None:
-        """The real path of a file that is served under ``named``; ``None`` if it lies elsewhere or is not there."""
+        """The real path of a file that is served under ``named``; ``None`` if there is no such file."""
         path = self._real(named)
-        if path is None:
-            return None
-        folder = self._folders[re.split(r"[/\\]", named, maxsplit=1)[0]]
-        try:
-            inside = os.path.commonpath([folder.resolve(), Path(path).resolve()]) == str(folder.resolve())
-            return path if inside and Path(path).is_file() else None
-        except (OSError, ValueError):  # a NUL, a name too long, another drive
-            return None
+        return path if path is not None and os.path.isfile(path) else None
 
     def _real(self, named: str) -> str | None:
+        """The path under ``named``; ``None`` if it leads out of our folders, be it by a link."""
         word, *rest = re.split(r"[/\\]", named, maxsplit=1)
-        return str(self._folders[word] / rest[0]) if word in self._folders and rest else None
+        if word not in self._folders or not rest:
+            return None
+        folder = self._folders[word]
+        try:
+            inside = folder.resolve() in (folder / rest[0]).resolve().parents
+        except (OSError, ValueError):  # a NUL, a name too long
+            return None
+        return str(folder / rest[0]) if inside else None
 
     def _hide(self, text: bytes) -> bytes:
         return self._paths.sub(lambda found: self._words[found[0]], text)
 
     def _opened(self, scope: Scope, body: bytes, receive: Receive) -> tuple[Scope, Receive]:
-        """The request with real paths in its files ("path": ...), and nowhere else: words in a text stay words."""
-        if any(word.encode() in body for word in self._folders):
-            try:
-                message = orjson.loads(body)
-            except orjson.JSONDecodeError:
-                message = None  # Gradio says what is wrong with it
-            if message is not None:
-                self._open(message)
-                body = orjson.dumps(message)
+        """The request with real paths in its files, and nowhere else: words in a text stay words.
+
+        Raises ``ValueError`` for what is not JSON.
+        """
+        if any(sign in body for sign in _MAY_NAME_FILES):
+            message = json.loads(body)  # as Gradio will: what another parser took differently could slip through
+            self._open(message)
+            body = json.dumps(message).encode()
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["content-length"] = str(len(body))
         if "transfer-encoding" in headers:
@@ -104,12 +109,13 @@ class HiddenPaths:
         return {**scope, "headers": headers.raw}, again
 
     def _open(self, message: object) -> None:
+        """Give every file its real path. Gradio fetches addresses, wherever in a message a file has one."""
         waiting = [message]
         while waiting:
             part = waiting.pop()
             if isinstance(part, dict):
-                if isinstance(part.get("path"), str):
-                    part["path"] = self._real(part["path"]) or part["path"]
+                if "meta" in part and isinstance(part.get("path"), str):  # Gradio's sign of a file
+                    part["path"] = self._real(part["path"]) or _NOT_UPLOADED
                 waiting += part.values()
             elif isinstance(part, list):
                 waiting += part
