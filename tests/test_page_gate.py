@@ -269,7 +269,8 @@ def test_a_header_cannot_make_gradio_take_another_name_for_ours(name: str):
     ("headers", "admitted_"),
     [
         ({}, True), ({"origin": "http://localhost:7860"}, True),
-        ({"origin": "http://localhost:7860", "sec_fetch_site": "same-origin"}, True), ({"sec_fetch_site": "none"}, True),
+        ({"origin": "http://localhost:7860", "sec_fetch_site": "same-origin"}, True),
+        ({"sec_fetch_site": "none"}, True),
         ({"origin": EVIL}, False), ({"origin": "null"}, False), ({"origin": "http://localhost:8000"}, False),
         ({"origin": "https://localhost:7860"}, False), ({"origin": "http://127.0.0.1:7860"}, False),
         ({"origin": "http://localhost.evil.example:7860"}, False), ({"origin": ""}, False),
