@@ -51,6 +51,8 @@ def test_help_names_every_option_and_imports_nothing_heavy():
     assert (status, err) == (0, "")
     for option in ("--host", "--port", "--device", "--share", "--no-transcribe", "--log-level", "--ssl-certfile"):
         assert option in out
+    assert "--password" in out
+    assert "--allow-origin" in out
     imported = subprocess.run(
         [sys.executable, "-X", "importtime", str(APP), "--help"], capture_output=True, text=True, check=True
     ).stderr

@@ -380,13 +380,21 @@ def test_no_reply_shows_a_path_of_the_machine(server, web):
 
 def test_an_error_of_ours_shows_no_path_and_no_fault_inside(server, web):
     model = server.engine.model()
-    for fault in (RuntimeError(f"cannot open {server.folder.path}/x and {Path.home()}"), OSError(2, "gone", __file__)):
+    weights = Path(app.__file__).parent / "weights"
+    packages = Path(httpx.__file__).parent
+    faults = (
+        RuntimeError(f"cannot open {server.folder.path}/x and {Path.home()}"),
+        OSError(2, "gone", __file__),
+        HFFError(f"No weights in {weights}; {packages} lacks x, and so does {server.folder.path}."),
+    )
+    for fault in faults:
         model.answer = fault
         event = web.post(f"{API}/call/analyze", json={"data": list((NOTHING | {"text": "x"}).values())}).json()
         answer = web.get(f"{API}/call/analyze/{event['event_id']}", timeout=60).text
         assert "event: error" in answer
         assert paths_in(answer, server) == []
     model.answer = None
+    assert "No weights in (this computer)" in answer, "what is wrong is said all the same"
 
 
 def test_words_that_look_like_a_file_stay_words(server):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -71,6 +71,7 @@ _PREFLIGHT_SECONDS = "600"
 
 WRONG_PASSWORDS = 10  # from one address within ``FORGET_SECONDS``; then it has to wait
 FORGET_SECONDS = 60.0
+GUESSERS = 1000  # addresses remembered
 
 
 def admitted(method: str, path: str, password: bool = False) -> str | None:
@@ -96,7 +97,7 @@ class Gate:
         self.app = app
         self.names = names
         self.signed_in = signed_in
-        self._wrong: defaultdict[str, deque[float]] = defaultdict(deque)  # client -> times of wrong passwords
+        self._wrong: dict[str, deque[float]] = {}  # client -> times of wrong passwords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -172,21 +173,22 @@ class Gate:
     async def _sign_in(self, scope: Scope, receive: Receive, reply: Send) -> None:
         """Pass a password on, but not from an address that has guessed too often."""
         client = (scope.get("client") or ("",))[0]
-        wrong = self._wrong[client]
+        wrong = self._wrong.setdefault(client, deque())
         while wrong and time.monotonic() - wrong[0] > FORGET_SECONDS:
             wrong.popleft()
         if len(wrong) >= WRONG_PASSWORDS:
             await _say(reply, 429, f"Too many wrong passwords; try again in {FORGET_SECONDS:.0f} seconds.")
             return
+        wrong.append(time.monotonic())  # until it is known to be right: many may guess at the same time
+        if len(self._wrong) > GUESSERS:
+            self._wrong.pop(next(iter(self._wrong)))
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] >= 400:
-                wrong.append(time.monotonic())
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                wrong.clear()
             await reply(message)
 
         await self.app(scope, receive, noting)
-        if not wrong:
-            self._wrong.pop(client, None)
 
 
 def _schemes(scope: Scope) -> set[str]:

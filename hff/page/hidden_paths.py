@@ -12,7 +12,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,19 +27,28 @@ _READABLE = ("application/json", "text/event-stream", "text/html", "text/plain")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")  # uploads, and the password
 _MAY_NAME_FILES = (b"path", b"\\u", b"\0")  # the word as it is, escaped, or in UTF-16
 _NOT_UPLOADED = "not-uploaded://"  # instead of an address or a path that is not ours
+_SECRET = b"(this computer)"
+_LEAST_PARTS = 2  # a path like /app is a word that people may say
 _END_OF_EVENT = b"\n\n"
 
 
 class HiddenPaths:
-    """``folders``: name -> folder from which files are served. All other paths are no files here (404)."""
+    """``folders``: name -> folder from which files are served. All other paths are no files here (404).
 
-    def __init__(self, app: ASGIApp, folders: dict[str, Path]) -> None:
+    ``secret``: folders of which none is served, but which an error may name.
+    """
+
+    def __init__(self, app: ASGIApp, folders: dict[str, Path], secret: Iterable[Path] = ()) -> None:
         self.app = app
         # A word that nobody types and nobody guesses, so that it is a folder wherever it stands as a path.
         self._folders = {f"{name}-{secrets.token_hex(8)}": folder for name, folder in folders.items()}
         words = {form: word.encode() for word, folder in self._folders.items() for form in _written(folder)}
+        for folder in secret:
+            if len(folder.parts) > _LEAST_PARTS:
+                words |= dict.fromkeys(_written(folder) - words.keys(), _SECRET)
         self._words = words
-        self._paths = re.compile(b"|".join(re.escape(form) for form in sorted(words, key=len, reverse=True)))
+        longest_first = b"|".join(re.escape(form) for form in sorted(words, key=len, reverse=True))
+        self._paths = re.compile(b"(?:" + longest_first + b")(?![\\w-])")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

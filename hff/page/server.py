@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,7 +107,10 @@ class Server:
 
         from hff.page.hidden_paths import HiddenPaths
 
-        return [Middleware(HiddenPaths, {"visit": self.folder.path, "examples": _HERE / "examples"})]
+        served = {"visit": self.folder.path, "examples": _HERE / "examples"}
+        ours = _HERE.parent.parent  # with its libraries, weights and whatever lies beside it
+        secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
+        return [Middleware(HiddenPaths, served, secret)]
 
     @contextlib.asynccontextmanager
     async def _put_layers(self, app):
