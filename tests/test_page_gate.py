@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse
 
 import app
 from hff.errors import HFFError
+from hff.page import texts
 from hff.page.engine import Engine
 from hff.page.examples import FOLDER
 from hff.page.gate import ADMITTED, API, WRONG_PASSWORDS, Gate, admitted
@@ -33,8 +34,8 @@ EVIL = "http://evil.example"
 NOTHING = {"video": None, "audio": None, "image": None, "text": "", "transcribe": True}
 # Every other route of Gradio, each looked at: what it does, and that our page and gradio_client do without it.
 REFUSED = {
-    # runs ffmpeg on what is uploaded; calls any method of a component; fetches from the hub
-    "POST /gradio_api/process_recording", "POST /gradio_api/component_server", "GET /gradio_api/proxy={url_path:path}",
+    # runs ffmpeg on what is uploaded; fetches addresses; fetches from the hub
+    "POST /gradio_api/process_recording", "GET /gradio_api/proxy={url_path:path}",
     "HEAD /gradio_api/proxy={url_path:path}", "POST /gradio_api/run-history/connect",
     "GET /gradio_api/run-history/buckets", "GET /gradio_api/run-history/records", "GET /gradio_api/runs",
     "GET /gradio_api/run-history/records/{endpoint}/{record_id}/assets/{asset_id}",
@@ -52,11 +53,10 @@ REFUSED = {
     # second names of what there is; for other clients and for programs to install
     "POST /gradio_api/api/{api_name}", "POST /gradio_api/call/v2/{api_name}",
     "GET /gradio_api/call/v2/{api_name}/{event_id}", "GET /gradio_api/file/{path:path}", "GET /gradio_api/theme.css",
-    "POST /gradio_api/reset", "GET /gradio_api/openapi.json", "GET /openapi.json", "HEAD /openapi.json",
+    "GET /gradio_api/openapi.json", "GET /openapi.json", "HEAD /openapi.json",
     "GET /manifest.json", "GET /pwa_icon", "GET /pwa_icon/{size}",
     # who is signed in: with a password only /login is there, and nobody signs everybody out
     "POST /login", "GET /logout", "GET /gradio_api/user", "GET /gradio_api/token", "GET /gradio_api/login_check",
-    "GET /gradio_api/app_id",
 }  # fmt: skip
 
 
@@ -132,6 +132,20 @@ def test_a_playlist_in_an_upload_opens_nothing(server, web, tmp_path: Path):
     before = files_in(server.folder.path)
     answer = web.post(f"{API}/process_recording", files={"video": ("v.mp4", playlist)})
     assert answer.status_code == 404
+    assert files_in(server.folder.path) == before
+
+
+def test_of_the_components_only_live_answers_messages_and_takes_no_files(server, web):
+    called = {
+        name for block in server.page.blocks.values() for name in dir(type(block)) + list(vars(block))
+        if getattr(getattr(block, name, None), "_is_server_fn", False)
+    }  # fmt: skip
+    assert called == {"feed"}
+    before = files_in(server.folder.path)
+    for kind in ("multipart/form-data; boundary=x", "text/plain", None):
+        headers = {"content-type": kind} if kind else {}
+        body = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nx\r\n--x--\r\n'
+        assert web.post(f"{API}/component_server", content=body, headers=headers).status_code == 404
     assert files_in(server.folder.path) == before
 
 
@@ -503,6 +517,13 @@ def test_a_visitor_notices_nothing_of_it(server):
         choose_example(page, "Clip")
         assert analyse(page)
         assert download(page, "html").startswith(b"<!doctype html>")
+        for view, shown in ((texts.TAB_MODEL, "#hff-measured .hff-note"), (texts.TAB_LIVE, "[data-live=start]")):
+            page.get_by_role("tab", name=view, exact=True).click()
+            page.wait_for_selector(shown)
+        with page.expect_response(f"**{API}/component_server") as answered:
+            page.click("[data-live=start]")
+        assert answered.value.ok
+        page.click("[data-live=start]")
         met = [(request.method, request.url) for request in page.requests if request.url.startswith("http")]
         refused = [
             (request.url, request.response().status) for request in page.requests

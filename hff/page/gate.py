@@ -45,7 +45,10 @@ ADMITTED: dict[str, tuple[str, ...]] = {
     f"{API}/queue/join": ("POST",),
     f"{API}/queue/data": ("GET",),
     f"{API}/run/{{api_name}}": ("POST",),  # the few events that do not wait in the queue
+    f"{API}/component_server": ("POST",),  # the Live view's messages
     f"{API}/cancel": ("POST",),
+    f"{API}/reset": ("POST",),  # follows upon cancel, and does nothing
+    f"{API}/app_id": ("GET",),  # asked after a lost connection: is it still the same server?
     f"{API}/heartbeat/{{session_hash}}": ("GET",),
     # the named endpoints without a client
     f"{API}/call/{{api_name}}": ("POST",),
@@ -66,6 +69,8 @@ _VALUES: dict[tuple[str, str], frozenset[str]] = {
     (f"{API}/call/{{api_name}}/{{event_id}}", "api_name"): frozenset(API_NAMES),
 }
 _PATTERNS = {template: compile_path(template)[0] for template in (*ADMITTED, LOGIN)}
+
+_JSON_ONLY = frozenset({f"{API}/component_server"})  # it would take files too, and leave them
 
 _PREFLIGHT_SECONDS = "600"
 
@@ -128,7 +133,7 @@ class Gate:
         if scope["method"] == "OPTIONS" and guest:
             return await _say(reply, 204, "")
         template = admitted(scope["method"], scope["path"], self.signed_in is not None)
-        if template is None:
+        if template is None or (template in _JSON_ONLY and headers.get("content-type") != "application/json"):
             return await _say(reply, 404, "There is nothing here.")
         if not guest and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and not (
             template == PAGE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
