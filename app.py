@@ -7,6 +7,7 @@ import atexit
 import faulthandler
 import logging
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -39,6 +40,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--share", action="store_true", help="open a public address through Gradio's tunnel (uses the network)"
     )
+    parser.add_argument(
+        "--max-file-size", type=size, default="1GB", metavar="SIZE", help="largest upload that is taken, as in 300MB"
+    )
     parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
     parser.add_argument(
         "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
@@ -57,6 +61,15 @@ def port(text: str) -> int:
     return number
 
 
+def size(text: str) -> int:
+    """Bytes from "300MB" or "1.5 GB"."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*(kB|MB|GB)", text.strip(), re.IGNORECASE)
+    number = int(float(found[1]) * 1024 ** (1 + ["kb", "mb", "gb"].index(found[2].lower()))) if found else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; use for example 300MB or 2GB")
+    return number
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s: %(message)s")
@@ -72,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
             host=options.host, port=options.port, device=options.device, share=options.share,
             transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
             speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
-            microphone=options.microphone,
+            microphone=options.microphone, max_file_size=options.max_file_size,
         )
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from hff.config import MAX_CHARACTERS
 from hff.page import texts
 from hff.page.examples import EXAMPLES
 
@@ -50,8 +51,9 @@ def build_inputs(transcribe: bool) -> Inputs:
                 show_label=False,
             )  # fmt: skip
     text = gr.Textbox(
-        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text", max_length=40_000
-    )
+        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text",
+        max_length=MAX_CHARACTERS,
+    )  # fmt: skip
     recognise = gr.Checkbox(
         value=transcribe, label=texts.TRANSCRIBE, visible=transcribe, container=False, elem_id="hff-transcribe"
     )

@@ -15,7 +15,8 @@ from hff import weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
 from hff.page.engine import Engine, missing_library
-from hff.page.sessions import PrivateFolder, Sessions
+from hff.page.sessions import PrivateFolder, Sessions, Sweeper, notice_lost_pages
+from hff.page.uploads import MAX_FILE, BodyGuard, Limits, Uploads
 
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
 END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left
@@ -38,6 +39,7 @@ class Options:
     native: bool = False  # the Live view watches this computer's own devices
     camera: int | None = None
     microphone: int | None = None
+    max_file_size: int = MAX_FILE  # bytes of one upload
 
 
 class Server:
@@ -54,12 +56,17 @@ class Server:
         ours = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(self.folder.path)}
         self._environment = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
+        from starlette.middleware import Middleware
+
         from hff.page.blocks import build_page
         from hff.page.live_hub import live_hub
         from hff.page.theme import gradio_theme
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
+        self.uploads = Uploads(self.folder.path, Limits.of(options.max_file_size))
+        self.sweeper = Sweeper(self.sessions, self.uploads)
+        middleware = [Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions)]
         self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
         self.page = build_page(self.engine, self.sessions, self.live)
         try:
@@ -69,18 +76,22 @@ class Server:
                 css_paths=_STYLES, ssl_certfile=options.certificate,
                 ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
                 allowed_paths=[str(_HERE / "examples")],
+                max_file_size=options.max_file_size, app_kwargs={"middleware": middleware},
             )  # fmt: skip
+            notice_lost_pages(self.page.server)
         except BaseException:
             self._tidy()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.uploads.close()
         self.page.close(verbose=False)
         self._tidy()
 
     def _tidy(self) -> None:
         self.live.close()
+        self.sweeper.close()
         self.sessions.end_all()
         self.folder.close()
         for name, value in self._environment.items():
@@ -113,9 +124,12 @@ def run(options: Options) -> int:
             check_capture(options.camera, options.microphone)
         server = Server(options)
         asked = _signals(signal.SIGTERM)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup
+            _signals(signal.SIGHUP, asked)  # the terminal was closed
         with server:
             from hff.page.examples import FOLDER
 
+            server.folder.take_all()
             server.engine.warm_up(str(FOLDER / "clip.mp4"), on_failure=server.stop.set)
             print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
             _signals(signal.SIGINT, asked)
