@@ -91,7 +91,10 @@ def keep_local(component) -> None:
     async def move_local(path):
         if path is not None and "://" in str(path):
             raise gr.Error(texts.NOT_A_FILE.format(what=component.label.lower()), print_exception=False)
-        return await move(path)
+        try:
+            return await move(path)
+        except OSError as error:  # an example is copied, and the disk may be full
+            raise gr.Error(texts.FILE_NOT_KEPT, print_exception=False) from error
 
     component.async_move_resource_to_block_cache = move_local
     # Gradio would open and convert what it takes for a picture; reading files is the pipeline's part,

@@ -19,6 +19,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 MB, GB = 1 << 20, 1 << 30
 MAX_FILE = 1 * GB  # bytes of one upload, unless ``--max-file-size`` says otherwise
 VISITOR_FILES, SERVER_FILES = 4, 8  # the largest uploads' worth that one address, and all together, may have here
-RESERVE = 1 * GB  # bytes of the disk that stay free for everything else
+RESERVE = GB // 2  # bytes of the disk that stay free for everything else
 MAX_BODY = 2 * MB  # bytes of anything that is not an upload; a Live message has 0.3 MB, with the best microphones 1.1
 MAX_PARTS = 8  # files in one upload
 AT_ONCE_VISITOR, AT_ONCE_SERVER = 32, 96  # uploads under way
@@ -45,8 +46,8 @@ UPLOAD_SECONDS = 3600.0  # for one upload as a whole
 LOOK_EVERY = 8 * MB  # bytes between two looks at the free space
 UNCLAIMED_SECONDS = 180.0  # for an upload that nobody has asked to be read
 WAITING_SECONDS = 900.0  # for one whose call waits for its turn
-_OVERHEAD = 64 * 1024  # bytes of part headers and boundaries in a body
-_DISCARD = 4 * GB  # bytes of a refused body that are read to its end, so that the sender sees why
+_OVERHEAD = 128 * 1024  # bytes of part headers and boundaries in a body
+_DISCARD = 1 * GB  # bytes of a refused body that are read to its end, so that the sender sees why
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _PREFIX = "up-"
@@ -94,7 +95,7 @@ class Upload:
 
     @property
     def files(self) -> list[Path]:
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        return [Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names]
 
 
 class Uploads:
@@ -148,7 +149,10 @@ class Uploads:
         upload.done = time.monotonic()
 
     def drop(self, upload: Upload) -> None:
-        """Remove whatever came."""
+        """Remove whatever came, and free its room though a reader or a writer may still have it open."""
+        for path in upload.files:
+            with suppress(OSError):
+                os.truncate(path, 0)
         shutil.rmtree(upload.folder, ignore_errors=True)
         if not upload.folder.exists():
             with self._lock:
