@@ -7,6 +7,7 @@ import atexit
 import faulthandler
 import logging
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -49,6 +50,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="another site whose pages may use this one, or a name under which this page is reached besides --host "
         "and localhost, as https://name:port; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--max-file-size", type=size, default="1GB", metavar="SIZE", help="largest upload that is taken, as in 300MB"
+    )
     parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
     parser.add_argument(
         "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
@@ -83,6 +87,15 @@ def origin(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def size(text: str) -> int:
+    """Bytes from "300MB" or "1.5 GB"."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*(kB|MB|GB)", text.strip(), re.IGNORECASE)
+    number = int(float(found[1]) * 1024 ** (1 + ["kb", "mb", "gb"].index(found[2].lower()))) if found else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; use for example 300MB or 2GB")
+    return number
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     quiet.programs()
@@ -101,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
             microphone=options.microphone, origins=tuple(options.allow_origin),
             password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
+            max_file_size=options.max_file_size,
         )
     )  # fmt: skip
 

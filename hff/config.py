@@ -13,6 +13,7 @@ SAMPLE_RATE = 16_000  # Hz, of every waveform in this package
 FACE_SIZE = 48  # px, side of an aligned grey face, as in FER2013
 STEP_SECONDS = 0.5  # hop of the common time grid, s
 SAMPLES = 32  # Monte Carlo draws of equation (20)
+MAX_CHARACTERS = 40_000  # of typed text; about 5000 words are read
 MAX_STEPS = 120  # steps one attention block spans (one minute); longer clips are cut into blocks
 
 

@@ -14,7 +14,7 @@ import torch
 
 from hff import media
 from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
-from hff.config import FACE_SIZE, SAMPLE_RATE, STEP_SECONDS
+from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
 from hff.faces import FaceTracker
 from hff.result import Evidence, FaceSeen, Transcript
@@ -230,6 +230,10 @@ def _checked_text(text: str | None) -> str | None:
         return None
     if not isinstance(text, str):
         raise InputError(f"The text must be a string, not {type(text).__name__}.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"The text has {len(text):,} characters and at most {MAX_CHARACTERS:,} are taken; give a part of it."
+        )
     return text.strip() or None
 
 

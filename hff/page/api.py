@@ -15,12 +15,13 @@ def build_api(engine: Engine, sessions: Sessions, inputs: Inputs) -> None:
     """``/analyze``: video, audio, image, text, transcribe -> ``Result.to_dict()``, as the Python API gives it."""
 
     def analyze(video, audio, image, text, transcribe, request: gr.Request) -> dict:
-        sessions.track(request.session_hash, [video, audio, image])
         given = {"video": video, "audio": audio, "image": image, "text": text}
-        try:
-            return engine.analyze(given, transcribe).to_dict()
-        except HFFError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        with sessions.answering(request.session_hash):
+            sessions.track(request.session_hash, [video, audio, image])
+            try:
+                return engine.analyze(given, transcribe).to_dict()
+            except HFFError as error:
+                raise gr.Error(str(error), print_exception=False) from error
 
     answer = gr.JSON(visible=False)
     gr.Button(visible=False).click(analyze, inputs.values, answer, api_name="analyze", **MODEL)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from hff.config import MAX_CHARACTERS
 from hff.errors import HFFError
 from hff.page import cards, report, texts
 from hff.page.engine import Engine, Progress
@@ -243,7 +244,7 @@ def _build_report() -> Report:
         with gr.Tab(texts.SECTION_WORDS, id="words"):
             transcript_note = gr.HTML()
             transcript = gr.Textbox(label=texts.TRANSCRIPT_LABEL, lines=3, max_lines=10, elem_id="hff-transcript",
-                                    max_length=40_000)  # fmt: skip
+                                    max_length=MAX_CHARACTERS)  # fmt: skip
             rerun = gr.Button(texts.RERUN, variant="primary", elem_id="hff-rerun")
         with gr.Tab(texts.SECTION_KEEP, id="keep"):
             gr.HTML(cards.note(texts.KEEP_NOTE))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from hff.config import MAX_CHARACTERS
 from hff.page import texts
 from hff.page.examples import EXAMPLES
 
@@ -50,8 +51,9 @@ def build_inputs(transcribe: bool) -> Inputs:
                 show_label=False,
             )  # fmt: skip
     text = gr.Textbox(
-        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text", max_length=40_000
-    )
+        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text",
+        max_length=MAX_CHARACTERS,
+    )  # fmt: skip
     recognise = gr.Checkbox(
         value=transcribe, label=texts.TRANSCRIBE, visible=transcribe, container=False, elem_id="hff-transcribe"
     )
@@ -89,7 +91,10 @@ def keep_local(component) -> None:
     async def move_local(path):
         if path is not None and "://" in str(path):
             raise gr.Error(texts.NOT_A_FILE.format(what=component.label.lower()), print_exception=False)
-        return await move(path)
+        try:
+            return await move(path)
+        except OSError as error:  # an example is copied, and the disk may be full
+            raise gr.Error(texts.FILE_NOT_KEPT, print_exception=False) from error
 
     component.async_move_resource_to_block_cache = move_local
     # Gradio would open and convert what it takes for a picture; reading files is the pipeline's part,

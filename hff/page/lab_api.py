@@ -42,8 +42,9 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: 
 
     def rerun(state, video, audio, image, request: gr.Request) -> dict:
         try:
-            lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
-            before, after = lab.read(asked.untouched), lab.read(asked)
+            with sessions.answering(request.session_hash):
+                lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
+                before, after = lab.read(asked.untouched), lab.read(asked)
         except HFFError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return {
@@ -54,11 +55,14 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: 
     def sweep(state, modality, points, video, audio, image, request: gr.Request) -> Iterator[dict]:
         rows = []
         try:
-            severities = _severities(modality, points)
-            lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
-            for point in lab.sweep(asked, modality, severities):
-                rows.append(point.row())
-                yield {"state": asked.to_dict(), "modality": modality, "points": list(rows)}
+            with sessions.answering(request.session_hash):
+                files = {"video": video, "audio": audio, "image": image}
+                sessions.track(request.session_hash, files.values())  # a wrong question's files go as well
+                severities = _severities(modality, points)
+                lab, asked = opened(state, files, request)
+                for point in lab.sweep(asked, modality, severities):
+                    rows.append(point.row())
+                    yield {"state": asked.to_dict(), "modality": modality, "points": list(rows)}
             if not rows:
                 raise InputError(texts.SWEEP_NOTHING)
         except HFFError as error:

@@ -21,7 +21,8 @@ from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
 from hff.page.engine import Engine, missing_library
 from hff.page.names import Names
-from hff.page.sessions import PrivateFolder, Sessions
+from hff.page.sessions import PrivateFolder, Sessions, Sweeper, notice_lost_pages
+from hff.page.uploads import MAX_FILE, BodyGuard, Limits, Uploads
 
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
 END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left
@@ -46,6 +47,7 @@ class Options:
     microphone: int | None = None
     password: str | None = None  # asked of every visitor, under whatever name
     origins: tuple[str, ...] = ()  # other sites whose pages may use this one, as https://name:port
+    max_file_size: int = MAX_FILE  # bytes of one upload
 
 
 class Server:
@@ -69,6 +71,8 @@ class Server:
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
+        self.uploads = Uploads(self.folder.path, Limits.of(options.max_file_size))
+        self.sweeper = Sweeper(self.sessions, self.uploads)
         self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
         self.page = build_page(self.engine, self.sessions, self.live)
         try:
@@ -81,11 +85,13 @@ class Server:
                 css_paths=_STYLES, ssl_certfile=options.certificate,
                 ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
                 allowed_paths=[str(_HERE / "examples")],
+                max_file_size=options.max_file_size,
             )  # fmt: skip
             if self.page.share_url:
                 self.names.also.add(urlsplit(self.page.share_url).hostname)
             if not self._guarded:
                 raise HFFError("This version of Gradio starts without our gate; install the one in requirements.txt.")
+            notice_lost_pages(self.page.server)
         except BaseException:
             self._tidy()
             raise
@@ -99,7 +105,10 @@ class Server:
             names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
             return any(cookies.get(name) in app.tokens for name in names)
 
-        return [lambda inner: Gate(inner, self.names, signed_in if self.options.password else None)]
+        return [
+            lambda inner: Gate(inner, self.names, signed_in if self.options.password else None),
+            lambda inner: BodyGuard(inner, uploads=self.uploads, sessions=self.sessions),
+        ]
 
     def _inner_layers(self) -> list:
         """What every request passes last, inside Gradio's compression: the outermost first."""
@@ -125,11 +134,13 @@ class Server:
         return secrets.compare_digest(password.encode(), self.options.password.encode())
 
     def __exit__(self, *_: object) -> None:
+        self.uploads.close()
         self.page.close(verbose=False)
         self._tidy()
 
     def _tidy(self) -> None:
         self.live.close()
+        self.sweeper.close()
         self.sessions.end_all()
         self.folder.close()
         for name, value in self._environment.items():
@@ -162,9 +173,12 @@ def run(options: Options) -> int:
             check_capture(options.camera, options.microphone)
         server = Server(options)
         asked = _signals(signal.SIGTERM)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup
+            _signals(signal.SIGHUP, asked)  # the terminal was closed
         with server:
             from hff.page.examples import FOLDER
 
+            server.folder.take_all()
             server.engine.warm_up(str(FOLDER / "clip.mp4"), on_failure=server.stop.set)
             print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
             _signals(signal.SIGINT, asked)

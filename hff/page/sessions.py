@@ -2,31 +2,42 @@
 
 Uploads lie in a folder of our own (Gradio is told to use it), which is removed when the server stops. Each page
 has a ``Session`` that knows the files it uploaded, the files made for it and its last result; when the page is
-closed or cleared, they are deleted at once. A folder left behind by a crash is removed at the next start.
+closed or cleared, they are deleted at once. A program that calls without holding a page open has a session for as
+long as its call is being answered. A folder left behind by a crash is removed at the next start.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hff.errors import HFFError
+from hff.page import texts
 from hff.result import Result
 
 if TYPE_CHECKING:
+    from hff.page.uploads import Uploads
     from hff.recording import Recording
 
 log = logging.getLogger(__name__)
 _PREFIX = "hff-page-"
 _IN_USE = "in_use"
 _BEING_MADE = 60  # s; a younger folder without the file may belong to a server that starts just now
+SWEEP_SECONDS = 15.0  # between two looks for what nobody holds any more
+IDLE_SECONDS = 300.0  # for a session without an open page, of which nothing was heard
+# s until a connection counts as lost whose other end does not answer any more: without, the system takes hours.
+_SILENT, _PROBE_EVERY, _PROBES = 30, 10, 3
 
 
 class Session:
@@ -40,13 +51,33 @@ class Session:
         self.result: Result | None = None
         self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale
         self.lab_arrival: object = None  # the turn that came with the opening of the lab's tab
+        self.pages = self.calls = 0  # heartbeats of the page, and calls of another program, that are going on
+        self.touched = time.monotonic()  # s; when it was last asked for
+        self._ended = False
+        self._writing = threading.Lock()  # what is made just now must not outlive the end
 
     def make_file(self, name: str, content: str | bytes) -> str:
-        """Write a file for download and give its path."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write a file for download and give its path. Raises ``HFFError`` if the visit is over or the disk full."""
         path = self.folder / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        with self._writing:
+            if self._ended:
+                raise HFFError(texts.VISIT_ENDED)
+            try:
+                self.folder.mkdir(exist_ok=True)
+                path.write_bytes(content.encode() if isinstance(content, str) else content)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise HFFError(texts.FILE_NOT_KEPT) from error
         return str(path)
+
+    def forget(self) -> None:
+        """Let go of everything, and remove the files that were made."""
+        with self._writing:
+            self._ended = True
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.files.clear()
+        self.inputs.clear()
+        self.recording = self.result = None
 
 
 class Sessions:
@@ -63,6 +94,7 @@ class Sessions:
             if key not in self._open:
                 # The name cannot be guessed: whoever knows a file's address may fetch it.
                 self._open[key] = Session(self.root / f"made-{secrets.token_hex(12)}")
+            self._open[key].touched = time.monotonic()
             return self._open[key]
 
     def result_of(self, key: str | None) -> Result | None:
@@ -78,29 +110,108 @@ class Sessions:
             session.files |= {Path(path) for path in paths if path and self._is_ours(Path(path))}
         return session
 
+    def arrive(self, key: str) -> None:
+        """A page was opened, and stays until ``leave``."""
+        session = self.of(key)
+        with self._lock:
+            session.pages += 1
+
+    def leave(self, key: str) -> None:
+        """The page was closed, or its connection was lost."""
+        with self._lock:
+            session = self._open.get(key)
+            if session is None or session.pages > 1:
+                if session is not None:
+                    session.pages -= 1
+                return
+        self.end(key)
+
+    def has_page(self, key: str) -> bool:
+        """Whether somebody holds the page open."""
+        with self._lock:
+            return key in self._open and self._open[key].pages > 0
+
+    @contextmanager
+    def answering(self, key: str | None) -> Iterator[None]:
+        """While a call is answered. A caller that holds no page open is forgotten with the answer."""
+        session = self.of(key)
+        with self._lock:
+            session.calls += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                session.calls -= 1
+                over = session.calls == session.pages == 0
+            if over:
+                self.end(key)
+
     def end(self, key: str | None) -> None:
         """Delete what the page gave and got. Unknown pages are fine: they gave nothing."""
         with self._lock:
             session = self._open.pop(key, None)
             if session is None:
                 return
-            # Gradio names uploads by content: another page may have given the very same file.
+            # Examples lie in one place for all pages, and one file may be named by two.
             shared = set().union(*(other.files for other in self._open.values()))
-        for path in session.files - shared:
-            path.unlink(missing_ok=True)
-            if path.parent != self.root and not any(path.parent.iterdir() if path.parent.is_dir() else ()):
-                shutil.rmtree(path.parent, ignore_errors=True)
-        session.files.clear()
-        session.inputs.clear()
-        session.recording = session.result = None
-        shutil.rmtree(session.folder, ignore_errors=True)
+            mine = session.files - shared
+        for path in mine:
+            self._remove(path)
+        session.forget()
 
     def end_all(self) -> None:
         for key in list(self._open):
             self.end(key)
 
+    def sweep(self) -> None:
+        """End the sessions that nobody holds and of which nothing was heard for a while."""
+        now = time.monotonic()
+        with self._lock:
+            idle = [
+                key for key, session in self._open.items()
+                if session.calls == session.pages == 0 and now - session.touched > IDLE_SECONDS
+            ]  # fmt: skip
+        for key in idle:
+            self.end(key)
+
+    @property
+    def files(self) -> set[Path]:
+        """What all open sessions hold."""
+        with self._lock:
+            return set().union(*(session.files for session in self._open.values()))
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file and the folders that hold nothing else."""
+        try:
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder == self.root or not self._is_ours(folder):
+                    break
+                folder.rmdir()
+        except OSError:
+            pass  # not empty, or on Windows still being read: then the sweeper comes again
+
     def _is_ours(self, path: Path) -> bool:
         return self.root.resolve() in path.resolve().parents
+
+
+class Sweeper:
+    """Looks again and again, in a thread, for what no visit holds any more."""
+
+    def __init__(self, sessions: Sessions, uploads: Uploads) -> None:
+        self._sessions, self._uploads = sessions, uploads
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="sweep uploads", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(SWEEP_SECONDS)
+
+    def _work(self) -> None:
+        while not self._stop.wait(SWEEP_SECONDS):
+            self._sessions.sweep()
+            self._uploads.sweep(self._sessions.files)
 
 
 class PrivateFolder:
@@ -111,11 +222,43 @@ class PrivateFolder:
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._lock = (self.path / _IN_USE).open("wb")
         _try_lock(self._lock)
+        self._restore: tuple[str | None, str | None] | None = None
+
+    def take_all(self) -> None:
+        """Have whatever this process writes to the temporary folder lie in here, whichever library writes it."""
+        self._restore = os.environ.get("TMPDIR"), tempfile.tempdir
+        os.environ["TMPDIR"] = tempfile.tempdir = str(self.path)
 
     def close(self) -> None:
+        if self._restore is not None:
+            variable, tempfile.tempdir = self._restore
+            os.environ.pop("TMPDIR") if variable is None else os.environ.update(TMPDIR=variable)
+            self._restore = None
         if not self._lock.closed:
             self._lock.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        self._remove()
+        atexit.register(self._remove)  # Gradio makes the folder again if a request was still at work
+
+    def _remove(self) -> None:
+        for _ in range(5):  # while one file is removed, a thread may write the next
+            shutil.rmtree(self.path, ignore_errors=True)
+            if not self.path.exists():
+                return
+
+
+def notice_lost_pages(server) -> None:
+    """Have the system end connections whose other end went without a word (``server``: Gradio's, listening)."""
+    options = (
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", _SILENT),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", _PROBE_EVERY),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", _PROBES),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 1000 * (_SILENT + _PROBE_EVERY * _PROBES)),
+    )
+    for listening in (sock for one in server.servers for sock in one.sockets):
+        for level, name, value in options:
+            if hasattr(socket, name):  # connections take over what the listening socket has
+                listening.setsockopt(level, getattr(socket, name), value)
 
 
 def _remove_abandoned() -> None:

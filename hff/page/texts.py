@@ -146,6 +146,8 @@ FILE_GONE = (
     "Please upload or record it again."
 )
 RESULT_GONE = "This reading is no longer kept. Press Analyse to read the clip again."
+FILE_NOT_KEPT = "The file could not be written: the disk of the computer that runs the page is full."
+VISIT_ENDED = "The page was closed, so nothing more is made for it."
 NOT_A_FILE = "The {what} was not understood: it has to be an uploaded file."
 UNEXPECTED = (
     "Something inside the program went wrong ({kind}). Nothing you did; the program's window has the details, "
@@ -499,3 +501,23 @@ GLOSSARY = {
         "A calibrated model is right as often as it says; the expected calibration error is how far the two lie apart.",
     ),
 }
+
+# Sending to the page: why something is not taken
+UPLOAD_TOO_LARGE = "The file is larger than {limit}, which is the most that this page takes. Use a shorter clip."
+UPLOAD_VISITOR_FULL = (
+    "From your address {limit} are here already, and that is the most. Close pages that you no longer need, or wait."
+)
+UPLOAD_SERVER_FULL = "All visitors together have {limit} here, and that is the most. Try again in a few minutes."
+UPLOAD_NO_ROOM = (
+    "The disk of the computer that runs the page is too full for this file; nothing of it was kept. "
+    "Use a shorter clip, or free some space there."
+)
+UPLOAD_MANY = "Too many files are being sent at once ({count} now). Try again in a minute."
+UPLOAD_PARTS = "More than {count} files came at once; send them one after the other."
+UPLOAD_NO_FILE = "This address takes files only, in a form field called files."
+UPLOAD_BROKEN = "What was sent is no upload that can be read, or it was damaged on the way. Send the file again."
+UPLOAD_SLOW = "The file came too slowly, or stopped coming; nothing of it was kept. Send it again."
+UPLOAD_FAILED = "The file could not be kept. Send it again; the program's window has the reason."
+UPLOAD_CLOSED = "The page is being stopped and takes no more files."
+BODY_NO_FILE = "Files are taken at /gradio_api/upload only."
+BODY_TOO_LARGE = "The message is larger than {limit}, which is the most that this page takes besides files."
