@@ -17,15 +17,18 @@ from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.config import FACE_SIZE, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
 from hff.faces import FaceTracker
+from hff.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript
 from hff.speech import HOP_LENGTH, mel_spectrogram
 from hff.text import is_cut
 from hff.transcript import transcribe as recognise
 from hff.voice import voiced_segments
+from hff.words import clean
 
 Progress = Callable[[float, str], None]
 MEL_COLUMNS = 2000  # at most, in the spectrogram kept for the report
 NO_WORDS = "A voice was found but no words were recognised in it; type them to add the text."
+BLANK_TEXT = "The text that was given holds no words, only characters that cannot be seen; it is left out."
 TEXT_CUT = "The text is very long; only its beginning, about 5000 words, is read."
 SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
 
@@ -52,10 +55,9 @@ class Recording:
 
         Empty text leaves the words out. Raises ``NothingToAnalyse`` when no modality is left then.
         """
-        text = _checked_text(text)
-        warnings = [warning for warning in self.warnings if warning not in (NO_WORDS, TEXT_CUT)]
-        if text and is_cut(text):
-            warnings.append(TEXT_CUT)
+        about_old_words = (NO_WORDS, TEXT_CUT, BLANK_TEXT, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE)
+        warnings = [warning for warning in self.warnings if warning not in about_old_words]
+        text = _checked_text(text, warnings.append)
         changed = replace(self, transcript=Transcript(text) if text else None, warnings=warnings, timings={})
         changed.check()
         return changed
@@ -130,6 +132,8 @@ class _Reader:
         if not transcript.text.strip():
             self.warn(NO_WORDS)
             return None
+        if unknown := unknown_to_model(transcript.text):
+            self.warn(unknown)
         return transcript
 
     def faces_of_video(self, video, detect_faces: bool) -> tuple[list[FaceSeen], float]:
@@ -184,10 +188,10 @@ def read(
     A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
     picture. Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
     """
-    text = _checked_text(text)
     if video is None and audio is None and image is None and text is None:
         raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
     reader = _Reader(progress)
+    text = _checked_text(text, reader.warn)
     if _is_path(video) and media.probe(video).is_image:
         video, image = None, video
     if video is not None and image is not None:
@@ -204,8 +208,6 @@ def read(
     transcript = Transcript(text) if text else None
     if transcript is None and transcribe and wave is not None:
         transcript = reader.words(wave, voiced)
-    if text and is_cut(text):
-        reader.warn(TEXT_CUT)
 
     faces, pictures_end = [], 0.0
     if video is not None:
@@ -225,12 +227,22 @@ def read(
     return material
 
 
-def _checked_text(text: str | None) -> str | None:
+def _checked_text(text: str | None, warn: Callable[[str], None]) -> str | None:
+    """The typed words, cleaned; None where there are none. ``warn`` is told what is odd about them."""
     if text is None:
         return None
     if not isinstance(text, str):
         raise InputError(f"The text must be a string, not {type(text).__name__}.")
-    return text.strip() or None
+    words = clean(text)
+    if not words:
+        if text.strip():
+            warn(BLANK_TEXT)
+        return None
+    if is_cut(words):
+        warn(TEXT_CUT)
+    if unknown := unknown_to_model(words):
+        warn(unknown)
+    return words
 
 
 def _is_path(source) -> bool:
