@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.config import FACE_SIZE, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
 from hff.faces import FaceTracker
+from hff.files import name_of
 from hff.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript
 from hff.speech import HOP_LENGTH, mel_spectrogram
@@ -25,6 +27,7 @@ from hff.transcript import transcribe as recognise
 from hff.voice import voiced_segments
 from hff.words import clean
 
+log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
 MEL_COLUMNS = 2000  # at most, in the spectrogram kept for the report
 NO_WORDS = "A voice was found but no words were recognised in it; type them to add the text."
@@ -117,8 +120,34 @@ class _Reader:
             return None
         self.report("sound", 0.0, "Reading the sound")
         with self.stage("decode sound"):
-            wave = media.read_audio(source, warn=self.warn)
+            tracks = media.probe(source).sound_tracks if _is_path(source) else ()
+            wave = self._best_track(source, tracks) if len(tracks) > 1 else media.read_audio(source, warn=self.warn)
         self.report("sound", 0.6, "Looking for a voice")
+        return wave
+
+    def _best_track(self, source: str | Path, tracks: tuple[int, ...]) -> np.ndarray:
+        """Of several sound tracks the first, in order of preference, in which there is a voice; else the preferred."""
+        chosen, how = None, "the one marked for playing, or the first"
+        for track in tracks:
+            about: list[str] = []
+            try:
+                wave = media.read_audio(source, warn=about.append, track=track)
+            except InputError as error:
+                log.debug("track %d: %s", track, error)
+                continue
+            if voiced := bool(voiced_segments(wave)):
+                how = "in which a voice was found"
+            if voiced or chosen is None:
+                chosen = track, wave, about
+            if voiced:
+                break
+        if chosen is None:
+            return media.read_audio(source)  # raises what is wrong with it
+        track, wave, about = chosen
+        number = sorted(tracks).index(track) + 1
+        self.warn(f"{name_of(source)} has {len(tracks)} sound tracks; number {number} is heard, {how}.")
+        for message in about:
+            self.warn(message)
         return wave
 
     def words(self, wave: np.ndarray, voiced: list[tuple[float, float]]) -> Transcript | None:
@@ -193,6 +222,8 @@ def read(
     reader = _Reader(progress)
     text = _checked_text(text, reader.warn)
     if _is_path(video) and media.probe(video).is_image:
+        if image is not None:
+            reader.warn("The file given as a video is a picture; the face is read from it, not from the other picture.")
         video, image = None, video
     if video is not None and image is not None:
         reader.warn("Both a video and a picture were given; the face is read from the video.")
