@@ -24,13 +24,19 @@ from hff.result import Evidence, FaceSeen, Transcript
 from hff.speech import HOP_LENGTH, mel_spectrogram
 from hff.text import is_cut
 from hff.transcript import transcribe as recognise
-from hff.voice import voiced_segments
+from hff.voice import certainty, voiced_segments
 from hff.words import clean
 
 log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
 MEL_COLUMNS = 2000  # at most, in the spectrogram kept for the report
 NO_WORDS = "A voice was found but no words were recognised in it; type them to add the text."
+MAYBE_NO_SPEECH = (
+    "What was heard may not be speech: no words were recognised in it, and the voice detector is unsure. "
+    "Of music, animals or noise the answer means nothing."
+)
+UNSURE = 0.5  # certainty below which a voice of which no words are known may be none ...
+UNSURE_WITHOUT_WORDS = 0.75  # ... or below this, if words were looked for and not found
 BLANK_TEXT = "The text that was given holds no words, only characters that cannot be seen; it is left out."
 TEXT_CUT = "The text is very long; only its beginning, about 5000 words, is read."
 SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
@@ -165,6 +171,14 @@ class _Reader:
             self.warn(unknown)
         return transcript
 
+    def doubt_the_voice(self, wave: np.ndarray, voiced: list[tuple[float, float]], limit: float) -> None:
+        """Say that it may be none, where the detector is less certain than ``limit``."""
+        with self.stage("find voice"):
+            doubtful = certainty(wave, voiced) < limit
+        if doubtful:
+            self.warnings = [message for message in self.warnings if message != NO_WORDS]
+            self.warn(MAYBE_NO_SPEECH)
+
     def faces_of_video(self, video, detect_faces: bool) -> tuple[list[FaceSeen], float]:
         """The tracked face in each sampled frame, and the time at which the pictures end, s."""
         tracker, faces, end, frames = FaceTracker(), [], 0.0, 0
@@ -237,8 +251,11 @@ def read(
         if not voiced:
             reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
     transcript = Transcript(text) if text else None
-    if transcript is None and transcribe and wave is not None:
+    listened = transcript is None and transcribe and wave is not None
+    if listened:
         transcript = reader.words(wave, voiced)
+    if voiced and not (listened and transcript):
+        reader.doubt_the_voice(wave, voiced, UNSURE_WITHOUT_WORDS if listened else UNSURE)
 
     faces, pictures_end = [], 0.0
     if video is not None:
