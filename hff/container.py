@@ -152,11 +152,17 @@ def breaks_off(
     length is believed: that of the stream itself, or of the file if it holds nothing else.
     """
     cut = is_cut_off(path)
-    said = duration(container) if cut or len(container.streams) == 1 else None
+    if cut is False:
+        return None
+    said, alone = duration(container), len(container.streams) == 1
     with suppress(TypeError):
-        said = float(stream.duration * stream.time_base)
-    missing = said is not None and read <= 0.95 * said - 1
-    if cut is False or not (missing or (cut and said is None)):
+        own = float(stream.duration * stream.time_base)
+        alone = alone or own != said  # some formats give each stream the length of the longest
+        said = own
+    if not cut and not alone:
+        return None
+    missing = said is not None and read <= 0.95 * said - (0.0 if cut else 1.0)
+    if not cut and not missing:
         return None
     how_much = f"ends after {read:.1f} s" + (f" of {said:.1f} s" if missing else ", where the file was cut off")
     return f"{name_of(path)} breaks off: its {_SENSE[stream.type]} {how_much}."
