@@ -15,6 +15,7 @@ from hff.clip import Clip, Encoders, encode, step_times
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import HFFError, WeightsError
 from hff.model import HFF, FusionOutput
+from hff.numbers import whole
 from hff.recording import Recording
 from hff.result import Attention, Result, Timeline, normalised_entropy
 from hff.shapley import Subset, shapley_values, subsets
@@ -24,6 +25,7 @@ from hff.vision import VisionEncoder
 from hff.whisper import WhisperEncoder
 
 VOICES = {"mfcc-cnn": SpeechEncoder, "whisper": WhisperEncoder}  # of each of ``SPEECH_ENCODERS``
+MAX_DRAWS = 10_000  # more change nothing one could see
 SAMPLED_STEPS = SAMPLES * 240  # draws times steps at most, to bound memory: clips over two minutes get fewer draws
 
 
@@ -41,8 +43,9 @@ def load_encoders(folder: Path, device: torch.device, speech_encoder: str = SPEE
     """The three encoders from a folder of weights."""
     built = {}
     for name, kind in (("speech", VOICES[speech_encoder]), ("text", TextEncoder), ("vision", VisionEncoder)):
-        state, config = weights.load(weights.part_path(folder, name, speech_encoder))
-        encoder = kind(len(config["labels"]))
+        path = weights.part_path(folder, name, speech_encoder)
+        state, config = weights.load(path)
+        encoder = kind(len(weights.labels(config, path)))
         # The text file holds only what fine-tuning changed; the rest comes from the BERT package.
         weights.fill(encoder, state, name, partial=name == "text")
         built[name] = encoder.to(device).eval()
@@ -59,10 +62,13 @@ class Analyzer:
         self.folder = weights.folder(folder)
         weights.check(self.folder, speech_encoder)
         self.encoders = load_encoders(self.folder, self.device, speech_encoder)
-        state, config = weights.load(weights.part_path(self.folder, "fusion", speech_encoder))
+        path = weights.part_path(self.folder, "fusion", speech_encoder)
+        state, config = weights.load(path)
+        weights.labels(config, path)
         try:
             self.config = HFFConfig.from_dict(config)
-        except (TypeError, ValueError) as error:
+            weights.check_shapes(lambda: HFF(self.config), state, "fusion")
+        except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise WeightsError(f"The fusion weights in {self.folder} are of another version: {error}") from error
         if self.config.speech_encoder != speech_encoder:
             raise WeightsError(
@@ -100,6 +106,7 @@ class Analyzer:
 
         Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
         """
+        check_draws(samples, seed)
         material = self.read(
             video, audio, image, text, transcribe=transcribe, detect_faces=detect_faces, progress=progress
         )
@@ -114,6 +121,7 @@ class Analyzer:
         progress: Callable[[float, str], None] | None = None,
     ) -> Result:  # fmt: skip
         """The second half of ``analyze``: raw material that was read before -> a reading."""
+        samples, seed = check_draws(samples, seed)
         progress = progress or (lambda fraction, message: None)
         progress(0.86, "Computing the features")
         begun = time.perf_counter()
@@ -192,6 +200,11 @@ class Analyzer:
     def _alone(self, clip: Clip, subset: Subset, settings: dict) -> np.ndarray:
         output = self.fuse(clip, subset, **settings, with_attention=False)
         return output.probabilities[0].cpu().numpy()
+
+
+def check_draws(samples: object, seed: object) -> tuple[int, int]:
+    """Raises ``InputError`` for a number of draws, or a seed, that there cannot be."""
+    return whole(samples, "samples", 0, MAX_DRAWS), whole(seed, "seed", 0, 2**63 - 1)
 
 
 def timeline_of(output: FusionOutput, clip: Clip) -> Timeline:

@@ -10,11 +10,23 @@ import av
 import numpy as np
 
 from hff.config import SAMPLE_RATE
-from hff.container import Clock, Progress, Warn, audio_stream, breaks_off, decoded_frames, duration, name_of, open_media
+from hff.container import (
+    Clock,
+    Progress,
+    Warn,
+    audio_streams,
+    breaks_off,
+    decoded_frames,
+    duration,
+    name_of,
+    open_media,
+)
 from hff.errors import InputError
 
 MAX_SECONDS = 2 * 3600  # s, about 460 MB as float32
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
+MEMORY = 2.0  # s over which channels are compared
+INVERTED = -0.6  # correlation of a channel with the loudest, below which it is turned round
 GAP = 0.1  # s; shorter gaps between packets are rounding, longer ones silence
 
 _TOO_LONG = "{name} is longer than two hours. Cut it into shorter pieces and give one at a time."
@@ -24,12 +36,14 @@ def read_audio(
     source: str | os.PathLike | tuple[int, np.ndarray],
     progress: Progress | None = None,
     warn: Warn | None = None,
+    track: int | None = None,
 ) -> np.ndarray:
     """Read sound from a file (or a video's sound track) or from ``(sample_rate, array)``.
 
     Arrays may be (N,), (N, channels) or (channels, N), of uint8, int16, int32 or float; integers are
     scaled by their range, floats beyond [-1, 1] by their peak. Channels are mixed down to one (5.1 by
-    FFmpeg's standard coefficients, normalised so that nothing clips).
+    FFmpeg's standard coefficients, normalised so that nothing clips), inverted ones turned round before. ``track``:
+    one of ``MediaInfo.sound_tracks``, by default the first of them.
 
     Returns (samples,) float32 at ``SAMPLE_RATE`` in [-1, 1]. A track that starts after the picture gets
     silence in front, so that both share one clock.
@@ -42,7 +56,7 @@ def read_audio(
         raise InputError("A sound array needs its rate: give (sample_rate, array), or the path of a file.")
     buffer = _Buffer(name_of(source))
     with open_media(source) as container:
-        stream = audio_stream(container)
+        stream = next((s for s in audio_streams(container) if track is None or s.index == track), None)
         if stream is None:
             raise InputError(f"{buffer.name} has no sound track. Give a file with sound, or use it as video only.")
         length = duration(container)
@@ -99,8 +113,11 @@ class Resampler:
         )
         # rematrix_maxval: a float mix would otherwise add the channels up beyond 1
         resample = self.graph.add("aresample", f"{SAMPLE_RATE}:rematrix_maxval=1")
-        mono = self.graph.add("aformat", "sample_fmts=flt:channel_layouts=mono")
-        self.graph.link_nodes(source, resample, mono, self.graph.add("abuffersink")).configure()
+        # Two channels are mixed here, see ``Mixer``; more become two by FFmpeg's standard coefficients first.
+        layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+        form = self.graph.add("aformat", f"sample_fmts=fltp:channel_layouts={layout}")
+        self.graph.link_nodes(source, resample, form, self.graph.add("abuffersink")).configure()
+        self.mixer = Mixer()
 
     def feed(self, frame: av.AudioFrame) -> list[np.ndarray]:
         frame.pts = None  # times are ours to keep
@@ -115,9 +132,42 @@ class Resampler:
         blocks = []
         while True:
             try:
-                blocks.append(self.graph.pull().to_ndarray()[0])
+                blocks.append(self.mixer.mix(self.graph.pull().to_ndarray()))
             except (av.BlockingIOError, av.EOFError):
                 return blocks
+
+
+class Mixer:
+    """Mixes channels to one, block by block, so that inverted ones (a wrong plug, a "wide" effect) do not cancel.
+
+    A channel counts as inverted when adding it to the loudest takes most of the sound away over the last seconds.
+    """
+
+    def __init__(self, rate: int = SAMPLE_RATE) -> None:
+        self.rate = rate
+        self._products: np.ndarray | None = None  # (channels, channels), of the last seconds, fading
+        self._signs: np.ndarray | None = None  # (channels,) 1, or -1 for a channel that is turned round
+
+    def mix(self, block: np.ndarray) -> np.ndarray:
+        """(channels, N) float32 -> (N,)."""
+        if len(block) == 1:
+            return block[0]
+        if self._products is None:
+            self._products, self._signs = np.zeros((len(block), len(block))), np.ones(len(block), np.float32)
+        fade = np.exp(-block.shape[1] / (MEMORY * self.rate))
+        with np.errstate(all="ignore"):  # what is not finite is refused later
+            self._products = fade * self._products + block @ block.T
+            self._turn()
+        return self._signs @ block / np.float32(len(block))
+
+    def _turn(self) -> None:
+        loudest = int(np.diag(self._products).argmax())
+        power = np.sqrt(np.diag(self._products) * self._products[loudest, loudest])
+        alike = np.divide(self._products[loudest], power, out=np.zeros_like(power), where=power > 0)
+        relative = self._signs * self._signs[loudest]
+        # Two bounds, so that a channel is not turned to and fro.
+        relative = np.where(alike < INVERTED, -1, np.where(alike > -INVERTED / 2, 1, relative))
+        self._signs = (self._signs[loudest] * relative).astype(np.float32)
 
 
 class _Buffer:
@@ -217,7 +267,7 @@ def _mono(array: np.ndarray, name: str) -> np.ndarray:
         if array.shape[1] > 64:
             raise InputError(f"{name} has the shape {array.shape}. Give (samples,) or (samples, channels).")
     scaled = _scaled(array, name)
-    return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+    return scaled if scaled.ndim == 1 else Mixer().mix(scaled.T)
 
 
 def _scaled(array: np.ndarray, name: str) -> np.ndarray:

@@ -8,14 +8,15 @@ allowed, and FFmpeg may open nothing by itself.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import Any
 
 import av
 
 from hff.errors import InputError
+from hff.files import name_of, open_file
+from hff.truncation import is_cut_off
 
 Warn = Callable[[str], None]  # takes one sentence for the person
 Progress = Callable[[float | None, float], None]  # takes the share done (None: unknown length) and the seconds done
@@ -26,36 +27,13 @@ KINDS = "mp4, mov, webm, mkv, avi or gif for video, wav, mp3, flac, ogg, m4a or 
 MAX_FRAME_PIXELS = 40_000_000  # one video frame; 8K is 33 million
 MAX_SKEW = 600.0  # s, the longest gap in a stream's clock that is taken at its word
 BUFFER = 1 << 18  # bytes per read
+PICTURE_CODECS = frozenset("mjpeg png webp bmp gif tiff jpeg2000 ljpeg".split())  # of which cover pictures are
+COVER_SECONDS = 10.0  # s into the file until which a second picture must come, or the first is a cover
 
 # Titles in an old encoding must not stop the reading; PyAV 19 sees to it by itself.
 _TITLES = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
 _OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
-
-
-def name_of(path: str | os.PathLike) -> str:
-    """The file's name as shown in messages."""
-    return os.path.basename(str(path)) or str(path)
-
-
-def open_file(path: str | os.PathLike) -> IO[bytes]:
-    """Open an ordinary, non-empty file for reading; anything else raises ``InputError``."""
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"A {type(path).__name__} is not a file. Give the path of a file on this machine.")
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{name_of(path)} is a folder. Give a file in it.")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name_of(path)} is a device or a pipe, not a file. Record it to a file first.")
-        if status.st_size == 0:
-            raise InputError(f"{name_of(path)} is empty (0 bytes). Record or copy it again.")
-        return open(path, "rb")
-    except FileNotFoundError:
-        raise InputError(f"There is no file {str(path)!r}. Give the path of a file on this machine.") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name_of(path)} cannot be opened: {reason}.") from None
 
 
 @contextmanager
@@ -122,18 +100,36 @@ def decoded_frames(
 _SENSE = {"audio": "sound", "video": "picture"}
 
 
-def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
-    """The first sound track that can be decoded."""
-    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+def audio_streams(container: av.container.InputContainer) -> list[av.AudioStream]:
+    """The sound tracks that can be decoded, the preferred one first: that marked as default, if only one is."""
+    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    default = [stream for stream in streams if stream.disposition & av.stream.Disposition.default]
+    return sorted(streams, key=lambda stream: stream not in default) if len(default) == 1 else streams
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first moving picture; cover art and thumbnails are none."""
+    """The first moving picture; cover art, marked as such or not, and thumbnails are none."""
     still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     for stream in container.streams.video:
-        if stream.codec_context is not None and not stream.disposition & still:
+        if stream.codec_context is not None and not stream.disposition & still and not _is_cover(container, stream):
             return stream
     return None
+
+
+def _is_cover(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Whether a picture that came with sound is the only one of its track. The container is at its start afterwards."""
+    if stream.codec_context.name not in PICTURE_CODECS or not container.streams.audio:
+        return False
+    if stream.frames:
+        return stream.frames == 1
+    pictures = 0
+    with suppress(av.FFmpegError):
+        for packet in container.demux():
+            pictures += packet.stream is stream and packet.size > 0
+            if pictures > 1 or (packet.dts is not None and packet.dts * packet.time_base > COVER_SECONDS):
+                break
+        container.seek(0)
+    return pictures == 1
 
 
 def duration(container: av.container.InputContainer) -> float | None:
@@ -150,13 +146,26 @@ def duration(container: av.container.InputContainer) -> float | None:
 def breaks_off(
     container: av.container.InputContainer, stream: av.stream.Stream, read: float, path: str | os.PathLike
 ) -> str | None:
-    """A sentence if the stream ended after ``read`` s, well before the header says it should."""
-    said = duration(container)
-    with suppress(TypeError):
-        said = float(stream.duration * stream.time_base)
-    if said is None or read > 0.95 * said - 1:
+    """A sentence if the file was cut off and with it the stream, which ended after ``read`` s.
+
+    A stream that merely ends before the others is whole. Only where the file's structure tells nothing, its header's
+    length is believed: that of the stream itself, or of the file if it holds nothing else.
+    """
+    cut = is_cut_off(path)
+    if cut is False:
         return None
-    return f"{name_of(path)} breaks off: its {_SENSE[stream.type]} ends after {read:.1f} s of {said:.1f} s."
+    said, alone = duration(container), len(container.streams) == 1
+    with suppress(TypeError):
+        own = float(stream.duration * stream.time_base)
+        alone = alone or own != said  # some formats give each stream the length of the longest
+        said = own
+    if not cut and not alone:
+        return None
+    missing = said is not None and read <= 0.95 * said - (0.0 if cut else 1.0)
+    if not cut and not missing:
+        return None
+    how_much = f"ends after {read:.1f} s" + (f" of {said:.1f} s" if missing else ", where the file was cut off")
+    return f"{name_of(path)} breaks off: its {_SENSE[stream.type]} {how_much}."
 
 
 class Clock:

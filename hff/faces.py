@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -36,6 +36,7 @@ LOST_AFTER = 1.0  # s without the tracked face until the largest face is taken i
 SAME_FACE_DISTANCE = 0.75  # of the face's size, that its centre may move between two frames
 COMPARABLE = 0.5  # share of the largest face's side from which a second face counts
 
+SHAPES_KEPT = 8  # networks of one input shape each, 30 MB, where the engine needs that
 _STRIDE = 4  # pixels per cell of the network's output
 _MULTIPLE = 32  # pixels, the network's input sides are multiples of it
 _OUTPUTS = ("537", "538", "539", "540")  # names in the ONNX file: heat map, size, offset, landmarks
@@ -105,8 +106,7 @@ def _canvas(image: np.ndarray, scale: float, margin: float, outer: np.ndarray) -
 _lock = threading.Lock()  # an OpenCV network keeps the state of a pass inside itself
 
 
-@cache
-def _network() -> cv2.dnn.Net:
+def _read_network() -> cv2.dnn.Net:
     path = parts.centerface_file()
     try:
         return cv2.dnn.readNetFromONNX(str(path))
@@ -114,12 +114,41 @@ def _network() -> cv2.dnn.Net:
         raise WeightsError(f"OpenCV {cv2.__version__} cannot load the face detector {path}: {error.err}") from error
 
 
+@cache
+def _network() -> cv2.dnn.Net:
+    return _read_network()
+
+
+@lru_cache(maxsize=SHAPES_KEPT)
+def _network_for(shape: tuple[int, ...]) -> cv2.dnn.Net:
+    return _read_network()
+
+
+@cache
+def _keeps_first_shape() -> bool:
+    """Whether OpenCV's engine (the classic one, if it is chosen) stays with the shape of a network's first picture.
+
+    It then gives faces that are not there for all others, so found out by trying.
+    """
+    wide, high = (np.random.default_rng(0).random((1, 3, *sides), np.float32) * 255 for sides in ((64, 128), (128, 64)))
+    used, fresh = _read_network(), _read_network()
+    _run(used, wide)
+    try:
+        after, alone = _run(used, high), _run(fresh, high)
+    except cv2.error:
+        return True
+    return not all(a.shape == b.shape and np.allclose(a, b, atol=1e-3) for a, b in zip(after, alone, strict=True))
+
+
 def _forward(canvas: np.ndarray) -> list[np.ndarray]:
     blob = cv2.dnn.blobFromImage(canvas)
     with _lock:
-        network = _network()
-        network.setInput(blob)
-        return [np.array(output[0]) for output in network.forward(_OUTPUTS)]
+        return _run(_network_for(blob.shape) if _keeps_first_shape() else _network(), blob)
+
+
+def _run(network: cv2.dnn.Net, blob: np.ndarray) -> list[np.ndarray]:
+    network.setInput(blob)
+    return [np.array(output[0]) for output in network.forward(_OUTPUTS)]
 
 
 def _decode(heat: np.ndarray, size: np.ndarray, offset: np.ndarray, landmarks: np.ndarray) -> list[Detection]:
@@ -129,10 +158,13 @@ def _decode(heat: np.ndarray, size: np.ndarray, offset: np.ndarray, landmarks: n
         return []
     scores = heat[0, rows, columns]
     cells = np.stack([rows, columns], axis=1)  # (n,2) y, x
-    sides = np.exp(size[:, rows, columns].T) * _STRIDE
+    with np.errstate(over="ignore"):
+        sides = np.exp(size[:, rows, columns].T) * _STRIDE
     starts = (cells + offset[:, rows, columns].T + 0.5) * _STRIDE - sides / 2
     points = landmarks[:, rows, columns].T.reshape(-1, 5, 2) * sides[:, None] + starts[:, None]
     boxes = np.concatenate([starts, starts + sides], axis=1)[:, [1, 0, 3, 2]]
+    finite = np.isfinite(boxes).all(1) & np.isfinite(points).all((1, 2)) & np.isfinite(scores)
+    boxes, points, scores = boxes[finite], points[finite], scores[finite]
     return [
         Detection(boxes[i].astype(np.float32), points[i, :, ::-1].astype(np.float32), float(scores[i]))
         for i in _best_of_each(boxes, scores)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab_damage import KINDS
+from hff.numbers import number, shown, whole
+from hff.words import clean
 
 PARTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
 YOURS = "yours"  # a source that is not a ready example: the visitor's own recording
@@ -89,7 +90,7 @@ class LabState:
         """Raises ``InputError`` for what ``to_json`` cannot have written."""
         try:
             values = json.loads(text)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
             raise InputError(f"This lab state is not readable as JSON ({error}). {_ADVICE}") from error
         return cls.from_dict(values)
 
@@ -100,7 +101,7 @@ class LabState:
             raise InputError(f"A lab state is a JSON object, not {type(values).__name__}. {_ADVICE}")
         _known(values, ("format", *(f.name for f in dataclasses.fields(cls))), "The lab state")
         if values.get("format", FORMAT) != FORMAT:
-            raise InputError(f"This lab state has the format {values['format']!r}; this version reads {FORMAT}.")
+            raise InputError(f"This lab state has the format {shown(values['format'])}; this version reads {FORMAT}.")
         without = values.get("without", ())
         if not isinstance(without, list | tuple) or not all(part in PARTS for part in without):
             raise InputError(f"'without' is a list of parts out of {', '.join(PARTS)}.")
@@ -109,8 +110,8 @@ class LabState:
             damage=_read_damage(values.get("damage", {})),
             alpha=_read_alpha(values.get("alpha")),
             without=tuple(part for part in PARTS if part in without),
-            samples=round(_number(values.get("samples", SAMPLES), "samples", 0, MAX_SAMPLES)),
-            seed=round(_number(values.get("seed", 0), "seed", 0, 2**31 - 1)),
+            samples=whole(values.get("samples", SAMPLES), "samples", 0, MAX_SAMPLES),
+            seed=whole(values.get("seed", 0), "seed", 0, 2**31 - 1),
             text=_text(values, "text", "", MAX_TEXT),
         )
 
@@ -133,12 +134,13 @@ def _read_damage(values: object) -> dict[str, Damage]:
             raise InputError(f"The damage of {modality} is an object with kind and severity.")
         _known(given, ("kind", "severity", "muted"), f"The damage of {modality}")
         kind = given.get("kind", damage[modality].kind)
-        if kind not in KINDS[modality]:
-            raise InputError(f"{kind!r} is no kind of damage to {modality}; there are {', '.join(KINDS[modality])}.")
+        if not isinstance(kind, str) or kind not in KINDS[modality]:
+            kinds = ", ".join(KINDS[modality])
+            raise InputError(f"{shown(kind)} is no kind of damage to {modality}; there are {kinds}.")
         muted = given.get("muted", False)
         if not isinstance(muted, bool):
             raise InputError(f"'muted' of {modality} is true or false.")
-        severity = _number(given.get("severity", 0.0), f"the severity of {modality}", 0, 1)
+        severity = number(given.get("severity", 0.0), f"the severity of {modality}", 0, 1)
         damage[modality] = Damage(kind, severity, muted)
     return damage
 
@@ -151,7 +153,7 @@ def _read_alpha(values: object) -> tuple[float, float, float] | None:
         values = dict(zip(MODALITIES, values, strict=True))
     if not isinstance(values, dict) or set(values) - set(MODALITIES):
         raise InputError(f"'alpha' is null or an object with the weights of {', '.join(MODALITIES)}.")
-    weights = [_number(values.get(m, 0.0), f"alpha of {m}", 0, 1) for m in MODALITIES]
+    weights = [number(values.get(m, 0.0), f"alpha of {m}", 0, 1) for m in MODALITIES]
     total = sum(weights)
     if total <= 0:
         raise InputError("The three hand-set weights are all 0; at least one of them has to count.")
@@ -159,17 +161,9 @@ def _read_alpha(values: object) -> tuple[float, float, float] | None:
 
 
 def _known(values: dict, names: tuple[str, ...], what: str) -> None:
-    unknown = sorted(str(name) for name in set(values) - set(names))
+    unknown = sorted(shown(name) for name in set(values) - set(names))
     if unknown:
-        raise InputError(f"{what} has the unknown part {', '.join(unknown)}; known are {', '.join(names)}.")
-
-
-def _number(value: object, what: str, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{what} is a number from {least} to {most}, not {value!r}.")
-    if not least <= value <= most:
-        raise InputError(f"{what} is {value}; it has to lie between {least} and {most}.")
-    return value if isinstance(value, int) and most > 1 else float(value)
+        raise InputError(f"{what} has the unknown part {', '.join(unknown[:5])}; known are {', '.join(names)}.")
 
 
 def _text(values: dict, name: str, default: str, longest: int) -> str:
@@ -178,4 +172,4 @@ def _text(values: dict, name: str, default: str, longest: int) -> str:
         raise InputError(f"'{name}' is a text, not {type(value).__name__}.")
     if len(value) > longest:
         raise InputError(f"'{name}' has {len(value)} characters; at most {longest} are taken.")
-    return value
+    return clean(value)

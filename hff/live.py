@@ -28,6 +28,7 @@ from hff.live_words import RESTART_EVERY, LiveWords, Recogniser
 from hff.recording import Recording
 from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
 from hff.voice import voiced_segments
+from hff.words import clean
 
 WINDOW_SECONDS = 8.0  # s that a reading rests on
 NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean
@@ -139,7 +140,7 @@ class LiveSession:
     def set_text(self, text: str) -> None:
         """Typed words; they replace the recognised ones until they are emptied again."""
         with self._lock:
-            self._typed = text.strip()
+            self._typed = clean(text)
 
     def close(self) -> None:
         """Forget everything; nothing may be added afterwards."""

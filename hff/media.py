@@ -11,12 +11,12 @@ import os
 from dataclasses import dataclass
 
 from hff.audio import SAMPLE_RATE, read_audio
-from hff.container import audio_stream, duration, name_of, open_media, video_stream
+from hff.container import audio_streams, decoded_frames, duration, name_of, open_media, video_stream
 from hff.errors import InputError
 from hff.frames import Frame, read_frames
 from hff.picture import image_size, read_image
 
-__all__ = ["SAMPLE_RATE", "Frame", "MediaInfo", "probe", "read_audio", "read_frames", "read_image"]
+__all__ = ["SAMPLE_RATE", "Frame", "MediaInfo", "is_media", "probe", "read_audio", "read_frames", "read_image"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class MediaInfo:
     width: int | None = None  # pixels as stored, before rotation
     height: int | None = None
     is_image: bool = False
+    sound_tracks: tuple[int, ...] = ()  # what ``read_audio`` takes as ``track``, the preferred one first
 
 
 def probe(path: str | os.PathLike) -> MediaInfo:
@@ -38,8 +39,22 @@ def probe(path: str | os.PathLike) -> MediaInfo:
     if size is not None:
         return MediaInfo(str(path), None, False, False, *size, is_image=True)
     with open_media(path) as container:
-        sound, video = audio_stream(container), video_stream(container)
-        if sound is None and video is None:
+        sounds, video = audio_streams(container), video_stream(container)
+        if not sounds and video is None:
             raise InputError(f"{name_of(path)} has neither sound nor video that can be decoded here.")
         size = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
-        return MediaInfo(str(path), duration(container), sound is not None, video is not None, *size)
+        tracks = tuple(stream.index for stream in sounds)
+        return MediaInfo(str(path), duration(container), bool(sounds), video is not None, *size, sound_tracks=tracks)
+
+
+def is_media(path: str | os.PathLike) -> bool:
+    """Whether the file holds a picture, or video or sound of which the beginning can be decoded, whatever its name.
+
+    Raises ``InputError`` for what is no file, or no container of video or sound.
+    """
+    if image_size(path) is not None:
+        return True
+    with open_media(path) as container:
+        streams = [*audio_streams(container)[:1], video_stream(container)]
+        first = next((stream for stream in streams if stream is not None), None)
+        return first is not None and any(True for _ in decoded_frames(container, first, path, None))

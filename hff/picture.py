@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,15 +13,9 @@ from hff.errors import InputError
 
 MAX_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "BMP",
-    "TIFF",
-    "GIF",
-)  # none runs another program; MPO opens as JPEG
-_KINDS = "jpg, png or webp"
+# None runs another program; MPO opens as JPEG, HEIF is what an iPhone saves.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
+_KINDS = "jpg, png, webp, heic or avif"
 
 
 def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
@@ -57,7 +52,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int] | None:
     """(width, height) of a still picture as stored, None if the file is not one. Raises as ``open_file`` does."""
     with open_file(path) as stream:
         try:
-            with Image.open(stream, formats=FORMATS) as image:
+            with _open_any(stream) as image:
                 moving = image.format == "GIF" and image.is_animated
                 return None if moving else image.size
         except Image.DecompressionBombError:
@@ -71,9 +66,23 @@ def is_picture(path: str | os.PathLike) -> bool:
     return image_size(path) is not None
 
 
+def _open_any(stream) -> Image.Image:
+    """Reads the header only."""
+    _register_heif()
+    return Image.open(stream, formats=FORMATS)
+
+
+@cache
+def _register_heif() -> None:
+    """Pillow itself reads AVIF, but not HEIC."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
 def _opened(stream, path: str | os.PathLike) -> Image.Image:
     try:
-        return Image.open(stream, formats=FORMATS)  # reads the header only
+        return _open_any(stream)
     except Image.DecompressionBombError:
         raise InputError(
             f"{name_of(path)} has too many pixels to decode here. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,15 +18,26 @@ from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
 from hff.faces import FaceTracker
+from hff.files import name_of
+from hff.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript
 from hff.speech import HOP_LENGTH, mel_spectrogram
 from hff.text import is_cut
 from hff.transcript import transcribe as recognise
-from hff.voice import voiced_segments
+from hff.voice import certainty, voiced_segments
+from hff.words import clean
 
+log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
 MEL_COLUMNS = 2000  # at most, in the spectrogram kept for the report
 NO_WORDS = "A voice was found but no words were recognised in it; type them to add the text."
+MAYBE_NO_SPEECH = (
+    "What was heard may not be speech: no words were recognised in it, and the voice detector is unsure. "
+    "Of music, animals or noise the answer means nothing."
+)
+UNSURE = 0.5  # certainty below which a voice of which no words are known may be none ...
+UNSURE_WITHOUT_WORDS = 0.75  # ... or below this, if words were looked for and not found
+BLANK_TEXT = "The text that was given holds no words, only characters that cannot be seen; it is left out."
 TEXT_CUT = "The text is very long; only its beginning, about 5000 words, is read."
 SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
 
@@ -52,10 +64,9 @@ class Recording:
 
         Empty text leaves the words out. Raises ``NothingToAnalyse`` when no modality is left then.
         """
-        text = _checked_text(text)
-        warnings = [warning for warning in self.warnings if warning not in (NO_WORDS, TEXT_CUT)]
-        if text and is_cut(text):
-            warnings.append(TEXT_CUT)
+        about_old_words = (NO_WORDS, TEXT_CUT, BLANK_TEXT, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE)
+        warnings = [warning for warning in self.warnings if warning not in about_old_words]
+        text = _checked_text(text, warnings.append)
         changed = replace(self, transcript=Transcript(text) if text else None, warnings=warnings, timings={})
         changed.check()
         return changed
@@ -115,8 +126,34 @@ class _Reader:
             return None
         self.report("sound", 0.0, "Reading the sound")
         with self.stage("decode sound"):
-            wave = media.read_audio(source, warn=self.warn)
+            tracks = media.probe(source).sound_tracks if _is_path(source) else ()
+            wave = self._best_track(source, tracks) if len(tracks) > 1 else media.read_audio(source, warn=self.warn)
         self.report("sound", 0.6, "Looking for a voice")
+        return wave
+
+    def _best_track(self, source: str | Path, tracks: tuple[int, ...]) -> np.ndarray:
+        """Of several sound tracks the first, in order of preference, in which there is a voice; else the preferred."""
+        chosen, how = None, "the one marked for playing, or the first"
+        for track in tracks:
+            about: list[str] = []
+            try:
+                wave = media.read_audio(source, warn=about.append, track=track)
+            except InputError as error:
+                log.debug("track %d: %s", track, error)
+                continue
+            if voiced := bool(voiced_segments(wave)):
+                how = "in which a voice was found"
+            if voiced or chosen is None:
+                chosen = track, wave, about
+            if voiced:
+                break
+        if chosen is None:
+            return media.read_audio(source)  # raises what is wrong with it
+        track, wave, about = chosen
+        number = sorted(tracks).index(track) + 1
+        self.warn(f"{name_of(source)} has {len(tracks)} sound tracks; number {number} is heard, {how}.")
+        for message in about:
+            self.warn(message)
         return wave
 
     def words(self, wave: np.ndarray, voiced: list[tuple[float, float]]) -> Transcript | None:
@@ -130,7 +167,17 @@ class _Reader:
         if not transcript.text.strip():
             self.warn(NO_WORDS)
             return None
+        if unknown := unknown_to_model(transcript.text):
+            self.warn(unknown)
         return transcript
+
+    def doubt_the_voice(self, wave: np.ndarray, voiced: list[tuple[float, float]], limit: float) -> None:
+        """Say that it may be none, where the detector is less certain than ``limit``."""
+        with self.stage("find voice"):
+            doubtful = certainty(wave, voiced) < limit
+        if doubtful:
+            self.warnings = [message for message in self.warnings if message != NO_WORDS]
+            self.warn(MAYBE_NO_SPEECH)
 
     def faces_of_video(self, video, detect_faces: bool) -> tuple[list[FaceSeen], float]:
         """The tracked face in each sampled frame, and the time at which the pictures end, s."""
@@ -184,11 +231,13 @@ def read(
     A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
     picture. Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
     """
-    text = _checked_text(text)
     if video is None and audio is None and image is None and text is None:
         raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
     reader = _Reader(progress)
+    text = _checked_text(text, reader.warn)
     if _is_path(video) and media.probe(video).is_image:
+        if image is not None:
+            reader.warn("The file given as a video is a picture; the face is read from it, not from the other picture.")
         video, image = None, video
     if video is not None and image is not None:
         reader.warn("Both a video and a picture were given; the face is read from the video.")
@@ -202,10 +251,11 @@ def read(
         if not voiced:
             reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
     transcript = Transcript(text) if text else None
-    if transcript is None and transcribe and wave is not None:
+    listened = transcript is None and transcribe and wave is not None
+    if listened:
         transcript = reader.words(wave, voiced)
-    if text and is_cut(text):
-        reader.warn(TEXT_CUT)
+    if voiced and not (listened and transcript):
+        reader.doubt_the_voice(wave, voiced, UNSURE_WITHOUT_WORDS if listened else UNSURE)
 
     faces, pictures_end = [], 0.0
     if video is not None:
@@ -225,7 +275,8 @@ def read(
     return material
 
 
-def _checked_text(text: str | None) -> str | None:
+def _checked_text(text: str | None, warn: Callable[[str], None]) -> str | None:
+    """The typed words, cleaned; None where there are none. ``warn`` is told what is odd about them."""
     if text is None:
         return None
     if not isinstance(text, str):
@@ -234,7 +285,16 @@ def _checked_text(text: str | None) -> str | None:
         raise InputError(
             f"The text has {len(text):,} characters and at most {MAX_CHARACTERS:,} are taken; give a part of it."
         )
-    return text.strip() or None
+    words = clean(text)
+    if not words:
+        if text.strip():
+            warn(BLANK_TEXT)
+        return None
+    if is_cut(words):
+        warn(TEXT_CUT)
+    if unknown := unknown_to_model(words):
+        warn(unknown)
+    return words
 
 
 def _is_path(source) -> bool:

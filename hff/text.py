@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hff import parts
 from hff.result import Word
+from hff.words import clean
 
 MAX_TOKENS = 128  # per piece, [CLS] and [SEP] included; longer text is cut into pieces and averaged
 MAX_PIECES = 64  # about 5000 words; what lies beyond is not read, and the caller is told
@@ -147,4 +148,4 @@ def is_cut(text: str) -> bool:
 def _words(text: str) -> list[str]:
     """Split at white space, and within "words" too long for a piece (scripts that put no spaces)."""
     longest = MAX_TOKENS - 2  # a character is never more than one token
-    return [word[first : first + longest] for word in text.split() for first in range(0, len(word), longest)]
+    return [word[first : first + longest] for word in clean(text).split() for first in range(0, len(word), longest)]

@@ -21,12 +21,15 @@ from hff.errors import WeightsError
 from hff.media import SAMPLE_RATE
 from hff.result import Transcript, Word
 from hff.voice import THRESHOLD, Segments, voiced_segments
+from hff.words import clean
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 BLOCK_SECONDS = 300.0  # s of sound recognised at once
-LEAST_CERTAIN = 0.15  # mean probability of a segment's words below which it is taken for no speech
+LEAST_CERTAIN = 0.15  # probability of a word, or geometric mean of a sentence's, below which it was not said
+LEAST_SECONDS = 0.04  # a word as short as this was not said either ...
+CERTAIN_ANYWAY = 0.5  # ... unless it is at least this probable
 
 _lock = threading.Lock()  # one recognition at a time: the model uses all cores anyway
 _loading = threading.Lock()
@@ -104,8 +107,30 @@ def _recognise(wave: np.ndarray) -> Generator[tuple[list[Word], float], None, No
         )
         for segment in segments:  # the work is done as this goes on
             said = [
-                Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
+                Word(clean(word.word), float(word.start), float(word.end), float(word.probability))
                 for word in segment.words or []
             ]
-            sure = said and np.mean([word.probability for word in said]) >= LEAST_CERTAIN
-            yield said if sure else [], float(segment.end)
+            yield believed(said), float(segment.end)
+
+
+def believed(words: list[Word]) -> list[Word]:
+    """The words that were probably said: Whisper likes to end with a "Thank you." of its own.
+
+    Each word is judged by itself, and each sentence: one that was added whole may have a likely word in it.
+    """
+    kept: list[Word] = []
+    sentence: list[Word] = []
+    for number, word in enumerate(words, start=1):
+        sentence.append(word)
+        if number == len(words) or word.text[-1:] in (".", "!", "?"):
+            logs = [np.log(max(w.probability, 1e-6)) for w in sentence]
+            if np.exp(np.mean(logs)) >= LEAST_CERTAIN:
+                kept += filter(_is_believable, sentence)
+            sentence = []
+    return kept
+
+
+def _is_believable(word: Word) -> bool:
+    if not clean(word.text) or word.probability < LEAST_CERTAIN:
+        return False
+    return word.end - word.start >= LEAST_SECONDS or word.probability >= CERTAIN_ANYWAY

@@ -12,10 +12,13 @@ from hff.config import SPEECH_ENCODERS
 from hff.errors import WeightsError
 
 if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor
 
 FORMAT = "hff-1"
+MAX_LABELS = 1000
 PARTS = ("speech", "text", "vision", "fusion")
 
 
@@ -85,7 +88,49 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path.name} is no {FORMAT} file; fetch the weights that belong to this version.")
     floats = {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
-    return floats, json.loads(metadata["config"])
+    return floats, _config(metadata, path)
+
+
+def _config(metadata: dict[str, str], path: Path) -> dict:
+    try:
+        config = json.loads(metadata["config"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise WeightsError(
+            f"{path.name} does not say what it holds (its config is missing or no JSON: {error!r}); "
+            "fetch the repository's weights again."
+        ) from error
+    if not isinstance(config, dict):
+        raise WeightsError(f"The config of {path.name} is no JSON object; fetch the repository's weights again.")
+    return config
+
+
+def labels(config: dict, path: Path) -> list[str]:
+    """The labels that the config of a file names: two or more different texts. Raises ``WeightsError``."""
+    names = config.get("labels")
+    good = isinstance(names, list) and 2 <= len(names) <= MAX_LABELS and all(isinstance(n, str) and n for n in names)
+    if not good or len(set(names)) != len(names):
+        raise WeightsError(
+            f"The config of {path.name} lists no labels (two or more different names); "
+            "fetch the repository's weights again."
+        )
+    return names
+
+
+def check_shapes(build: Callable[[], torch.nn.Module], state: dict[str, Tensor], name: str) -> None:
+    """Raise ``WeightsError`` if the module that ``build`` makes has other tensors than ``state``.
+
+    Found out without memory for the module: a damaged config may ask for any size.
+    """
+    import torch
+
+    with torch.device("meta"):
+        expected = {key: tuple(value.shape) for key, value in build().state_dict().items()}
+    stored = {key: tuple(value.shape) for key, value in state.items()}
+    if different := sorted(key for key, shape in expected.items() if stored.get(key) != shape):
+        raise WeightsError(
+            f"The {name} weights do not fit what their config describes: {', '.join(different[:3])} "
+            "missing or of another size; fetch the repository's weights again."
+        )
 
 
 def fill(module: torch.nn.Module, state: dict[str, Tensor], name: str, partial: bool = False) -> None:

@@ -103,7 +103,7 @@ def test_a_file_one_may_not_read(clip_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("hff.container.open", refuse, raising=False)
+    monkeypatch.setattr("hff.files.open", refuse, raising=False)
     with pytest.raises(InputError, match="cannot be opened: Permission denied"):
         media.probe(clip_path)
 

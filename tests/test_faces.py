@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -18,6 +22,7 @@ from hff.faces import (
     Detection,
     FaceDetector,
     FaceTracker,
+    _decode,
     align_face,
     overlap,
     similarity,
@@ -299,3 +304,40 @@ def test_threads_share_the_network(portrait, head, scene):
         for face, landmarks in zip(faces, expected[index % 4], strict=True):
             assert isinstance(face, Detection)
             np.testing.assert_array_equal(face.landmarks, landmarks)
+
+
+@pytest.mark.parametrize("engine", ["", "1", "2"], ids=["default", "classic", "new"])
+def test_the_faces_are_right_whatever_the_engine(engine, tmp_path, portrait):
+    """OpenCV's classic engine keeps the shape of the first picture: it saw faces in a black one."""
+    np.save(tmp_path / "portrait.npy", portrait)
+    program = (
+        "import sys, json, numpy as np\n"
+        "from hff.faces import FaceDetector\n"
+        "p = np.load(sys.argv[1]); d = FaceDetector()\n"
+        "pictures = [p, np.zeros((300, 500, 3), np.uint8), p[:300], p[:, :300], np.zeros((480, 640, 3), np.uint8), p]\n"
+        "print(json.dumps([[f.box.tolist() for f in d.detect(x)] for x in pictures]))\n"
+    )
+    environment = os.environ | ({"OPENCV_FORCE_DNN_ENGINE": engine} if engine else {})
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "portrait.npy")], env=environment, capture_output=True, text=True,
+        timeout=300, check=True,
+    )  # fmt: skip
+    found = json.loads(run.stdout)
+    assert [len(faces) for faces in found] == [1, 0, 1, 1, 0, 1]
+    for faces in found:
+        for box in faces:
+            np.testing.assert_allclose(box, [181, 61, 271, 179], atol=10)
+
+
+def test_detections_that_are_not_finite_are_dropped():
+    heat = np.zeros((1, 4, 4), np.float32)
+    heat[0, 0, 0] = heat[0, 1, 1] = heat[0, 2, 2] = heat[0, 3, 3] = 0.9
+    size, offset, landmarks = (np.zeros((n, 4, 4), np.float32) for n in (2, 2, 10))
+    size[0, 0, 0] = np.inf
+    offset[1, 1, 1] = np.nan
+    landmarks[7, 2, 2] = -np.inf
+    size[0, 3, 3] = 1.0
+    found = _decode(heat, size, offset, landmarks)
+    assert len(found) == 1
+    assert np.isfinite(found[0].box).all()
+    assert np.isfinite(found[0].landmarks).all()

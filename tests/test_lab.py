@@ -11,12 +11,14 @@ import torch
 from model_fixtures import assert_same, random_clips, small_model
 from page_browser import real_model
 
+from hff.analysis import check_draws
 from hff.config import MODALITIES
 from hff.errors import InputError, NothingToAnalyse
 from hff.lab import Lab, damage, excerpt
 from hff.lab_damage import FREEZE, KINDS, SWITCHED_OFF, damage_transcript, is_trained
 from hff.lab_state import PARTS, Damage, LabState
 from hff.lab_switches import switch_off, trained_without
+from hff.page.lab_api import _severities
 from hff.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
 from hff.voice import voiced_segments
@@ -295,8 +297,57 @@ def test_weights_are_scaled_to_1():
         ('{"seed": -1}', "seed"),
         ('{"text": 5}', "text"),
         (json.dumps({"text": "x" * 3000}), "characters"),
+        ('{"samples": -1}', "samples"),
+        ('{"samples": NaN}', "samples"),
+        ('{"samples": "8"}', "samples"),
+        ('{"seed": %d}' % 2**70, "seed"),
+        ('{"seed": Infinity}', "seed"),
+        ('{"seed": true}', "seed"),
+        ('{"seed": %s}' % ("9" * 400), "seed is 9999.*between"),
+        ('{"seed": %s}' % ("9" * 5000), "JSON"),
+        ('{"samples": -%s}' % ("9" * 400), "samples"),
+        ('{"alpha": [%s, 0, 0]}' % ("9" * 400), "alpha"),
+        ('{"alpha": [-1, 1, 1]}', "alpha"),
+        ('{"damage": {"vision": {"severity": %s}}}' % ("9" * 400), "severity"),
+        ('{"format": %s}' % ("9" * 400), "format"),
+        ('{"damage": {"vision": {"kind": {"a": 1}}}}', "kind"),
+        ('{"without": [["attention"]]}', "without"),
+        (json.dumps({"x" * 10_000: 1}), "unknown part"),
+        ('{"\\ud800": 1}', "unknown part"),
     ],
 )
 def test_a_bad_state_is_refused_with_a_sentence(text: str, message: str):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as refused:
         LabState.from_json(text)
+    assert len(str(refused.value)) < 400
+    str(refused.value).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "points", ["5", float("nan"), float("inf"), True, False, 0, 1, -3, 1e9, 10**400, None, [5], "NaN"]
+)
+def test_a_sweep_of_points_that_there_cannot_be(points):
+    with pytest.raises(InputError, match="number of points"):
+        _severities("vision", points)
+
+
+def test_a_modality_that_there_is_not():
+    with pytest.raises(InputError, match="modality") as refused:
+        _severities(["vision"] * 1000, 5)
+    assert len(str(refused.value)) < 200
+
+
+def test_the_points_of_a_sweep():
+    assert _severities("text", 3) == _severities("text", 3.0) == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("samples", -1), ("samples", 1e9), ("samples", "8"), ("samples", None), ("samples", float("nan")), ("seed", 2**70),
+     ("seed", -1), ("seed", float("inf")), ("seed", 10**5000), ("seed", True)],
+    ids=[str(number) for number in range(10)],
+)  # fmt: skip
+def test_draws_that_there_cannot_be(name, value):
+    with pytest.raises(InputError, match=name):
+        check_draws(**({"samples": 8, "seed": 0} | {name: value}))
+    assert check_draws(np.int64(8), 5.0) == (8, 5)

@@ -73,6 +73,52 @@ def test_who_comes_too_late_is_told_and_may_enter_when_one_leaves(fake: FakeAnal
     assert hub.viewers == 4
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"frame": 3},
+        {"frame": "data:image/jpeg;base64,AAAA"},
+        {"frame": [1, 2]},
+        {"frame": {}},
+        {"frame": {"time": "now", "data": "AAAA"}},
+        {"frame": {"time": None, "data": "AAAA"}},
+        {"frame": {"time": 10**400, "data": "AAAA"}},
+        {"frame": {"time": float("nan"), "data": "AAAA"}},
+        {"frame": {"time": True, "data": "AAAA"}},
+        {"frame": {"time": 1.0, "data": 7}},
+        {"sound": {"time": 1.0, "rate": "fast", "data": ""}},
+        {"sound": {"time": 1.0, "rate": float("inf"), "data": ""}},
+        {"sound": {"time": 1.0, "data": ""}},
+        {"sound": [{"time": 1.0}]},
+        {"text": 5},
+        {"text": ["angry"]},
+    ],
+    ids=repr,
+)
+def test_a_message_of_another_shape_is_ignored_with_a_line(sent, fake: FakeAnalyzer, caplog):  # noqa: F811
+    caplog.set_level("DEBUG", logger="hff")
+    hub = LiveHub(engine_of(fake))
+    ticket = hub.enter("a")[0]
+    before = hub.feed({"ticket": ticket})
+    caplog.clear()
+    answer = hub.feed({"ticket": ticket} | sent)
+    assert "error" not in answer
+    assert answer.keys() == before.keys()
+    assert [record.levelname for record in caplog.records] == ["DEBUG"]
+    assert len(caplog.text) < 200
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "sent", [None, 5, "ticket", ["ticket"], [], True, {"ticket": ["a"]}, {"ticket": {}}, {}], ids=repr
+)
+def test_a_message_that_is_no_object_is_nobodys(sent, fake: FakeAnalyzer, caplog):  # noqa: F811
+    caplog.set_level("DEBUG", logger="hff")
+    assert LiveHub(engine_of(fake)).feed(sent) == {"error": texts.LIVE_GONE, "gone": True}
+    assert {record.levelname for record in caplog.records} <= {"DEBUG"}
+    assert all(record.exc_info is None for record in caplog.records)
+
+
 def test_one_that_leaves_or_fails_does_not_disturb_the_others(fake: FakeAnalyzer):  # noqa: F811
     hub = LiveHub(engine_of(fake))
     first, second = hub.enter("a")[0], hub.enter("b")[0]
@@ -83,7 +129,6 @@ def test_one_that_leaves_or_fails_does_not_disturb_the_others(fake: FakeAnalyzer
         {"frame": {"time": 1.0, "data": "é"}},
         {"sound": {"time": 1.0, "rate": RATE, "data": "AAAA"}},
         {"sound": {"time": 1.0, "rate": 1, "data": ""}},
-        {"frame": 3},
     ):
         assert hub.feed({"ticket": first} | broken)["error"]
     hub.feed({"ticket": first, "leave": True})

@@ -12,7 +12,8 @@ from media_fixtures import SENTENCE
 
 from hff import transcript
 from hff.media import SAMPLE_RATE
-from hff.transcript import transcribe
+from hff.result import Word
+from hff.transcript import believed, transcribe
 from hff.voice import voiced_segments
 
 SPOKEN = re.findall(r"[a-z]+", SENTENCE.lower())
@@ -126,3 +127,39 @@ def test_a_callback_that_stops_the_work_frees_the_model(speech_wave, recognised)
     with pytest.raises(KeyboardInterrupt):
         transcribe(speech_wave, progress=stop)
     assert transcribe(speech_wave).text == recognised.text
+
+
+def words(*said: tuple[str, float, float]) -> list[Word]:
+    """Words one after the other, from (text, seconds, probability)."""
+    made, at = [], 0.0
+    for text, seconds, probability in said:
+        made.append(Word(text, at, at + seconds, probability))
+        at += seconds
+    return made
+
+
+REAL = (("I", 0.2, 0.9), ("am", 0.2, 0.95), ("so", 0.3, 0.9), ("tired.", 0.4, 0.8))
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        (("Thank", 0.02, 0.02), ("you.", 0.02, 0.02)),
+        (("Thank", 0.3, 0.02), ("you.", 0.2, 0.3)),
+        (("Thank", 0.02, 0.3), ("you.", 0.02, 0.4)),
+        (("Bye", 0.2, 0.1),),
+        (("\0", 0.2, 0.9),),
+        (("you", 0.0, 0.4),),
+    ],
+)
+def test_an_ending_that_was_not_said_goes_by_its_own_probability(added):
+    """The mean over the whole segment is high: it would have stayed."""
+    said = words(*REAL, *added)
+    assert believed(said) == said[:4]
+
+
+def test_what_was_said_stays():
+    for said in (words(*REAL), words(("Thank", 0.2, 0.9), ("you.", 0.02, 0.9)), words(("No!", 0.3, 0.16)), []):
+        assert believed(said) == said
+    mumbled = words(("I", 0.2, 0.9), ("hate", 0.3, 0.2), ("Giovanni.", 0.5, 0.3))
+    assert believed(mumbled) == mumbled

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media_fixtures import tone
 
+from hff import recording
 from hff.media import SAMPLE_RATE
-from hff.voice import BLOCK_SECONDS, LEVEL, PAD, normalise_level, voiced_segments
+from hff.recording import MAYBE_NO_SPEECH, NO_WORDS, UNSURE, UNSURE_WITHOUT_WORDS
+from hff.voice import BLOCK_SECONDS, LEVEL, PAD, certainty, normalise_level, voiced_segments
 
 
 def voiced_share(wave: np.ndarray, start: float, end: float) -> float:
@@ -110,3 +112,42 @@ def test_silence_stays_silence_and_no_voice_is_left_alone():
     assert np.array_equal(normalise_level(wave, [(5.0, 6.0)]), wave)
     hiss = (1e-6 * np.random.default_rng(0).standard_normal(1000)).astype(np.float32)
     assert np.abs(normalise_level(hiss, [(0.0, 0.06)])).max() < 1e-4
+
+
+def quacks(seconds: float = 4.0) -> np.ndarray:
+    """A duck: a falling, wobbling tone full of harmonics, through three resonances, again and again."""
+    size = SAMPLE_RATE // 5
+    t = np.arange(size) / SAMPLE_RATE
+    phase = 2 * np.pi * 190 * (t + 0.05 / (2 * np.pi * 9) * np.sin(2 * np.pi * 9 * t))
+    source = sum(np.sin(k * phase) / k**0.3 for k in range(1, 30))
+    spectrum, frequency = np.fft.rfft(source), np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    peaks = [(900, 150, 1.0), (1600, 150, 0.9), (2900, 200, 0.5)]
+    resonance = sum(gain / (1 + ((frequency - centre) / width) ** 2) for centre, width, gain in peaks)
+    quack = np.fft.irfft(spectrum * resonance, size) * np.sqrt(np.hanning(size))
+    wave = np.tile(np.r_[quack, np.zeros(size)], round(seconds / 0.4))
+    return (0.5 * wave / np.abs(wave).max()).astype(np.float32)
+
+
+def test_the_detector_is_sure_of_speech_and_not_of_a_duck(speech_wave):
+    sure = certainty(speech_wave, voiced_segments(speech_wave))
+    assert sure > UNSURE_WITHOUT_WORDS
+    assert certainty(0.01 * speech_wave, voiced_segments(speech_wave)) == pytest.approx(sure, abs=0.1)
+    segments = voiced_segments(quacks())
+    assert segments, "the duck is no longer taken for a voice; find another animal"
+    assert certainty(quacks(), segments) < UNSURE_WITHOUT_WORDS
+    assert certainty(quacks(), []) == 0
+    assert certainty(np.zeros(0, np.float32), [(0.0, 1.0)]) == 0
+
+
+def test_it_is_told_that_this_may_be_no_speech(speech_wave, monkeypatch):
+    read = recording.read(audio=(SAMPLE_RATE, quacks()))
+    assert read.transcript is None
+    assert MAYBE_NO_SPEECH in read.warnings
+    assert NO_WORDS not in read.warnings
+    spoken = (SAMPLE_RATE, speech_wave)
+    for options in ({}, {"transcribe": False}, {"text": "I am happy"}):
+        assert MAYBE_NO_SPEECH not in recording.read(audio=spoken, **options).warnings
+    monkeypatch.setattr(recording, "certainty", lambda wave, voiced: (UNSURE + UNSURE_WITHOUT_WORDS) / 2)
+    assert MAYBE_NO_SPEECH not in recording.read(audio=spoken, transcribe=False).warnings  # some real voices are so
+    monkeypatch.setattr(recording, "certainty", lambda wave, voiced: UNSURE - 0.1)
+    assert MAYBE_NO_SPEECH in recording.read(audio=spoken, transcribe=False).warnings

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from model_fixtures import assert_same, random_clips, small_config, small_model
 from safetensors.torch import save_file
 
@@ -110,3 +114,86 @@ def test_config_in_the_file_is_plain_json(tmp_path):
     weights.save(path, {}, HFF(small_config()).config.to_dict())
     with safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["config"])["labels"] == list(EMOTIONS)
+
+
+# ---- broken metadata ----------------------------------------------------------------------------------------
+
+
+def write_raw(path: Path, header: object, data: bytes = b"") -> Path:
+    """A safetensors file with any header: an object for JSON, or the bytes themselves."""
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + data)
+    return path
+
+
+def of_format(config: str | None) -> dict:
+    return {"__metadata__": {"format": weights.FORMAT} | ({} if config is None else {"config": config})}
+
+
+BROKEN = {
+    "no config": of_format(None),
+    "no JSON": of_format("{labels:"),
+    "no object": of_format("[1, 2]"),
+    "null": of_format("null"),
+    "a number of 5000 digits": of_format('{"labels": ' + "9" * 5000 + "}"),
+    "a deep nest": of_format("[" * 100_000),
+    "metadata of numbers": {"__metadata__": {"format": 1}},
+    "metadata is a list": {"__metadata__": []},
+    "no metadata": {},
+    "another format": {"__metadata__": {"format": "hff-99", "config": "{}"}},
+    "header is no JSON": b"\xff\xfe{{{",
+    "header is empty": b"",
+    "a tensor out of bounds": {"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}},
+    "a tensor of nonsense": {"a": {"dtype": "X", "shape": "wide", "data_offsets": [5, 1]}},
+}
+
+
+@pytest.mark.parametrize("header", BROKEN.values(), ids=BROKEN)
+def test_broken_metadata_is_one_clear_error(header, tmp_path):
+    path = write_raw(tmp_path / "part.safetensors", header)
+    with pytest.raises(WeightsError, match=r"part\.safetensors"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 40, 100])
+def test_a_file_cut_off_anywhere(size, tmp_path):
+    path = tmp_path / "part.safetensors"
+    weights.save(path, {"a": torch.zeros(100)}, {"labels": ["a", "b"]})
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(WeightsError, match=r"part\.safetensors"):
+        weights.load(path)
+    with pytest.raises(WeightsError):
+        weights.load(tmp_path)  # a folder
+
+
+LABELS = [None, 7, "ab", [], ["one"], ["a", "a"], ["a", 1], ["a", ""], {"a": 1}, [["a"], ["b"]], ["a"] * 10**5]
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=lambda labels: repr(labels)[:20])
+def test_labels_that_are_none(labels, tmp_path):
+    for part in weights.PARTS:
+        weights.save(tmp_path / f"{part}.safetensors", {}, {"labels": labels})
+    with pytest.raises(WeightsError, match="lists no labels"):
+        analysis.load_encoders(tmp_path, torch.device("cpu"))
+    with pytest.raises(WeightsError, match="lists no labels"):
+        analysis.Analyzer("cpu", tmp_path)
+
+
+WRONG = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2), st.sampled_from([10**6, 10**400, -1, 2**70, 0.5]),
+)  # fmt: skip
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(st.sampled_from(sorted(small_config().to_dict())), WRONG, min_size=1, max_size=3))
+def test_a_config_of_wrong_values_is_refused_or_changes_nothing(changes, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(analysis, "load_encoders", lambda folder, device, speech_encoder: None)
+    folder = tmp_path_factory.mktemp("weights")
+    model = small_model()
+    for part in weights.PARTS:
+        weights.save(folder / f"{part}.safetensors", model.state_dict(), model.config.to_dict() | changes)
+    try:
+        analysis.Analyzer("cpu", folder)
+    except WeightsError as error:
+        assert str(error)

@@ -10,6 +10,7 @@ import gradio as gr
 from hff.config import MODALITIES
 from hff.errors import HFFError, InputError
 from hff.lab_state import YOURS, LabState
+from hff.numbers import shown, whole
 from hff.page import texts
 from hff.page.clip_view import MODEL
 from hff.page.engine import Engine
@@ -71,6 +72,7 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: 
     asked, answer = gr.JSON(visible=False, label="state"), gr.JSON(visible=False)
     modality = gr.Textbox(visible=False, label="modality")
     points = gr.Number(21, precision=0, visible=False, label="points")
+    points.preprocess = lambda payload: payload  # Gradio would round it, and fail in words of its own
     files = [inputs.video, inputs.audio, inputs.image]
     gr.Button(visible=False).click(rerun, [asked, *files], answer, api_name="lab_rerun", **MODEL)
     gr.Button(visible=False).click(sweep, [asked, modality, points, *files], answer, api_name="lab_sweep", **MODEL)
@@ -93,8 +95,6 @@ def summary(result: Result) -> dict:
 
 def _severities(modality: object, points: object) -> list[float]:
     if modality not in MODALITIES:
-        raise InputError(f"The modality to sweep is one of {', '.join(MODALITIES)}, not {modality!r}.")
-    if not isinstance(points, int | float) or not 2 <= points <= MAX_POINTS:
-        raise InputError(f"A sweep has 2 to {MAX_POINTS} points, not {points!r}.")
-    last = round(points) - 1
+        raise InputError(f"The modality to sweep is one of {', '.join(MODALITIES)}, not {shown(modality)}.")
+    last = whole(points, "The number of points of a sweep", 2, MAX_POINTS) - 1
     return [step / last for step in range(last + 1)]

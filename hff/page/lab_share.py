@@ -57,11 +57,11 @@ def state_from_address(request: gr.Request) -> LabState | None:
 
 def state_from_file(path: str | None) -> LabState:
     """The state in a file. Raises ``InputError``."""
-    if not path or Path(path).stat().st_size > _MAX_FILE:
-        raise InputError(texts.SHARE_NO_STATE)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except ValueError as error:
+        if not path or Path(path).stat().st_size > _MAX_FILE:
+            raise InputError(texts.SHARE_NO_STATE)
+        text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows put a mark in front
+    except (OSError, ValueError) as error:
         raise InputError(texts.SHARE_NO_STATE) from error
     return _checked(LabState.from_json(text))
 

@@ -63,13 +63,16 @@ class LiveHub:
             self._viewers[ticket] = Viewer(owner, self._new_session())
         return ticket, ""
 
-    def feed(self, message: dict) -> dict:
+    def feed(self, message: object) -> dict:
         """Take what a page sends, give what it shows. Never raises: a problem is told as ``{"error": sentence}``.
 
-        message: "ticket"; where there is something new also "frame" {"time", "data"}, "sound" {"time", "rate",
-        "data"} and "text". Times in s on the page's own clock.
+        message: a dictionary with "ticket"; where there is something new also "frame" {"time", "data"}, "sound"
+        {"time", "rate", "data"} and "text". Times in s on the page's own clock. A part of another shape is ignored.
         """
         try:
+            if not isinstance(message, dict):
+                log.debug("ignored a live message that is no object but %s", type(message).__name__)
+                message = {}
             session = self._session(message.get("ticket"))
             if session is None:
                 return {"error": texts.LIVE_GONE, "gone": True}
@@ -120,9 +123,9 @@ class LiveHub:
     def _new_session(self) -> LiveSession:
         return LiveSession(self.engine.model(), self._recogniser)
 
-    def _session(self, ticket: str | None) -> LiveSession | None:
+    def _session(self, ticket: object) -> LiveSession | None:
         with self._lock:
-            viewer = self._viewers.get(ticket or "")
+            viewer = self._viewers.get(ticket) if isinstance(ticket, str) else None
             if viewer is None:
                 return None
             viewer.heard_of = time.monotonic()
@@ -134,11 +137,11 @@ class LiveHub:
                 self._drop(ticket)
 
     def _take(self, session: LiveSession, message: dict) -> None:
-        if isinstance(message.get("text"), str):
-            session.set_text(message["text"][:MAX_TEXT])
-        if frame := message.get("frame"):
+        if (typed := live_state.part(message, "text")) is not None:
+            session.set_text(typed[:MAX_TEXT])
+        if frame := live_state.part(message, "frame"):
             session.add_frame(frame["time"], live_state.picture(frame["data"]))
-        if sound := message.get("sound"):
+        if sound := live_state.part(message, "sound"):
             session.add_sound(sound["time"], sound["rate"], live_state.sound(sound["data"]))
 
     def _answer(self, session: LiveSession) -> dict:

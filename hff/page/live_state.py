@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 
 import cv2
 import numpy as np
@@ -10,10 +11,14 @@ import numpy as np
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.live import LiveReading, LiveSession
+from hff.numbers import shown
+
+log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 80  # of pictures sent to the page by native capture
 SHOWN_WIDTH = 480  # pixels, of the same
 MAX_CHARACTERS = 4_000_000  # of one frame or chunk of sound, in base64
+MAX_NUMBER = 1e9  # of a time in s, or a rate in Hz; a page's own clock begins with its visit
 
 
 def state(reading: LiveReading, session: LiveSession) -> dict:
@@ -54,6 +59,26 @@ def shrunk(image: np.ndarray) -> np.ndarray:
     if width <= SHOWN_WIDTH:
         return image
     return cv2.resize(image, (SHOWN_WIDTH, round(height * SHOWN_WIDTH / width)), interpolation=cv2.INTER_AREA)
+
+
+_SHAPES = {"text": str, "frame": {"time": float, "data": str}, "sound": {"time": float, "rate": float, "data": str}}
+
+
+def part(message: dict, name: str) -> dict | str | None:
+    """A part of what a page sent, if it is there and has its shape; another one is ignored with a line in the log."""
+    value = message.get(name)
+    if value is None or _has_shape(value, _SHAPES[name]):
+        return value
+    log.debug("ignored the %s of a live message: %s", name, shown(value))
+    return None
+
+
+def _has_shape(value: object, shape: type | dict) -> bool:
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(_has_shape(value.get(key), kind) for key, kind in shape.items())
+    if shape is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER  # not NaN
+    return isinstance(value, shape)
 
 
 def picture(address: str) -> np.ndarray:

@@ -1,0 +1,40 @@
+"""Numbers that came from outside: a link, a file, another program, a call."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+from hff.errors import InputError
+
+LONGEST_SHOWN = 40  # characters of a wrong value in a message
+
+
+def number(value: object, what: str, least: float, most: float) -> float:
+    """``value`` if it is a number from ``least`` to ``most``, whole numbers as they are. Raises ``InputError``.
+
+    True and False are no numbers, nor are texts; an int may have any number of digits.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
+        raise InputError(f"{what} is a number from {least} to {most}, not {shown(value)}.")
+    if not least <= value <= most:
+        raise InputError(f"{what} is {shown(value)}; it has to lie between {least} and {most}.")
+    return value if isinstance(value, int) and most > 1 else float(value)
+
+
+def whole(value: object, what: str, least: int, most: int) -> int:
+    """As ``number``, rounded."""
+    return round(number(value, what, least, most))
+
+
+def shown(value: object) -> str:
+    """``value`` as a message may show it: short, and in characters that any output takes."""
+    try:
+        text = ascii(value) if not isinstance(value, str) or not value.isprintable() else repr(value)
+    except (ValueError, RecursionError):  # an int of more digits than Python writes down
+        text = f"a very long {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _is_finite(value: Real) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
