@@ -28,7 +28,7 @@ class Seed:
 
 
 @cache
-def _pictures() -> tuple[np.ndarray, ...]:
+def pictures() -> tuple[np.ndarray, ...]:
     """A face that moves a little: (96,128,3) uint8 each."""
     from skimage.data import astronaut
 
@@ -54,7 +54,7 @@ def _media(video: str | None = None, audio: str | None = None, rate: int = RATE,
         if audio:
             settings.update(audio=audio, rate=rate, layout=layout, wave=_voice(rate, path.parent))
         if video:
-            settings.update(video=video, images=list(_pictures()), size=SIZE, seconds=1)
+            settings.update(video=video, images=list(pictures()), size=SIZE, seconds=1)
         write_media(path, **settings)
 
     return write
@@ -64,7 +64,7 @@ def _picture(count: int = 1, mode: str = "RGB", **save):
     """A writer of a still picture, or of ``count`` in one file, in the format of the path's ending."""
 
     def write(path: Path) -> None:
-        first, *more = (Image.fromarray(image).convert(mode) for image in _pictures()[:count])
+        first, *more = (Image.fromarray(image).convert(mode) for image in pictures()[:count])
         first.save(path, **save, **({"save_all": True, "append_images": more} if more else {}))
 
     return write

@@ -62,7 +62,7 @@ class Worker:
         self.close()
 
     def _start(self) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", str(_SCRIPT)], cwd=_ROOT, text=True, stderr=self._log,
