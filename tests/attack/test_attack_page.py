@@ -1,4 +1,4 @@
-"""A real page under odd requests, sixteen viewers, slow readers and those who hang up: it lives, and answers the rest."""
+"""A real page under odd requests, sixteen viewers, slow readers and those who hang up lives, and answers the rest."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def _raw(page: PageProcess, content: bytes, wait: float = 60) -> bytes:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST /gradio_api/call/analyze HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
-        b"POST /gradio_api/call/analyze HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
         b"POST /gradio_api/call/analyze HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\0b\r\n\r\n",
@@ -250,8 +250,10 @@ def test_bytes_that_are_no_request(page, content):
 
 def test_slow_readers_and_senders_hold_nobody_up(page):
     """Half a request, an upload by single bytes, an answer that nobody reads."""
-    half = b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n" \
-        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"  # fmt: skip
+    half = (
+        b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    )
     unread = b"GET /gradio_api/queue/data?session_hash=slow%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     open_ones = []
     try:
@@ -371,12 +373,12 @@ def test_viewers_that_hang_up_give_their_place_back(page):
     def hang_up() -> None:
         session, ticket = viewing(page)
         body = json.dumps({"data": message(ticket, 0.0), "session_hash": session}).encode()
+        head = (
+            f"POST {API}/component_server HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         with socket.create_connection(("127.0.0.1", page.port), timeout=60) as connection:
-            connection.sendall(
-                f"POST {API}/component_server HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-                + body[: len(body) // 2]
-            )
+            connection.sendall(head.encode() + body[: len(body) // 2])
 
     _at_once(hang_up, MAX_VIEWERS)
     session, ticket = viewing(page)

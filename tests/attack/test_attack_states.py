@@ -18,7 +18,7 @@ from hff.lab_state import MAX_SAMPLES, LabState
 
 pytestmark = pytest.mark.attack
 WHOLE = {
-    "format": 1, "source": "clip", "damage": {"speech": {"kind": "noise", "severity": 0.5, "muted": False},
+    "format": 1, "source": "clip", "damage": {"speech": {"kind": "babble", "severity": 0.5, "muted": False},
     "vision": {"kind": "blur", "severity": 0.25}, "text": {"severity": 0.1}}, "alpha": {"speech": 0.2, "text": 0.3,
     "vision": 0.5}, "without": ["attention"], "samples": 20, "seed": 7, "text": "I am fine",
 }  # fmt: skip
@@ -64,13 +64,14 @@ def test_texts_that_are_nearly_a_state(text):
     taken(LabState.from_json, text)
 
 
-@pytest.mark.parametrize("value", [None, 5, b"{}", [], 2.5])
+@pytest.mark.parametrize("value", [None, 5, b"\xff", [], 2.5])
 def test_what_is_no_text(value):
     assert not taken(LabState.from_json, value)
 
 
 def test_every_part_may_be_anything():
     """Each place of a whole state holds each odd value once."""
+    assert taken(LabState.from_dict, WHOLE)
     accepted = refused = 0
     for place in _places(WHOLE):
         for value in ODD:
