@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 
 import numpy as np
@@ -94,7 +93,7 @@ def _flat(image: Image.Image) -> Image.Image:
     image = _coarse(image)
     if deep:
         values = np.nan_to_num(np.asarray(image, np.float32))
-        largest = most if math.isfinite(most) else float(values.max(initial=0))
+        largest = most if np.isfinite(most) else float(values.max(initial=0))
         white = 1 if largest <= 1 else 255 if largest <= 255 else 65535
         image = Image.fromarray(np.round(255 * np.clip(values / white, 0, 1)).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
