@@ -49,7 +49,7 @@ def cases(seeds: dict[str, Path], options: argparse.Namespace, folder: Path) -> 
         for number, bomb in enumerate(BOMBS):
             path = folder / f"bomb-{number}.{bomb.ending}"
             bomb.write(path)
-            yield Case(f"bombs: {bomb.name}", path, bomb.role)
+            yield Case(f"bombs: {bomb.name}", path, bomb.role, budget=10.0)
     names = [options.only] if options.only else list(seeds)
     for number in itertools.count():
         for place, name in enumerate(names):

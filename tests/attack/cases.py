@@ -19,13 +19,17 @@ BAD = ("crash", "hang", "over 2 GB", "foreign error", "wrong answer", "reached o
 
 @dataclass(frozen=True)
 class Case:
-    """A file that is given as ``role`` to ``recording.read`` ("read") or to the whole ``analyze`` ("analyze")."""
+    """A file that is given as ``role`` to ``recording.read`` ("read") or to the whole ``analyze`` ("analyze").
+
+    ``budget``: seconds of work that it may have; None leaves the package's own.
+    """
 
     name: str
     path: Path
     role: str
     how: str = "read"
     transcribe: bool = False
+    budget: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -83,7 +84,7 @@ class Worker:
         def ended(verdict: str, detail: str) -> Outcome:
             return Outcome(case.name, verdict, detail, time.monotonic() - begun, largest)
 
-        asked = {"path": str(case.path), "role": case.role, "how": case.how, "transcribe": case.transcribe}
+        asked = asdict(case) | {"path": str(case.path)}
         try:
             print(json.dumps(asked), file=self._process.stdin, flush=True)
         except OSError:
