@@ -97,9 +97,12 @@ def _opened(stream, path: str | os.PathLike) -> Image.Image:
 def _flat(image: Image.Image) -> Image.Image:
     """RGB, with the EXIF data kept: 16-bit greys scaled, transparency over white."""
     exif = image.getexif()
-    if image.mode.startswith(("I", "F")):
+    deep = image.mode.startswith(("I", "F"))
+    most = float(image.getextrema()[1]) if deep else 0.0
+    image = _coarse(image)
+    if deep:
         values = np.nan_to_num(np.asarray(image, np.float32))
-        largest = float(values.max(initial=0))
+        largest = most if np.isfinite(most) else float(values.max(initial=0))
         white = 1 if largest <= 1 else 255 if largest <= 255 else 65535
         image = Image.fromarray(np.round(255 * np.clip(values / white, 0, 1)).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -110,6 +113,18 @@ def _flat(image: Image.Image) -> Image.Image:
         flat = image.convert("RGB")
     flat.getexif().update(exif)
     return flat
+
+
+def _coarse(image: Image.Image) -> Image.Image:
+    """The picture, by averaging still at least twice as large as it will be: its copies then take little memory."""
+    factor = max(image.size) // (2 * MAX_SIDE)
+    if factor < 2:
+        return image
+    if image.mode.startswith("I;"):
+        image = image.convert("I")
+    elif image.mode in ("1", "P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
+    return image.reduce(factor)
 
 
 def to_rgb(array: np.ndarray, name: str) -> np.ndarray:

@@ -114,6 +114,8 @@ def _add_video(output, codec, seconds, stamps, images, size, pixels, start):
 def _add_audio(output, codec, wave, rate, layout, start):
     stream = output.add_stream(codec, rate=rate, layout=layout)
     stream.codec_context.options = {"strict": "experimental"}
+    if codec.startswith("wma"):  # it has no quality of its own to go by
+        stream.bit_rate = 64_000
     resampler = av.AudioResampler(stream.codec_context.format, layout, rate, frame_size=rate // 50)
 
     def packets():
