@@ -19,7 +19,7 @@ from page_fixtures import alike
 from hff.page import live_state, texts
 from hff.page.live_hub import MAX_VIEWERS
 
-from .page_process import API, ROOT, PageProcess
+from .page_process import API, ROOT, PageProcess, complete
 from .seeds import pictures
 
 pytestmark = pytest.mark.attack
@@ -277,7 +277,7 @@ def test_many_ask_at_once(page, healthy):
     for status, answer in answers:
         if status == 200 and "event: complete" in answer:
             right += 1
-            assert alike(_figures(json.loads(answer.split("data: ", 1)[1].split("\n")[0])[0]), _figures(healthy))
+            assert alike(_figures(complete(answer)), _figures(healthy))
         else:
             assert status in (200, 429, 503), answer
             assert any(word in answer.lower() for word in ("busy", "full", "wait", "long")), answer
