@@ -80,8 +80,7 @@ class PageProcess:
         """The reading of typed words: what a healthy page always answers."""
         status, answer = self.call("analyze", [None, None, None, text, False])
         assert status == 200, answer
-        assert "event: complete" in answer, answer
-        return json.loads(answer.split("data: ", 1)[1].split("\n")[0])[0]
+        return complete(answer)
 
     # ---- the Live view -------------------------------------------------------------------------------------
 
@@ -117,3 +116,9 @@ class PageProcess:
             (event,) = (d["id"] for d in config["dependencies"] if [component, "submit"] in d["targets"])
             self._known = component, event
         return self._known
+
+
+def complete(answer: str) -> dict:
+    """The result in a stream of events; there may be heartbeats before it."""
+    assert "event: complete" in answer, answer
+    return json.loads(answer.split("event: complete\ndata: ", 1)[1].split("\n")[0])[0]
