@@ -154,12 +154,10 @@ def breaks_off(
     cut = is_cut_off(path)
     if cut is False:
         return None
-    said, alone = duration(container), len(container.streams) == 1
-    with suppress(TypeError):
-        own = float(stream.duration * stream.time_base)
-        alone = alone or own != said  # some formats give each stream the length of the longest
-        said = own
-    if not cut and not alone:
+    lengths = [other.duration and other.duration * other.time_base for other in container.streams]
+    own = lengths[stream.index]
+    said = float(own) if own else duration(container)
+    if not cut and lengths.count(own) > 1:  # some formats give each stream the length of the longest, or none
         return None
     missing = said is not None and read <= 0.95 * said - (0.0 if cut else 1.0)
     if not cut and not missing:

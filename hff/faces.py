@@ -158,11 +158,11 @@ def _decode(heat: np.ndarray, size: np.ndarray, offset: np.ndarray, landmarks: n
         return []
     scores = heat[0, rows, columns]
     cells = np.stack([rows, columns], axis=1)  # (n,2) y, x
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite is dropped
         sides = np.exp(size[:, rows, columns].T) * _STRIDE
-    starts = (cells + offset[:, rows, columns].T + 0.5) * _STRIDE - sides / 2
-    points = landmarks[:, rows, columns].T.reshape(-1, 5, 2) * sides[:, None] + starts[:, None]
-    boxes = np.concatenate([starts, starts + sides], axis=1)[:, [1, 0, 3, 2]]
+        starts = (cells + offset[:, rows, columns].T + 0.5) * _STRIDE - sides / 2
+        points = landmarks[:, rows, columns].T.reshape(-1, 5, 2) * sides[:, None] + starts[:, None]
+        boxes = np.concatenate([starts, starts + sides], axis=1)[:, [1, 0, 3, 2]]
     finite = np.isfinite(boxes).all(1) & np.isfinite(points).all((1, 2)) & np.isfinite(scores)
     boxes, points, scores = boxes[finite], points[finite], scores[finite]
     return [

@@ -314,13 +314,14 @@ def test_the_faces_are_right_whatever_the_engine(engine, tmp_path, portrait):
         "import sys, json, numpy as np\n"
         "from hff.faces import FaceDetector\n"
         "p = np.load(sys.argv[1]); d = FaceDetector()\n"
-        "pictures = [p, np.zeros((300, 500, 3), np.uint8), p[:300], p[:, :300], np.zeros((480, 640, 3), np.uint8), p]\n"
+        "black = [np.zeros((*side, 3), np.uint8) for side in ((300, 500), (480, 640))]\n"
+        "pictures = [p, black[0], p[:300], p[:, :300], black[1], p]\n"
         "print(json.dumps([[f.box.tolist() for f in d.detect(x)] for x in pictures]))\n"
     )
     environment = os.environ | ({"OPENCV_FORCE_DNN_ENGINE": engine} if engine else {})
     run = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "portrait.npy")], env=environment, capture_output=True, text=True,
-        timeout=300, check=True,
+        [sys.executable, "-c", program, str(tmp_path / "portrait.npy")], env=environment, capture_output=True,
+        text=True, timeout=300, check=True,
     )  # fmt: skip
     found = json.loads(run.stdout)
     assert [len(faces) for faces in found] == [1, 0, 1, 1, 0, 1]

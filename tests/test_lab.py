@@ -300,7 +300,7 @@ def test_weights_are_scaled_to_1():
         ('{"samples": -1}', "samples"),
         ('{"samples": NaN}', "samples"),
         ('{"samples": "8"}', "samples"),
-        ('{"seed": %d}' % 2**70, "seed"),
+        (json.dumps({"seed": 2**70}), "seed"),
         ('{"seed": Infinity}', "seed"),
         ('{"seed": true}', "seed"),
         ('{"seed": %s}' % ("9" * 400), "seed is 9999.*between"),

@@ -77,3 +77,15 @@ def test_a_sweep_of_nothing_is_told(client):
         client.predict(state=DARK, modality="smell", points=4, api_name="/lab_sweep", **NO_FILES)
     with pytest.raises(AppError, match="2 to 101 points"):
         client.predict(state=DARK, modality="vision", points=1, api_name="/lab_sweep", **NO_FILES)
+
+
+@pytest.mark.parametrize("points", ["5", 0, -1, True, 1e9, None])
+def test_points_that_there_cannot_be_are_refused_in_our_own_words(client, points):
+    with pytest.raises(AppError, match="number of points"):
+        client.submit(state=DARK, modality="vision", points=points, api_name="/lab_sweep", **NO_FILES).result()
+
+
+@pytest.mark.parametrize("state", [{"samples": -1}, {"seed": 2**70}, {"seed": 10**400}, {"samples": "8"}])
+def test_numbers_of_a_state_that_there_cannot_be(client, state):
+    with pytest.raises(AppError, match=next(iter(state))):
+        rerun(client, DARK | state)

@@ -126,7 +126,7 @@ def write_whole(path):
     write(
         path,
         images=images if "video" in streams else None,
-        wave=rng.uniform(-0.5, 0.5, 2 * RATE).astype("f4"),
+        wave=wave,
         **streams,
     )
     return path

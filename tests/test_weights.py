@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,5 @@ def test_a_config_of_wrong_values_is_refused_or_changes_nothing(changes, tmp_pat
     model = small_model()
     for part in weights.PARTS:
         weights.save(folder / f"{part}.safetensors", model.state_dict(), model.config.to_dict() | changes)
-    try:
+    with suppress(WeightsError):
         analysis.Analyzer("cpu", folder)
-    except WeightsError as error:
-        assert str(error)
