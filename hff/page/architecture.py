@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hff.config import HFFConfig
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import text
 
 _WIDTH, _HEIGHT = 1180, 430

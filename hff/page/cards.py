@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import texts
 from hff.result import Result
 
 # Drawn on a 24x24 grid: sound waves, a speech bubble, a face.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import bars, icon, note, percent, text
 from hff.result import Result
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import percent, text
 
 if TYPE_CHECKING:

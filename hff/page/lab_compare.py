@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import bars, icon, number, percent, text
 from hff.page.effects import points
 from hff.result import Result

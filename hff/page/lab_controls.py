@@ -9,7 +9,7 @@ import gradio as gr
 from hff.config import MODALITIES, SAMPLES
 from hff.lab_damage import KINDS, is_trained
 from hff.lab_state import MAX_TEXT, PARTS, YOURS, Damage, LabState
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import icon, note, text
 from hff.page.examples import EXAMPLES
 

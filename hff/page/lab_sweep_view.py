@@ -12,7 +12,8 @@ import gradio as gr
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
-from hff.page import cards, texts
+from hff.locale import texts
+from hff.page import cards
 from hff.page.clip_view import MODEL
 from hff.page.lab_chart import sweep_chart, sweep_sentence
 from hff.page.sessions import Session, Sessions

@@ -9,7 +9,8 @@ import gradio as gr
 
 from hff.errors import HFFError, InputError
 from hff.lab_state import YOURS, LabState
-from hff.page import cards, texts
+from hff.locale import texts
+from hff.page import cards
 from hff.page.clip_view import MODEL, QUICK
 from hff.page.engine import Engine
 from hff.page.lab_bench import Benches

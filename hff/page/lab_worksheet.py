@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hff.config import MODALITIES
 from hff.lab_state import PARTS, YOURS, LabState
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import note, number, percent, text
 from hff.page.effects import points
 from hff.page.examples import EXAMPLES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import heading, icon, text
 
 HISTORY_SECONDS = 30  # s that the timelines go back

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.page import cards, effects, texts
+from hff.locale import texts
+from hff.page import cards, effects
 from hff.page.attention_map import attention_figure, describe, grid_figure
 from hff.page.drawing import png, svg
 from hff.page.theme import FONTS, MODALITY_COLOURS, MODALITY_HATCHES, Palette

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import texts
 from hff.page.series import Series, columns, mel_columns, spans
 from hff.page.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_DASHES, MODALITY_HATCHES, Palette
 from hff.result import Result
