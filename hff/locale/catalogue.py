@@ -54,9 +54,9 @@ def translate(text: object) -> str:
     return str(text)
 
 
-def fill(template: str, **params: Any) -> str:
-    """``template`` with its ``{name}`` filled, numbers by the rules of the language of the moment."""
-    return _Filler(language()).format(template, **params)
+def sentence(key: str, **params: Any) -> str:
+    """As ``say``, in the language of the moment: for what is shown at once and not kept."""
+    return _filled(key, params, language())
 
 
 def language() -> str:
