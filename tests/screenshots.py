@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Page
 from skimage.data import astronaut
 
-from hff.page import texts
+from hff.locale import texts
 from hff.page.examples import FOLDER
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"

@@ -15,7 +15,7 @@ from PIL import Image
 import app
 from hff import cli
 from hff.lab_state import LabState
-from hff.page import texts
+from hff.locale import texts
 from train import __main__ as train
 
 ROOT = Path(__file__).resolve().parent.parent

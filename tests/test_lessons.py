@@ -13,7 +13,7 @@ from page_fixtures import make_result
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.lab import Lab
-from hff.page import texts
+from hff.locale import texts
 from hff.page.engine import Engine
 from hff.page.lab_bench import Benches
 from hff.page.lab_lesson_view import answer_html

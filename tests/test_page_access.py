@@ -10,7 +10,7 @@ from page_browser import FakeModel, analyse, browsing, choose_example, open_sect
 from playwright.sync_api import Page, expect
 
 from hff.lab_state import LabState
-from hff.page import texts
+from hff.locale import texts
 
 pytestmark = pytest.mark.browser
 

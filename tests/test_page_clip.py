@@ -31,7 +31,7 @@ from PIL import Image
 
 from hff import media
 from hff.config import EMOTIONS, MODALITIES
-from hff.page import texts
+from hff.locale import texts
 from hff.page.examples import EXAMPLES, FOLDER
 
 pytestmark = pytest.mark.browser

@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse
 
 import app
 from hff.errors import HFFError
-from hff.page import texts
+from hff.locale import texts
 from hff.page.engine import Engine
 from hff.page.examples import FOLDER
 from hff.page.gate import ADMITTED, API, WRONG_PASSWORDS, Gate, admitted

@@ -7,7 +7,7 @@ import re
 import pytest
 from page_browser import FakeModel, browsing, outside, serving
 
-from hff.page import texts
+from hff.locale import texts
 from hff.page.glossary import glossary_html
 
 VIEWS = (texts.TAB_LIVE, texts.TAB_CLIP, texts.TAB_LAB, texts.TAB_MODEL)

@@ -12,7 +12,7 @@ from page_browser import analyse, browsing, choose_example, outside, real_model,
 
 from hff.config import MODALITIES
 from hff.lab_state import Damage, LabState
-from hff.page import texts
+from hff.locale import texts
 from hff.page.lab_lessons import load_lessons
 
 pytestmark = pytest.mark.browser

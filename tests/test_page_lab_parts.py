@@ -19,7 +19,7 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.lab import SweepPoint
 from hff.lab_damage import KINDS
 from hff.lab_state import PARTS, Damage, LabState
-from hff.page import texts
+from hff.locale import texts
 from hff.page.lab_chart import sweep_chart, sweep_sentence
 from hff.page.lab_compare import clip_means, comparison, unknown_after, what_changed
 from hff.page.lab_controls import in_hundredths

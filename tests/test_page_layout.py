@@ -18,7 +18,7 @@ from page_browser import (
 from page_fixtures import make_result
 
 from hff.errors import InputError
-from hff.page import texts
+from hff.locale import texts
 from hff.page.attention_map import describe
 
 pytestmark = pytest.mark.browser

@@ -22,7 +22,8 @@ from page_browser import FakeModel, analyse, browsing, choose_example, download,
 from test_page_app import LONG, free_port, started
 
 from hff.errors import HFFError
-from hff.page import sessions, texts, uploads
+from hff.locale import texts
+from hff.page import sessions, uploads
 from hff.page.examples import FOLDER
 from hff.page.server import Server
 from hff.page.sessions import PrivateFolder, Sessions

@@ -17,7 +17,8 @@ from page_browser import browsing, outside, real_model, serving
 
 from hff.config import MODALITIES
 from hff.errors import InputError, WeightsError
-from hff.page import live_hub, live_state, texts
+from hff.locale import texts
+from hff.page import live_hub, live_state
 from hff.page.live_hub import LiveHub
 
 RATE = 16_000

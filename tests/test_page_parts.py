@@ -16,7 +16,8 @@ from page_fixtures import make_result
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
-from hff.page import cards, effects, report, texts
+from hff.locale import texts
+from hff.page import cards, effects, report
 from hff.page.architecture import architecture_html
 from hff.page.attention_map import choose
 from hff.page.drawing import svg

@@ -25,8 +25,9 @@ from page_fixtures import SENTENCE
 from hff import recording
 from hff.config import MAX_CHARACTERS
 from hff.errors import InputError
+from hff.locale import texts
 from hff.page import sessions as sessions_module
-from hff.page import texts, uploads
+from hff.page import uploads
 from hff.page.server import Server
 from hff.page.uploads import MB, Limits, Parts, Refused, Uploads, size_text
 

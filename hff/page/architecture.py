@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hff.config import HFFConfig
-from hff.page import texts
+from hff.config import MODALITIES, HFFConfig
+from hff.locale import texts
 from hff.page.cards import text
 
 _WIDTH, _HEIGHT = 1180, 430
 _ROWS = {"speech": 70, "text": 185, "vision": 300}  # top of each modality's blocks
 _BLOCK_HEIGHT = 84
+_LEVELS = ((20, 190), (262, 360), (674, 176), (902, 130), (1072, 98))  # left edge and width of each of ``texts.LEVELS``
+EQUATIONS = {  # of the paper, by block
+    "speech": "(1)–(8)", "text": "(9)–(12)", "vision": "(13)–(15)", "align": "(16)", "weights": "(17), (18)",
+    "uncertainty": "(19), (20)", "attention": "(21)–(23)", "time": "(24)–(28)", "classifier": "(29)–(31)",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,13 @@ def blocks() -> list[Block]:
 
 def sizes(config: HFFConfig) -> dict[str, str]:
     """The figures that stand in the blocks, taken from the model's own config."""
-    return {
-        "speech": f"{config.speech_dim} values a step", "text": f"{config.text_dim} values a step",
-        "vision": f"{config.vision_dim} values a step", "align": f"{config.d_model} values", "weights": "",
-        "uncertainty": "", "attention": f"{config.layers} layers × {config.heads} heads",
-        "time": f"{config.d_model} values", "classifier": f"{len(config.labels)} emotions",
+    said = texts.BLOCK_SIZES
+    step = {name: said["step"].format(count=size) for name, size in zip(MODALITIES, config.input_dims, strict=True)}
+    wide = said["values"].format(count=config.d_model)
+    return step | {
+        "align": wide, "weights": "", "uncertainty": "", "time": wide,
+        "attention": said["attention"].format(layers=config.layers, heads=config.heads),
+        "classifier": said["classifier"].format(count=len(config.labels)),
     }  # fmt: skip
 
 
@@ -55,7 +62,7 @@ def architecture_html(config: HFFConfig) -> str:
     levels = "".join(
         f'<text class="hff-level" x="{x}" y="34">{text(name)}</text>'
         f'<line class="hff-level-line" x1="{x}" x2="{x + width}" y1="46" y2="46"/>'
-        for name, x, width in texts.LEVELS
+        for name, (x, width) in zip(texts.LEVELS, _LEVELS, strict=True)
     )
     drawing = (
         f'<svg class="hff-figure hff-architecture" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
@@ -65,7 +72,7 @@ def architecture_html(config: HFFConfig) -> str:
     )
     items = "".join(
         f'<li class="{block.colour}"><strong>{text(_title(block.key))}</strong> '
-        f'<span class="hff-equations">{text(texts.BLOCKS[block.key][1])}</span> {text(texts.BLOCKS[block.key][2])}</li>'
+        f'<span class="hff-equations">{text(EQUATIONS[block.key])}</span> {text(texts.BLOCKS[block.key][1])}</li>'
         for block in blocks()
     )
     return f'<div class="hff-scroll" tabindex="0">{drawing}</div><ol class="hff-blocks">{items}</ol>'
@@ -76,7 +83,7 @@ def _title(key: str) -> str:
 
 
 def _block(block: Block, figures: str) -> str:
-    title, equations, _ = texts.BLOCKS[block.key]
+    title, equations = texts.BLOCKS[block.key][0], EQUATIONS[block.key]
     lines = [(line, "hff-block-title") for line in title.split("\n")] + [(equations, "hff-block-equations")]
     if figures:
         lines.append((figures, "hff-block-size"))

@@ -6,7 +6,7 @@ import html
 
 import gradio as gr
 
-from hff.page import texts
+from hff.locale import texts
 from hff.page.api import build_api
 from hff.page.clip_view import ClipView
 from hff.page.engine import Engine

@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterable
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import language, names, number_format, texts
 from hff.result import Result
+
+SURE_FROM = (0.8, 0.6, 0.4, 0.0)  # probability from which each word of ``texts.SURENESS`` is said
 
 # Drawn on a 24x24 grid: sound waves, a speech bubble, a face.
 _ICONS = {
@@ -26,19 +28,24 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
-def percent(share: float) -> str:
+def percent(share: float, places: int = 0) -> str:
     """A share as whole percent; what is not quite 0 or 1 never reads as certain."""
     points = 100 * share
-    if 0 < points < 0.5:
-        return "under 1\u00a0%"
-    if 99.5 <= points < 100:
-        return "over 99\u00a0%"
-    return f"{points:.0f}\u00a0%"  # a space at which no line is broken
+    if not places and 0 < points < 0.5:
+        return texts.UNDER_ONE_PERCENT.format(percent=percent(0.01))
+    if not places and 99.5 <= points < 100:
+        return texts.OVER_99_PERCENT.format(percent=percent(0.99))
+    return number_format.percentage(share, places, language())
 
 
 def number(value: float) -> str:
     """A variance in two decimals; what is not quite 0 never reads as none."""
-    return "< 0.01" if 0 < value < 0.005 else f"{value:.2f}"
+    return texts.NUMBER_UNDER.format(number=decimal(0.01)) if 0 < value < 0.005 else decimal(value)
+
+
+def decimal(value: float, places: int = 2) -> str:
+    """A figure with a fixed number of places, by the rules of the page's language."""
+    return number_format.decimal(value, places, language())
 
 
 def icon(modality: str) -> str:
@@ -51,9 +58,7 @@ def icon(modality: str) -> str:
 def empty() -> str:
     """What stands in the report's place before anything was analysed."""
     steps = "".join(f"<li>{text(step)}</li>" for step in texts.EMPTY_STEPS)
-    legend = "".join(
-        f'<span class="hff-chip hff-{m}">{icon(m)}{text(texts.MODALITY_NAMES[m])}</span>' for m in MODALITIES
-    )
+    legend = "".join(f'<span class="hff-chip hff-{m}">{icon(m)}{text(names.modality(m))}</span>' for m in MODALITIES)
     return (
         f'<div class="hff-empty"><h2>{text(texts.EMPTY_TITLE)}</h2><ol>{steps}</ol>'
         f'<p class="hff-legend">{legend}</p></div>'
@@ -85,7 +90,7 @@ def headline(result: Result) -> str:
     return (
         f'{heading(texts.REPORT_TITLE)}<section class="hff-headline" aria-live="polite"><div class="hff-answer">'
         f'<p class="hff-kicker">{text(texts.HEADLINE)}</p>'
-        f'<p class="hff-emotion"><span id="hff-emotion">{text(result.emotion)}</span> '
+        f'<p class="hff-emotion"><span id="hff-emotion">{text(names.emotion(result.emotion))}</span> '
         f'<span class="hff-percent">{text(percent(share))}</span></p>'
         f'<p class="hff-sentence">{text(uncertainty_sentence(result))}</p>'
         f'<p class="hff-caution">{text(texts.CAUTION)}</p></div>'
@@ -94,16 +99,17 @@ def headline(result: Result) -> str:
 
 
 def uncertainty_sentence(result: Result) -> str:
+    sureness = zip(SURE_FROM, texts.SURENESS, strict=True)
     ranked = sorted(result.probabilities, key=result.probabilities.get, reverse=True)
     second = next(label for label in ranked if label != result.emotion)
     points = 100 * result.spread[result.emotion]
-    spread = "less than a point" if points < 1 else f"{points:.0f} point{'s' if round(points) != 1 else ''}"
+    spread = texts.SPREAD_ONE if round(points) == 1 else texts.SPREAD_MANY.format(points=f"{points:.0f}")
     return texts.UNCERTAINTY.format(
-        sureness=next(word for least, word in texts.SURENESS if result.probabilities[result.emotion] >= least),
-        emotion=result.emotion,
+        sureness=next(word for least, word in sureness if result.probabilities[result.emotion] >= least),
+        emotion=names.emotion(result.emotion),
         percent=percent(result.probabilities[result.emotion]),
-        spread=spread,
-        second=second,
+        spread=texts.SPREAD_SMALL if points < 1 else spread,
+        second=names.emotion(second),
         second_percent=percent(result.probabilities[second]),
     )
 
@@ -119,7 +125,7 @@ def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None
             line = f'<i class="hff-whisker" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></i>'
         rows.append(
             f'<div class="hff-bar{" hff-best" if label == best else ""}" role="row">'
-            f'<span role="rowheader">{text(label)}</span>'
+            f'<span role="rowheader">{text(names.emotion(label))}</span>'
             f'<span class="hff-track" role="presentation"><b style="width:{100 * share:.2f}%"></b>{line}</span>'
             f'<span class="hff-value" role="cell">{text(percent(share))}</span></div>'
         )
@@ -133,10 +139,10 @@ def gauges(result: Result) -> str:
 
 
 def _gauge(result: Result, modality: str) -> str:
-    name = texts.MODALITY_NAMES[modality]
+    name = names.modality(modality)
     there = result.present[modality]
     alpha = result.alpha[modality] if there else 0.0
-    value = f"{alpha:.2f}" if there else texts.ABSENT
+    value = decimal(alpha) if there else texts.ABSENT
     # A half circle of radius 50: its length is what the dash has to fill.
     length = math.pi * 50
     arc = "M10 60A50 50 0 0 1 110 60"

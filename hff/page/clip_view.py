@@ -12,7 +12,8 @@ import gradio as gr
 
 from hff.config import MAX_CHARACTERS
 from hff.errors import HFFError
-from hff.page import cards, report, texts
+from hff.locale import texts
+from hff.page import cards, report
 from hff.page.engine import Engine, Progress
 from hff.page.examples import EXAMPLES, Example
 from hff.page.inputs import Inputs, build_examples, build_inputs, status_line

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hff.config import MODALITIES
-from hff.page import texts
-from hff.page.cards import bars, icon, note, percent, text
+from hff.locale import names, texts
+from hff.page.cards import bars, decimal, icon, note, percent, text
 from hff.result import Result
 
 
@@ -18,19 +18,19 @@ def alone(result: Result) -> str:
 
 def _box(result: Result, modality: str) -> str:
     probabilities = result.per_modality[modality]
-    title = f"{icon(modality)}{text(texts.MODALITY_NAMES[modality])}"
+    title = f"{icon(modality)}{text(names.modality(modality))}"
     if probabilities is None:
         return f'<div class="hff-box hff-{modality} hff-absent"><h4>{title}</h4><p>{text(texts.ALONE_ABSENT)}</p></div>'
     best = max(probabilities, key=probabilities.get)
     return (
-        f'<div class="hff-box hff-{modality}"><h4>{title}<span class="hff-says">{text(best)}</span></h4>'
+        f'<div class="hff-box hff-{modality}"><h4>{title}<span class="hff-says">{text(names.emotion(best))}</span></h4>'
         f"{bars(probabilities)}</div>"
     )
 
 
 def points(value: float) -> str:
     """A change of probability in signed points, with a true minus sign."""
-    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"
+    return f"{'+' if value >= 0 else '−'}{decimal(abs(100 * value), 1)}"
 
 
 def shapley(result: Result) -> str:
@@ -40,21 +40,21 @@ def shapley(result: Result) -> str:
     guess = 1 / len(result.probabilities)
     total = sum(value for value in result.shapley.values() if value is not None)
     summed = texts.SHAPLEY_SUM.format(
-        guess=f"{100 * guess:.1f} %",
+        guess=percent(guess, 1),
         total=points(total).replace("+", "+ ").replace("−", "− "),
-        percent=f"{100 * (guess + total):.1f} %",
-        emotion=result.emotion,
+        percent=percent(guess + total, 1),
+        emotion=names.emotion(result.emotion),
     )
     return (
         f'<section class="hff-part"><h3>{text(texts.SHAPLEY_TITLE)}</h3>'
-        f"{note(texts.SHAPLEY_NOTE.format(emotion=result.emotion))}"
+        f"{note(texts.SHAPLEY_NOTE.format(emotion=names.emotion(result.emotion)))}"
         f'<table class="hff-table hff-shapley"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         f"{note(summed)}</section>"
     )
 
 
 def _row(result: Result, modality: str) -> str:
-    name = f'<th scope="row">{icon(modality)}{text(texts.MODALITY_NAMES[modality])}</th>'
+    name = f'<th scope="row">{icon(modality)}{text(names.modality(modality))}</th>'
     value = result.shapley[modality]
     if value is None or not result.present[modality]:
         return f'<tr class="hff-{modality} hff-absent">{name}<td>{texts.ABSENT}</td><td>{texts.ABSENT}</td></tr>'
@@ -64,10 +64,10 @@ def _row(result: Result, modality: str) -> str:
     return (
         f'<tr class="hff-{modality}">{name}'
         f'<td><div class="hff-cell"><span class="hff-track"><b style="width:{100 * alpha:.2f}%"></b></span>'
-        f'<span class="hff-value">{alpha:.2f}</span></div></td>'
+        f'<span class="hff-value">{decimal(alpha)}</span></div></td>'
         f'<td><div class="hff-cell"><span class="hff-track hff-signed">'
         f'<b style="{side};width:{min(50, 50 * abs(value)):.2f}%"></b></span>'
-        f'<span class="hff-value">{points(value)} points</span></div></td></tr>'
+        f'<span class="hff-value">{text(texts.POINTS.format(points=points(value)))}</span></div></td></tr>'
     )
 
 
@@ -75,11 +75,11 @@ def subsets(result: Result) -> str:
     """The answer to every combination of the modalities that are there."""
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in texts.SUBSETS_COLUMNS)
     rows = []
-    for names, probabilities in result.subsets.items():
+    for subset, probabilities in result.subsets.items():
         best = max(probabilities, key=probabilities.get)
-        title = " + ".join(texts.MODALITY_NAMES.get(name, name) for name in names.split("+"))
+        title = " + ".join(names.modality(name) for name in subset.split("+"))
         rows.append(
-            f'<tr><th scope="row">{text(title)}</th><td>{text(best)}</td>'
+            f'<tr><th scope="row">{text(title)}</th><td>{text(names.emotion(best))}</td>'
             f"<td>{text(percent(probabilities[best]))}</td></tr>"
         )
     return (

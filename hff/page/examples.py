@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hff.page import texts
+from hff.locale import texts
 
 FOLDER = Path(__file__).with_name("examples")
 
@@ -40,6 +40,6 @@ EXAMPLES = (
     Example("voice", audio="voice.wav"),
     Example("sarcasm", audio="sarcasm.wav"),
     Example("portrait", image="portrait.jpg"),
-    Example("sentence", text=texts.EXAMPLE_SENTENCE),
-    Example("mixed", image="portrait.jpg", text=texts.EXAMPLE_SAD_SENTENCE),
+    Example("sentence", text="I was so scared that somebody had followed me home."),
+    Example("mixed", image="portrait.jpg", text="I miss my grandmother every single day."),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import text
 
 # The browser's own disclosure widget opens with Enter or Space; Escape closes it and gives the focus back.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from hff.config import MAX_CHARACTERS
-from hff.page import texts
+from hff.locale import texts
 from hff.page.examples import EXAMPLES
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
@@ -78,9 +78,9 @@ def status_line(inputs: dict[str, str | None], origin: str = "") -> str:
         return f"<p>{text(texts.NOTHING_GIVEN)} {text(texts.PRIVACY)}</p>"
     line = texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given))
     if "video" in given and "audio" in given:
-        line += texts.AUDIO_REPLACES
+        line += " " + texts.AUDIO_REPLACES
     if "video" in given and "image" in given:
-        line += texts.IMAGE_UNUSED
+        line += " " + texts.IMAGE_UNUSED
     return f"<p>{text(line)} {text(origin)}</p>"
 
 

@@ -10,8 +10,8 @@ import gradio as gr
 from hff.config import MODALITIES
 from hff.errors import HFFError, InputError
 from hff.lab_state import YOURS, LabState
+from hff.locale import texts
 from hff.numbers import shown, whole
-from hff.page import texts
 from hff.page.clip_view import MODEL
 from hff.page.engine import Engine
 from hff.page.inputs import Inputs

@@ -8,7 +8,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from hff.errors import InputError, NothingToAnalyse
 from hff.lab_state import YOURS
-from hff.page import texts
+from hff.locale import texts
 from hff.page.engine import Engine
 from hff.page.examples import EXAMPLES
 from hff.page.sessions import Session, Sessions

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hff.config import MODALITIES
-from hff.page import texts
-from hff.page.cards import percent, text
+from hff.locale import names, sentence, texts
+from hff.page.cards import decimal, percent, text
 
 if TYPE_CHECKING:
     from hff.lab import SweepPoint
@@ -24,7 +24,6 @@ Line = list[tuple[float, float | None]]
 
 def sweep_chart(points: Sequence[SweepPoint], modality: str) -> str:
     """Three panels on one severity axis; empty axes as long as there is no point."""
-    name = texts.MODALITY_NAMES[modality].lower()
     weights = {m: [(p.severity, p.alpha[m]) for p in points] for m in MODALITIES}
     variances = {m: [(p.severity, p.variance[m]) for p in points] for m in MODALITIES}
     highest = max((v for line in variances.values() for _, v in line if v is not None), default=0.0)
@@ -33,7 +32,7 @@ def sweep_chart(points: Sequence[SweepPoint], modality: str) -> str:
         _panel(texts.SWEEP_VARIANCE, _round_up(highest), _modality_lines(variances, _round_up(highest)), modality, 1),
         _panel(texts.SWEEP_PROBABILITY, 1.0, _emotion_lines(points), modality, 2),
     )
-    label = texts.SWEEP_LABEL.format(modality=name)
+    label = sentence("SWEEP_LABEL", the=names.modality(modality, "the"))
     return (
         f'<svg class="hff-sweep" viewBox="0 0 {3 * WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}" '
         f'data-points="{len(points)}">{"".join(panels)}</svg>'
@@ -45,16 +44,15 @@ def sweep_sentence(points: Sequence[SweepPoint], modality: str) -> str:
     if len(points) < 2:
         return texts.SWEEP_WAITING
     first, last = points[0], points[-1]
-    sentence = texts.SWEEP_SENTENCE.format(
-        modality=texts.MODALITY_NAMES[modality].lower(), severity=percent(last.severity),
-        before=f"{first.alpha[modality]:.2f}", after=f"{last.alpha[modality]:.2f}",
-    )  # fmt: skip
+    told = {
+        "severity": percent(last.severity), "of": names.modality(modality, "of"),
+        "before": decimal(first.alpha[modality]), "after": decimal(last.alpha[modality]),
+    }  # fmt: skip
     turn = next((p for p in points if p.emotion != first.emotion), None)
     if turn is None:
-        return sentence + texts.SWEEP_SAME.format(emotion=first.emotion)
-    return sentence + texts.SWEEP_TURN.format(
-        old=first.emotion, new=turn.emotion, severity=percent(turn.severity)
-    )  # fmt: skip
+        return sentence("SWEEP_SENTENCE_same", emotion=names.emotion(first.emotion), **told)
+    old, new = names.emotion(first.emotion), names.emotion(turn.emotion)
+    return sentence("SWEEP_SENTENCE_turn", old=old, new=new, turn=percent(turn.severity), **told)
 
 
 def _round_up(value: float) -> float:
@@ -64,7 +62,7 @@ def _round_up(value: float) -> float:
 
 def _modality_lines(lines: dict[str, Line], top: float) -> str:
     drawn = [
-        (texts.MODALITY_NAMES[m], line, f'class="hff-{m} hff-sweep-line" stroke-dasharray="{_DASHES[m]}"', f"hff-{m}")
+        (names.modality(m), line, f'class="hff-{m} hff-sweep-line" stroke-dasharray="{_DASHES[m]}"', f"hff-{m}")
         for m, line in lines.items()
     ]
     return _lines(drawn, top)
@@ -136,7 +134,7 @@ def _panel(title: str, top: float, lines: str, modality: str, place: int) -> str
         f'<text x="{_x(v):.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="middle">{v:g}</text>' for v in (0, 0.5, 1)
     )
     middle = (_LEFT + WIDTH - _RIGHT) / 2
-    below = texts.SWEEP_AXIS.format(modality=texts.MODALITY_NAMES[modality].lower())
+    below = sentence("SWEEP_AXIS", the=names.modality(modality, "the"))
     return (
         f'<g transform="translate({place * WIDTH} 0)">'
         f'<text class="hff-sweep-title" x="{_LEFT}" y="20">{text(title)}</text>'

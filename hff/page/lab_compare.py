@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.page import texts
-from hff.page.cards import bars, icon, number, percent, text
+from hff.locale import names, sentence, texts
+from hff.page.cards import bars, decimal, icon, number, percent, text
 from hff.page.effects import points
 from hff.result import Result
 
@@ -43,31 +43,27 @@ def what_changed(before: Result, after: Result) -> str:
     gone = [m for m in MODALITIES if before.present[m] and not after.present[m]]
     if gone:
         moved = max(gone, key=lambda m: before.alpha[m])
-        start = texts.LAB_SENTENCE_ABSENT.format(modality=_name(moved), before=f"{before.alpha[moved]:.2f}")
+        kind, told = "gone", moved
     elif not before.present[moved] and after.present[moved]:
-        start = texts.LAB_SENTENCE_BACK.format(modality=_name(moved), after=f"{after.alpha[moved]:.2f}")
+        kind, told = "back", moved
     elif abs(change) < LEAST_CHANGE:
         if max(abs(new[label] - old[label]) for label in old) < LEAST_CHANGE:
             return texts.LAB_SAME
-        start = texts.LAB_SENTENCE_NO_WEIGHT
+        kind, told = "none", moved
     else:
-        start = _weight_sentence(before, after)
-    if before.emotion == after.emotion:
-        end = texts.LAB_SENTENCE_SAME.format(
-            emotion=after.emotion, before=percent(old[after.emotion]), after=percent(new[after.emotion])
-        )
-    else:
-        end = texts.LAB_SENTENCE_OTHER.format(
-            old=before.emotion,
-            before=percent(old[before.emotion]),
-            new=after.emotion,
-            after=percent(new[after.emotion]),
-        )
-    return start + end
+        kind, told = _weight_change(before, after)
+    end = "same" if before.emotion == after.emotion else "other"
+    return sentence(
+        f"WHAT_CHANGED_{kind}_{end}", The=names.modality(told, "The"), of=names.modality(told, "of"),
+        old=decimal(before.alpha[told]), new=decimal(after.alpha[told]),
+        old_variance=number(before.variance[told] or 0.0), new_variance=number(after.variance[told] or 0.0),
+        old_emotion=names.emotion(before.emotion), emotion=names.emotion(after.emotion),
+        before=percent(old[before.emotion]), after=percent(new[after.emotion]),
+    )  # fmt: skip
 
 
-def _weight_sentence(before: Result, after: Result) -> str:
-    """The weight that moved most; where another modality's sigma^2 explains it, that modality is named instead."""
+def _weight_change(before: Result, after: Result) -> tuple[str, str]:
+    """How the weight moved that moved most, and whose; where another modality's sigma^2 explains it, that one's."""
 
     def variance_change(modality: str) -> float:
         old, new = before.variance[modality], after.variance[modality]
@@ -78,23 +74,8 @@ def _weight_sentence(before: Result, after: Result) -> str:
     change = after.alpha[shaken] - before.alpha[shaken]
     explained = abs(change) >= LEAST_CHANGE and change * variance_change(shaken) < 0
     told = shaken if explained else moved
-    change = after.alpha[told] - before.alpha[told]
-    sentence = texts.LAB_SENTENCE_WEIGHT.format(
-        modality=_name(told), verb=_verb(change), before=f"{before.alpha[told]:.2f}", after=f"{after.alpha[told]:.2f}"
-    )
-    if explained:
-        sentence += texts.LAB_SENTENCE_VARIANCE.format(
-            verb=_verb(variance_change(told)), before=number(before.variance[told]), after=number(after.variance[told])
-        )
-    return sentence
-
-
-def _verb(change: float) -> str:
-    return texts.LAB_ROSE if change > 0 else texts.LAB_FELL
-
-
-def _name(modality: str) -> str:
-    return texts.MODALITY_NAMES[modality].lower()
+    verb = "rises" if after.alpha[told] > before.alpha[told] else "falls"
+    return f"{verb}_explained" if explained else verb, told
 
 
 def comparison(before: Result, after: Result) -> str:
@@ -123,8 +104,9 @@ def answer(result: Result, title: str, when: str) -> str:
     share = percent(result.probabilities[result.emotion])
     return (
         f'<section class="hff-lab-answer hff-lab-{when}" aria-label="{text(title)}">'
-        f'<div><h3>{text(title)}</h3><p class="hff-lab-emotion" id="hff-lab-{when}">{text(result.emotion)}</p>'
-        f'<p class="hff-percent">{share}</p></div>{bars(result.probabilities, result.spread, result.emotion)}</section>'
+        f'<div><h3>{text(title)}</h3><p class="hff-lab-emotion" id="hff-lab-{when}">'
+        f'{text(names.emotion(result.emotion))}</p><p class="hff-percent">{share}</p></div>'
+        f"{bars(result.probabilities, result.spread, result.emotion)}</section>"
     )
 
 
@@ -156,7 +138,7 @@ def _row(modality: str, before: Result, after: Result | None, old: dict, new: di
     alone = _alone(before, modality, "before") + (_alone(after, modality, "after") if after else _UNKNOWN)
     return (
         f'<tr class="hff-{modality}{absent}" id="hff-lab-row-{modality}">'
-        f'<th scope="row">{icon(modality)}{text(texts.MODALITY_NAMES[modality])}</th>'
+        f'<th scope="row">{icon(modality)}{text(names.modality(modality))}</th>'
         f"<td>{alone}</td>{cells}</tr>"
     )
 
@@ -166,14 +148,16 @@ def _alone(result: Result, modality: str, when: str) -> str:
     if chances is None:
         return f'<div class="hff-lab-alone hff-lab-{when}">{texts.ABSENT}</div>'
     best = max(chances, key=chances.get)
-    return f'<div class="hff-lab-alone hff-lab-{when}">{text(best)} <span>{percent(chances[best])}</span></div>'
+    says = text(names.emotion(best))
+    return f'<div class="hff-lab-alone hff-lab-{when}">{says} <span>{percent(chances[best])}</span></div>'
 
 
 def _bar(value: float | None, largest: float, name: str, when: str) -> str:
     if value is None:
         value = f'<span class="hff-value">{texts.ABSENT}</span>'
         return f'<div class="hff-lab-cell hff-lab-{when}" data-value="">{value}</div>'
-    shown = {"shapley": points(value), "precision": f"{value:.1f}", "variance": number(value)}.get(name, f"{value:.2f}")
+    special = {"shapley": points(value), "precision": decimal(value, 1), "variance": number(value)}
+    shown = special.get(name, decimal(value))
     sign = " hff-lab-negative" if value < 0 else ""
     return (
         f'<div class="hff-lab-cell hff-lab-{when}{sign}" data-value="{value:.4f}">'

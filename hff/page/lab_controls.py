@@ -9,7 +9,7 @@ import gradio as gr
 from hff.config import MODALITIES, SAMPLES
 from hff.lab_damage import KINDS, is_trained
 from hff.lab_state import MAX_TEXT, PARTS, YOURS, Damage, LabState
-from hff.page import texts
+from hff.locale import names, texts
 from hff.page.cards import icon, note, text
 from hff.page.examples import EXAMPLES
 
@@ -57,13 +57,13 @@ class Controls:
             self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
             self.alpha = [
                 gr.Slider(0, 1, value=1 / 3, step=0.01, interactive=True, elem_id=f"hff-lab-alpha-{m}",
-                          label=texts.LAB_ALPHA.format(modality=texts.MODALITY_NAMES[m]),
+                          label=texts.LAB_ALPHA.format(modality=names.modality(m)),
                           elem_classes=f"hff-{m} hff-own-slider")
                 for m in MODALITIES
             ]  # fmt: skip
             self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
-            names = [(texts.LAB_PART_NAMES[part], part) for part in PARTS]
-            self.parts = gr.CheckboxGroup(names, value=list(PARTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
+            parts = [(texts.LAB_PART_NAMES[part], part) for part in PARTS]
+            self.parts = gr.CheckboxGroup(parts, value=list(PARTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
             self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
             with gr.Row(elem_id="hff-lab-draws"):
                 self.samples = gr.Slider(
@@ -132,7 +132,7 @@ def in_hundredths(weights) -> list[float]:
 
 
 def _damage_controls(modality: str) -> DamageControls:
-    name = texts.MODALITY_NAMES[modality]
+    name = names.modality(modality)
     clean = Damage(KINDS[modality][0])
     with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
         with gr.Row(elem_classes="hff-lab-breaker-top"):
@@ -154,5 +154,5 @@ def _damage_controls(modality: str) -> DamageControls:
 
 
 def _kind_name(modality: str, kind: str) -> str:
-    name = texts.LAB_DAMAGE_NAMES[kind]
+    name = names.damage(kind)
     return name if is_trained(modality, kind) else texts.LAB_NEW_TO_IT.format(name=name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.config import SAMPLE_RATE
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import icon, text
 from hff.page.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import alert, note, text
 from hff.page.lab_lessons import Lesson
 from hff.result import Result

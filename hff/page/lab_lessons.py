@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.lab_state import LabState
+from hff.locale import language
 from hff.page.examples import EXAMPLES
 from hff.page.lab_compare import clip_means
 from hff.result import Result
@@ -24,6 +25,7 @@ CHANGES = ("rises", "stays", "falls")
 LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays
 LEAST_SHARE = 0.02  # of a weight or probability
 MAX_CHOICES = 4
+TRANSLATED = ("title", "question", "watch", "why", "then", "formula")  # parts that a language may say anew
 _HELP = "docs/lessons.md says how a lesson is written."
 
 
@@ -110,16 +112,31 @@ def load_lessons(folder: Path = FOLDER) -> list[Lesson]:
 
 
 def load_lesson(path: Path) -> Lesson:
-    """One lesson file. Raises ``InputError`` that names the file and the fault."""
+    """One lesson file, with its texts in the language of the moment where ``<language>/`` beside it has them.
+
+    Raises ``InputError`` that names the file and the fault.
+    """
+    translation = path.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return _lesson(path.stem, values)
+        lesson = _lesson(path.stem, values)
+        return _translated(lesson, json.loads(translation.read_text("utf-8"))) if translation.is_file() else lesson
     except OSError as error:
         raise InputError(f"The lesson {path.name} cannot be read ({error.strerror or error}).") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"The lesson {path.name} is not valid JSON: {error}. {_HELP}") from error
     except HFFError as error:
         raise InputError(f"The lesson {path.name}: {error} {_HELP}") from error
+
+
+def _translated(lesson: Lesson, values: object) -> Lesson:
+    """The same lesson in the words of another language; what those lack stays as it is."""
+    _check_keys(values, (), (*TRANSLATED, "choices"), "the translation")
+    said = values.get("choices", [choice.text for choice in lesson.choices])
+    if not isinstance(said, list) or len(said) != len(lesson.choices):
+        raise InputError(f"'choices' of the translation is a list of {len(lesson.choices)} texts.")
+    choices = tuple(replace(choice, text=text) for choice, text in zip(lesson.choices, said, strict=True))
+    return replace(lesson, choices=choices, **{name: values[name] for name in TRANSLATED if name in values})
 
 
 def _lesson(key: str, values: object) -> Lesson:

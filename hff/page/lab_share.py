@@ -9,7 +9,7 @@ import gradio as gr
 
 from hff.errors import InputError
 from hff.lab_state import YOURS, LabState
-from hff.page import texts
+from hff.locale import texts
 from hff.page.cards import note
 from hff.page.inputs import keep_local
 from hff.page.lab_bench import check_source

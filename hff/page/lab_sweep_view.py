@@ -12,7 +12,8 @@ import gradio as gr
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
-from hff.page import cards, texts
+from hff.locale import names, texts
+from hff.page import cards
 from hff.page.clip_view import MODEL
 from hff.page.lab_chart import sweep_chart, sweep_sentence
 from hff.page.sessions import Session, Sessions
@@ -32,7 +33,7 @@ class SweepPanel:
         self._points: WeakKeyDictionary[Session, list[SweepPoint]] = WeakKeyDictionary()
         with gr.Row(elem_id="hff-sweep-controls"):
             self.modality = gr.Radio(
-                [(texts.MODALITY_NAMES[m], m) for m in MODALITIES], value="vision", label=texts.SWEEP_WHICH,
+                [(names.modality(m), m) for m in MODALITIES], value="vision", label=texts.SWEEP_WHICH,
                 elem_id="hff-sweep-modality", scale=2, min_width=260,
             )  # fmt: skip
             self.start = gr.Button(

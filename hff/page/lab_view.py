@@ -9,7 +9,8 @@ import gradio as gr
 
 from hff.errors import HFFError, InputError
 from hff.lab_state import YOURS, LabState
-from hff.page import cards, texts
+from hff.locale import names, texts
+from hff.page import cards
 from hff.page.clip_view import MODEL, QUICK
 from hff.page.engine import Engine
 from hff.page.lab_bench import Benches
@@ -189,7 +190,7 @@ class LabView:
     def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
         before, after = lab.read(self._before(lesson, state)), lab.read(state)
         session = self.sessions.of(request.session_hash)
-        own = ", ".join(f"{texts.MODALITY_NAMES[m]} {share:.2f}" for m, share in before.alpha.items())
+        own = ", ".join(f"{names.modality(m)} {share:.2f}" for m, share in before.alpha.items())
         lesson = lesson if lesson and lesson.state == state else None
         page = worksheet(state, before, after, lesson)
         return [

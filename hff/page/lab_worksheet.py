@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hff.config import MODALITIES
 from hff.lab_state import PARTS, YOURS, LabState
-from hff.page import texts
-from hff.page.cards import note, number, percent, text
+from hff.locale import language, names, sentence, texts
+from hff.page.cards import decimal, note, number, percent, text
 from hff.page.effects import points
 from hff.page.examples import EXAMPLES
 from hff.page.lab_compare import clip_means, what_changed
@@ -43,7 +43,7 @@ def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | N
         f"<p>{text(what_changed(before, after))}</p>{_true_choices(lesson, before, after)}{explained}</section>"
     )
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(title)}</title><style>{style}body{{font-family:{families}}}</style>"
         f"</head><body><main>{front}{answers}</main><footer>{note(texts.FOOTER)}</footer></body></html>"
@@ -57,15 +57,15 @@ def describe(state: LabState) -> list[str]:
     if state.text:
         lines.append(texts.WORKSHEET_TYPED.format(text=state.text))
     for modality in MODALITIES:
-        done, name = state.damage[modality], texts.MODALITY_NAMES[modality]
+        done, name = state.damage[modality], names.modality(modality)
         if done.muted:
             lines.append(texts.WORKSHEET_MUTED.format(modality=name))
         elif done.severity > 0:
-            kind = texts.LAB_DAMAGE_NAMES[done.kind]
+            kind = names.damage(done.kind)
             lines.append(texts.WORKSHEET_DAMAGE.format(modality=name, kind=kind, severity=percent(done.severity)))
     if state.alpha is not None:
         named = zip(MODALITIES, state.alpha, strict=True)
-        weights = ", ".join(f"{texts.MODALITY_NAMES[m]} {share:.2f}" for m, share in named)
+        weights = ", ".join(f"{names.modality(m)} {decimal(share)}" for m, share in named)
         lines.append(texts.WORKSHEET_ALPHA.format(weights=weights))
     off = [texts.LAB_PART_NAMES[part] for part in PARTS if part in state.without]
     if off:
@@ -78,7 +78,7 @@ def questions(state: LabState) -> list[str]:
     """Questions that fit what was set up."""
     asked = [texts.WORKSHEET_QUESTION_CHAIN]
     hurt = [m for m in MODALITIES if state.damage[m].severity > 0 and not state.damage[m].muted]
-    asked += [texts.WORKSHEET_QUESTION_DAMAGE.format(modality=texts.MODALITY_NAMES[m].lower()) for m in hurt]
+    asked += [sentence("WORKSHEET_QUESTION_DAMAGE", of=names.modality(m, "of")) for m in hurt]
     if any(state.damage[m].muted for m in MODALITIES):
         asked.append(texts.WORKSHEET_QUESTION_MUTED)
     if state.alpha is not None:
@@ -94,7 +94,7 @@ def _items(lines: list[str]) -> str:
 
 def _answer_line(result: Result) -> str:
     share = percent(result.probabilities[result.emotion])
-    return f"<p>{text(texts.WORKSHEET_ANSWER)} <b>{text(result.emotion)}</b>, {share}</p>"
+    return f"<p>{text(texts.WORKSHEET_ANSWER)} <b>{text(names.emotion(result.emotion))}</b>, {share}</p>"
 
 
 def _blank_answer() -> str:
@@ -111,14 +111,14 @@ def _table(result: Result | None) -> str:
     rows = ""
     for modality in MODALITIES:
         cells = "".join(f"<td>{_figure(n, figures[n][modality]) if result else '&nbsp;'}</td>" for n in names)
-        rows += f"<tr><th>{text(texts.MODALITY_NAMES[modality])}</th>{cells}</tr>"
+        rows += f"<tr><th>{text(names.modality(modality))}</th>{cells}</tr>"
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return texts.ABSENT
-    return points(value) if name == "shapley" else number(value) if name == "variance" else f"{value:.2f}"
+    return points(value) if name == "shapley" else number(value) if name == "variance" else decimal(value)
 
 
 def _guess(lesson: Lesson | None) -> str:

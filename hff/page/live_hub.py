@@ -17,7 +17,8 @@ from hff.capture import Capture
 from hff.errors import HFFError, InputError
 from hff.live import LiveSession
 from hff.live_words import Recogniser
-from hff.page import live_state, texts
+from hff.locale import texts
+from hff.page import live_state
 from hff.page.engine import Engine
 from hff.recording import Recording
 

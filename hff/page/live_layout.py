@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
-from hff.page import texts
+from hff.locale import names, texts
 from hff.page.cards import heading, icon, text
 
 HISTORY_SECONDS = 30  # s that the timelines go back
@@ -70,7 +70,7 @@ def _gauges() -> str:
 def _gauge(modality: str) -> str:
     return (
         f'<div class="hff-gauge hff-{modality} hff-absent" data-live="gauge-{modality}">'
-        f"<h3>{icon(modality)}{text(texts.MODALITY_NAMES[modality])}</h3>"
+        f"<h3>{icon(modality)}{text(names.modality(modality))}</h3>"
         f'<div class="hff-dial"><svg viewBox="0 0 120 68" aria-hidden="true"><path class="hff-arc-track" d="{ARC}"/>'
         f'<path class="hff-arc" d="{ARC}" stroke-dasharray="0 400"/></svg>'
         f'<p class="hff-alpha">–</p><p class="hff-unit">{text(texts.ALPHA_LABEL)}</p></div>'
@@ -129,7 +129,7 @@ def _timeline(name: str, title: str) -> str:
     )
     legend = "".join(
         f'<span class="hff-{m}"><svg viewBox="0 0 26 6" aria-hidden="true"><path class="hff-live-line" d="M1 3H25" '
-        f'stroke-dasharray="{_DASHES[m]}"/></svg>{text(texts.MODALITY_NAMES[m])}</span>'
+        f'stroke-dasharray="{_DASHES[m]}"/></svg>{text(names.modality(m))}</span>'
         for m in MODALITIES
     )
     return (

@@ -9,7 +9,7 @@ import gradio as gr
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError
 from hff.live import WINDOW_SECONDS
-from hff.page import texts
+from hff.locale import texts
 from hff.page.live_hub import LiveHub
 from hff.page.live_layout import HISTORY_SECONDS, page
 from hff.page.sessions import Sessions

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hff.page import cards, texts
+from hff.locale import texts
+from hff.page import cards
 from hff.page.drawing import svg
 from hff.page.theme import COLOUR_MAP, Palette
 

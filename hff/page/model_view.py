@@ -9,7 +9,8 @@ import gradio as gr
 
 from hff.config import HFFConfig
 from hff.errors import WeightsError
-from hff.page import cards, texts
+from hff.locale import texts
+from hff.page import cards
 from hff.page.architecture import architecture_html
 from hff.page.metrics import metrics_html, read
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.page import cards, effects, texts
+from hff.locale import language, names, texts
+from hff.page import cards, effects
 from hff.page.attention_map import attention_figure, describe, grid_figure
 from hff.page.drawing import png, svg
 from hff.page.theme import FONTS, MODALITY_COLOURS, MODALITY_HATCHES, Palette
@@ -71,7 +72,9 @@ def _report_figure(result: Result, palette: Palette) -> Figure:
     figure = Figure(figsize=(WIDTH, HEIGHT + 2.9), layout="constrained")
     top, below = figure.subfigures(2, 1, height_ratios=[2.9, HEIGHT])
     share = cards.percent(result.probabilities[result.emotion])
-    top.suptitle(f"{result.emotion.capitalize()}, {share}", fontsize=22, fontweight="bold", x=0.01, ha="left")
+    top.suptitle(
+        f"{names.emotion(result.emotion).capitalize()}, {share}", fontsize=22, fontweight="bold", x=0.01, ha="left"
+    )
     chances, weights = top.subplots(1, 2)
     _bars(chances, result, palette)
     _weights(weights, result, palette)
@@ -82,7 +85,13 @@ def _report_figure(result: Result, palette: Palette) -> Figure:
 def _bars(axis, result: Result, palette: Palette) -> None:
     labels = list(result.probabilities)
     values = np.array(list(result.probabilities.values()))
-    axis.barh(labels, values, xerr=[result.spread[label] for label in labels], color=palette.muted, ecolor=palette.ink)
+    axis.barh(
+        [names.emotion(label) for label in labels],
+        values,
+        xerr=[result.spread[label] for label in labels],
+        color=palette.muted,
+        ecolor=palette.ink,
+    )
     axis.set_xlim(0, 1)
     axis.set_xlabel(texts.PROBABILITY_AXIS)
     axis.invert_yaxis()
@@ -93,9 +102,13 @@ def _weights(axis, result: Result, palette: Palette) -> None:
         there = result.present[name]
         axis.barh(row, result.alpha[name] if there else 0, color=MODALITY_COLOURS[name], hatch=MODALITY_HATCHES[name],
                   edgecolor=palette.paper, linewidth=0)  # fmt: skip
-        label = f"α {result.alpha[name]:.2f}, σ² {cards.number(result.variance[name])}" if there else texts.ABSENT
+        label = (
+            f"α {cards.decimal(result.alpha[name])}, σ² {cards.number(result.variance[name])}"
+            if there
+            else texts.ABSENT
+        )
         axis.text((result.alpha[name] if there else 0) + 0.02, row, label, va="center", clip_on=False)
-    axis.set_yticks(range(len(MODALITIES)), [texts.MODALITY_NAMES[name] for name in MODALITIES])
+    axis.set_yticks(range(len(MODALITIES)), [names.modality(name) for name in MODALITIES])
     axis.set_ylim(len(MODALITIES) - 0.5, -0.5)
     axis.set_xlim(0, 1.5)  # room for the words beside a full bar
     axis.set_xticks([0, 0.5, 1])
@@ -107,7 +120,7 @@ def html_page(result: Result) -> str:
     made = texts.REPORT_MADE.format(
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         file=Path(result.file).name if result.file else texts.REPORT_TYPED,
-        seconds=f"{result.seconds:.1f} s",
+        seconds=f"{cards.decimal(result.seconds, 1)} s",
     )
     said = result.transcript.text if result.transcript else texts.NO_WORDS
     families = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
@@ -126,9 +139,9 @@ def html_page(result: Result) -> str:
         _titled(texts.SECTION_WORDS, f"<blockquote>{cards.text(said)}</blockquote>"),
     ]  # fmt: skip
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{texts.REPORT_TITLE}: {cards.text(result.emotion)}</title>"
+        f"<title>{texts.REPORT_TITLE}: {cards.text(names.emotion(result.emotion))}</title>"
         f"<style>{STYLE.read_text(encoding='utf-8')}{page}</style></head><body>"
         f"<header><h1>{texts.REPORT_TITLE}</h1>{cards.note(made)}</header><main>{''.join(parts)}</main>"
         f"<footer>{cards.note(texts.FOOTER)}</footer></body></html>"

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hff.errors import HFFError
-from hff.page import texts
+from hff.locale import texts
 from hff.result import Result
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.page import texts
+from hff.locale import names, texts
 from hff.page.series import Series, columns, mel_columns, spans
 from hff.page.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_DASHES, MODALITY_HATCHES, Palette
 from hff.result import Result
@@ -164,7 +164,7 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
         share = np.nan_to_num(series.alpha[:, m])
         axis.stairs(below + share, series.edges, baseline=below, fill=True, facecolor=MODALITY_COLOURS[name],
                     hatch=MODALITY_HATCHES[name], edgecolor=palette.paper, linewidth=0,
-                    label=texts.MODALITY_NAMES[name])  # fmt: skip
+                    label=names.modality(name))  # fmt: skip
         below = below + share
     _absent(axis, series.nothing, palette)
     axis.set_ylim(0, 1)
@@ -175,7 +175,7 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
 def _variance(axis: Axes, series: Series, palette: Palette) -> None:
     for m, name in enumerate(MODALITIES):
         axis.stairs(series.variance[:, m], series.edges, baseline=None, color=MODALITY_COLOURS[name],
-                    linestyle=MODALITY_DASHES[name], linewidth=2.2, label=texts.MODALITY_NAMES[name])  # fmt: skip
+                    linestyle=MODALITY_DASHES[name], linewidth=2.2, label=names.modality(name))  # fmt: skip
     _absent(axis, series.nothing, palette)
     highest = np.nanmax(series.variance) if np.isfinite(series.variance).any() else 1
     axis.set_ylim(0, highest * 1.15 or 1)
@@ -193,7 +193,7 @@ def _emotion(axis: Axes, figure: Figure | SubFigure, result: Result, series: Ser
     labels = list(result.probabilities)
     mesh = axis.pcolormesh(series.edges, np.arange(len(labels) + 1), series.probabilities.T, cmap=COLOUR_MAP, vmin=0,
                            vmax=1, rasterized=True)  # fmt: skip
-    axis.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    axis.set_yticks(np.arange(len(labels)) + 0.5, [names.emotion(label) for label in labels])
     axis.invert_yaxis()
     for tick, label in zip(axis.get_yticklabels(), labels, strict=True):
         tick.set_fontweight("bold" if label == result.emotion else "normal")

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hff.errors import InputError
-from hff.page import texts
+from hff.locale import texts
 
 if TYPE_CHECKING:
     from hff.page.sessions import Sessions

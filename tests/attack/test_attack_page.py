@@ -16,7 +16,8 @@ import pytest
 from media_fixtures import tone
 from page_fixtures import alike
 
-from hff.page import live_state, texts
+from hff.locale import texts
+from hff.page import live_state
 from hff.page.live_hub import MAX_VIEWERS
 
 from .page_process import API, ROOT, PageProcess, complete

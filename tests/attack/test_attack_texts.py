@@ -14,7 +14,8 @@ from page_fixtures import make_result
 
 from hff.errors import InputError
 from hff.lab_state import LabState
-from hff.page import cards, lab_compare, lab_worksheet, report, texts
+from hff.locale import texts
+from hff.page import cards, lab_compare, lab_worksheet, report
 from hff.page.inputs import status_line
 from hff.result import Transcript, Word
 

@@ -1,0 +1,31 @@
+"""Numbers by a language's rules (Unicode CLDR, through Babel)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from babel import Locale
+from babel.numbers import format_percent
+
+
+@cache
+def _symbols(name: str) -> tuple[str, str]:
+    """Decimal and group sign."""
+    symbols = Locale.parse(name).number_symbols["latn"]
+    return symbols["decimal"], symbols["group"]
+
+
+def localised(figure: str, name: str) -> str:
+    """A number as Python writes it ("1,234.50") with the signs of a language ("1.234,50")."""
+    decimal, group = _symbols(name)
+    return figure.translate({ord("."): decimal, ord(","): group})
+
+
+def decimal(value: float, places: int, name: str) -> str:
+    """``value`` with a fixed number of places."""
+    return localised(f"{value:.{places}f}", name)
+
+
+def percentage(share: float, places: int, name: str) -> str:
+    """A share as percent, with a space at which no line is broken."""
+    return format_percent(share, f"0{'.' + '0' * places if places else ''}\u00a0%", locale=name)
