@@ -96,5 +96,8 @@ def summary(result: Result) -> dict:
 def _severities(modality: object, points: object) -> list[float]:
     if modality not in MODALITIES:
         raise InputError(f"The modality to sweep is one of {', '.join(MODALITIES)}, not {shown(modality)}.")
-    last = whole(points, "The number of points of a sweep", 2, MAX_POINTS) - 1
+    try:
+        last = whole(points, "points", 2, MAX_POINTS) - 1
+    except InputError as error:
+        raise InputError(f"A sweep has 2 to {MAX_POINTS} points, not {shown(points)}.") from error
     return [step / last for step in range(last + 1)]
