@@ -45,7 +45,7 @@ ADMITTED: dict[str, tuple[str, ...]] = {
     f"{API}/queue/join": ("POST",),
     f"{API}/queue/data": ("GET",),
     f"{API}/run/{{api_name}}": ("POST",),  # the few events that do not wait in the queue
-    f"{API}/component_server": ("POST",),  # the Live view's messages
+    f"{API}/component_server/": ("POST",),  # the Live view's messages
     f"{API}/cancel": ("POST",),
     f"{API}/reset": ("POST",),  # follows upon cancel, and does nothing
     f"{API}/app_id": ("GET",),  # asked after a lost connection: is it still the same server?
@@ -70,7 +70,7 @@ _VALUES: dict[tuple[str, str], frozenset[str]] = {
 }
 _PATTERNS = {template: compile_path(template)[0] for template in (*ADMITTED, LOGIN)}
 
-_JSON_ONLY = frozenset({f"{API}/component_server"})  # it would take files too, and leave them
+_JSON_ONLY = frozenset({f"{API}/component_server/"})  # it would take files too, and leave them
 
 _PREFLIGHT_SECONDS = "600"
 
