@@ -23,7 +23,7 @@ def links(target: Path, address: str, port: int) -> dict[str, bytes]:
         "data": "data:video/mp2t;base64,AAAA",
     }  # fmt: skip
     for name, place in places.items():
-        texts[f"hls {name}.mp4"] = _hls(f"#EXTINF:2.0,\n{place}")
+        texts[f"hls {name}.mp4"] = texts[f"hls {name}.m3u8"] = _hls(f"#EXTINF:2.0,\n{place}")
         texts[f"concat {name}.mp4"] = f"ffconcat version 1.0\nfile '{place}'\n"
         texts[f"dash {name}.mp4"] = _dash(place)
     http = places["http"]

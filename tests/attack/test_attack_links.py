@@ -70,14 +70,14 @@ def test_the_watch_sees_what_is_opened(folder, listener):
     watched = WatchedFolder(folder)
     follow = {"allowed_extensions": "ALL", "extension_picky": "0", "safe": "0", "enable_drefs": "1"}
     for name, told in (
-        ("hls path.mp4", TARGET), ("concat name.mp4", TARGET), ("dash path.mp4", TARGET), ("outside.mov", TARGET),
+        ("hls path.m3u8", TARGET), ("concat name.mp4", TARGET), ("outside.mov", TARGET),
         (FRAMES, FRAMES % 0),
     ):  # fmt: skip
         watched.touched()
         _open(str(paths[name]), follow)
         assert told in watched.touched(), name
     follow["protocol_whitelist"] = "file,http,tcp"
-    for name in ("hls http.mp4", "concat http.mp4"):
+    for name in ("hls http.m3u8", "concat http.mp4"):
         listener.visits.clear()
         _open(str(paths[name]), follow)
         assert listener.visits, name
