@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import av
 
+from hff.cancel import out_of_time
 from hff.errors import InputError
 
 Warn = Callable[[str], None]  # takes one sentence for the person
@@ -96,7 +97,7 @@ def decoded_frames(
     """
     decoded, damage = 0, None
     demuxer = container.demux(stream)
-    while True:
+    while not out_of_time():
         try:
             packet = next(demuxer)
         except StopIteration:
@@ -113,7 +114,7 @@ def decoded_frames(
         for frame in frames:
             decoded += 1
             yield frame
-    if decoded == 0:
+    if decoded == 0 and not out_of_time():
         raise InputError(_unreadable(path, damage or ValueError(f"no {stream.type} in it")))
     if damage is not None and warn:
         warn(f"{name_of(path)} is damaged in places; what could be read of its {_SENSE[stream.type]} is used.")
@@ -154,7 +155,7 @@ def breaks_off(
     said = duration(container)
     with suppress(TypeError):
         said = float(stream.duration * stream.time_base)
-    if said is None or read > 0.95 * said - 1:
+    if said is None or read > 0.95 * said - 1 or out_of_time():
         return None
     return f"{name_of(path)} breaks off: its {_SENSE[stream.type]} ends after {read:.1f} s of {said:.1f} s."
 

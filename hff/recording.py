@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hff import media
+from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
 from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.config import FACE_SIZE, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
@@ -70,6 +71,7 @@ class Recording:
         """What the report draws; the spectrogram is averaged down to ``MEL_COLUMNS``."""
         evidence = Evidence(wave=self.wave, voiced=self.voiced, faces=self.faces)
         if self.wave is not None and len(self.wave) >= MIN_WAVE_SAMPLES:
+            checkpoint()
             power = mel_spectrogram(torch.from_numpy(self.wave))
             stride = max(1, -(-power.shape[1] // MEL_COLUMNS))
             whole = power.shape[1] // stride * stride
@@ -90,6 +92,11 @@ class _Reader:
     def warn(self, message: str) -> None:
         if message not in self.warnings:
             self.warnings.append(message)
+
+    def look_at_budget(self) -> None:
+        """Say so if the clip has had all the work that it may have."""
+        if out_of_time():
+            self.warn(current_budget().sentence)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -116,6 +123,7 @@ class _Reader:
         self.report("sound", 0.0, "Reading the sound")
         with self.stage("decode sound"):
             wave = media.read_audio(source, warn=self.warn)
+        self.look_at_budget()
         self.report("sound", 0.6, "Looking for a voice")
         return wave
 
@@ -127,6 +135,7 @@ class _Reader:
             transcript = recognise(
                 wave, lambda fraction, seconds: self.report("words", fraction, "Recognising the words"), voiced
             )
+        self.look_at_budget()
         if not transcript.text.strip():
             self.warn(NO_WORDS)
             return None
@@ -147,6 +156,7 @@ class _Reader:
                 end = frame.time + 1 / FRAME_RATE
                 if seen is not None:
                     faces.append(seen)
+        self.look_at_budget()
         if tracker.several:
             self.warn("Several faces are in the picture; the largest one is followed.")
         if not faces:
@@ -178,12 +188,21 @@ def read(
     transcribe: bool = True,
     detect_faces: bool = True,
     progress: Progress | None = None,
+    cancel: Cancel | None = None,
+    budget: Budget | None = None,
 ) -> Recording:
     """Read any combination of inputs; see ``hff.analysis.Analyzer.analyze`` for what each may be.
 
     A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
-    picture. Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
+    picture. ``cancel`` and ``budget`` as there.
+
+    Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found, ``Cancelled``.
     """
+    with watching(cancel, budget or current_budget()):
+        return _read(video, audio, image, text, transcribe, detect_faces, progress)
+
+
+def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progress: Progress | None) -> Recording:
     text = _checked_text(text)
     if video is None and audio is None and image is None and text is None:
         raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
@@ -199,6 +218,7 @@ def read(
     if wave is not None:
         with reader.stage("find voice"):
             voiced = voiced_segments(wave)
+        reader.look_at_budget()
         if not voiced:
             reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
     transcript = Transcript(text) if text else None
