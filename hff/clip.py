@@ -29,7 +29,7 @@ FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz
 MIN_VOICE_SECONDS = 0.1  # of voice within a step for the voice to count as present
 MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
 MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
-BATCH = 64  # windows or faces in one pass of an encoder
+BATCH = 32  # windows or faces in one pass of an encoder, at most a second of work
 
 SpeechWindows = Callable[[Tensor, int, float], Tensor]  # (samples,), T, gain -> (T, ...)
 

@@ -26,7 +26,7 @@ from hff.voice import THRESHOLD, Segments, voiced_segments
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-BLOCK_SECONDS = 300.0  # s of sound recognised at once
+BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of work
 LEAST_CERTAIN = 0.15  # mean probability of a segment's words below which it is taken for no speech
 
 _lock = threading.Lock()  # one step of a recognition at a time: the model uses all cores anyway

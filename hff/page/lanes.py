@@ -58,7 +58,7 @@ class Work(Cancel):
         """Raise ``Cancelled`` if the work is to stop; give way to others if it is their turn."""
         self.look_for_asker()
         super().check()
-        now = self._lanes.clock()
+        now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             self._lanes.give_way(self)
