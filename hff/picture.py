@@ -94,8 +94,8 @@ def check_scans(image: Image.Image, name: str) -> None:
     scans = _scans(image.fp)
     if scans > MAX_SCANS or scans * image.width * image.height > MAX_SCANNED:
         raise InputError(
-            f"{name} is a JPEG of {scans} scans, which would take very long to decode. Save the picture again as "
-            f"{_KINDS}."
+            f"{name} is a JPEG of {scans if scans <= MAX_SCANS else f'more than {MAX_SCANS}'} scans, which would "
+            f"take very long to decode. Save the picture again as {_KINDS}."
         )
 
 
