@@ -11,6 +11,7 @@ import torch
 
 from hff import device as devices
 from hff import recording, weights
+from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
 from hff.clip import Clip, Encoders, encode, step_times
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import HFFError, WeightsError
@@ -91,6 +92,8 @@ class Analyzer:
         samples: int = SAMPLES,
         seed: int = 0,
         progress: Callable[[float, str], None] | None = None,
+        cancel: Cancel | None = None,
+        budget: Budget | None = None,
     ) -> Result:
         """Read the emotion of one clip, from any of the inputs together or alone.
 
@@ -103,14 +106,18 @@ class Analyzer:
         samples: Monte Carlo draws for the spread (fewer for clips over two minutes); 0 takes the mean.
         seed: of those draws.
         progress: called with (fraction done, what is being done).
+        cancel: set by another thread, it ends the work within two seconds with ``Cancelled``.
+        budget: seconds of work for reading and encoding, by default ``hff.cancel.BUDGET_SECONDS``; when they are used
+            up, a warning says so and the answer is to what was read until then.
 
-        Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
+        Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found, ``Cancelled``.
         """
         check_draws(samples, seed)
-        material = self.read(
-            video, audio, image, text, transcribe=transcribe, detect_faces=detect_faces, progress=progress
-        )
-        return self.analyze_recording(material, samples=samples, seed=seed, progress=progress)
+        with watching(cancel, budget or current_budget()):
+            material = self.read(
+                video, audio, image, text, transcribe=transcribe, detect_faces=detect_faces, progress=progress
+            )
+            return self.analyze_recording(material, samples=samples, seed=seed, progress=progress)
 
     def read(self, video=None, audio=None, image=None, text: str | None = None, **options) -> Recording:
         """The first half of ``analyze``: inputs -> raw material; ``options`` as in ``hff.recording.read``."""
@@ -118,18 +125,27 @@ class Analyzer:
 
     def analyze_recording(
         self, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
-        progress: Callable[[float, str], None] | None = None,
+        progress: Callable[[float, str], None] | None = None, cancel: Cancel | None = None,
+        budget: Budget | None = None,
     ) -> Result:  # fmt: skip
         """The second half of ``analyze``: raw material that was read before -> a reading."""
         samples, seed = check_draws(samples, seed)
+        with watching(cancel, budget or current_budget()):
+            return self._analyze_recording(material, samples, seed, progress)
+
+    def _analyze_recording(
+        self, material: Recording, samples: int, seed: int, progress: Callable[[float, str], None] | None
+    ) -> Result:
         progress = progress or (lambda fraction, message: None)
         progress(0.86, "Computing the features")
         begun = time.perf_counter()
         clip = self.encode(material)
+        warnings = [current_budget().sentence] if out_of_time() else []
         encoded = time.perf_counter()
         progress(0.95, "Fusing voice, words and face")
         result = self.read_clip(clip, material, samples=samples, seed=seed)
         timings = {"encode": encoded - begun, "fuse": time.perf_counter() - encoded}
+        result.warnings += [warning for warning in warnings if warning not in result.warnings]
         result.timings = material.timings | timings
         progress(1.0, "Done")
         return result
@@ -165,6 +181,7 @@ class Analyzer:
         there = [m for m in MODALITIES if present[m]]
         by_subset: dict[Subset, np.ndarray] = {frozenset(): np.full(len(labels), 1 / len(labels))}
         for subset in subsets(there)[1:]:
+            checkpoint()
             whole = len(subset) == len(there)
             by_subset[subset] = probabilities if whole else self._alone(clip, subset, settings)
         top = int(probabilities.argmax())

@@ -9,6 +9,7 @@ from numbers import Real
 import av
 import numpy as np
 
+from hff.cancel import checkpoint
 from hff.config import SAMPLE_RATE
 from hff.container import (
     Clock,
@@ -79,6 +80,7 @@ def _decode(frames: Iterator[av.AudioFrame], clock: Clock, buffer: _Buffer) -> I
     for frame in frames:
         if not frame.samples:
             continue
+        check_rate(frame.sample_rate)
         start = clock.time(frame.time, step)
         step = frame.samples / frame.sample_rate
         if start + step < heard - GAP:  # said twice
@@ -204,6 +206,12 @@ class _Buffer:
         return _checked(self.samples[: self.size], self.name)
 
 
+def check_rate(rate: int) -> None:
+    """Raise ``InputError`` for a rate, Hz, that no sound has: resampling it would take for ever, or all memory."""
+    if not isinstance(rate, Real) or not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(f"The sample rate {rate!r} cannot be right. Give it in Hz, between {MIN_RATE} and {MAX_RATE}.")
+
+
 def _checked(wave: np.ndarray, name: str) -> np.ndarray:
     """The waveform clipped to [-1, 1] in place, or ``InputError`` if it is empty or not finite."""
     if wave.size == 0:
@@ -216,8 +224,7 @@ def _checked(wave: np.ndarray, name: str) -> np.ndarray:
 
 def _read_array(rate: int, array: np.ndarray) -> np.ndarray:
     name = "The sound array"
-    if not isinstance(rate, Real) or not MIN_RATE <= rate <= MAX_RATE:
-        raise InputError(f"The sample rate {rate!r} cannot be right. Give it in Hz, between {MIN_RATE} and {MAX_RATE}.")
+    check_rate(rate)
     array = np.asarray(array)
     if max(array.shape, default=0) > MAX_SECONDS * rate:
         raise InputError(_TOO_LONG.format(name=name))
@@ -249,6 +256,7 @@ class _ArrayClock:
 
 def _blocks(wave: np.ndarray, rate: int) -> Iterator[av.AudioFrame]:
     for start in range(0, len(wave), rate):
+        checkpoint()
         block = np.ascontiguousarray(wave[None, start : start + rate])
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
         frame.sample_rate = rate

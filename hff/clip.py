@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hff.cancel import checkpoint, out_of_time
 from hff.config import MODALITIES, STEP_SECONDS
 from hff.result import FaceSeen, Transcript
 from hff.speech import SpeechEncoder
-from hff.text import TextEncoder, utterances
+from hff.text import TextEncoder, Utterance, utterances
 from hff.vision import VisionEncoder, normalise_faces, pool_frames
 from hff.voice import level_gain
 from hff.whisper import WhisperEncoder
@@ -28,7 +29,7 @@ FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz
 MIN_VOICE_SECONDS = 0.1  # of voice within a step for the voice to count as present
 MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
 MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
-BATCH = 64  # windows or faces in one pass of an encoder
+BATCH = 32  # windows or faces in one pass of an encoder, at most a second of work
 
 SpeechWindows = Callable[[Tensor, int, float], Tensor]  # (samples,), T, gain -> (T, ...)
 
@@ -107,7 +108,8 @@ def encode_speech(
 ) -> tuple[Tensor, Tensor]:
     """Features (T,128) and presence (T,); steps without a voice are not computed and stay 0.
 
-    ``wanted`` (T,) bool leaves out the features, not the presence, of steps whose features are known already.
+    ``wanted`` (T,) bool leaves out the features, not the presence, of steps whose features are known already. Steps
+    that are not reached before the budget in force is used up (``hff.cancel``) are absent.
     """
     there = torch.from_numpy(voiced_steps(voiced, steps))
     computed = there if wanted is None else there & torch.from_numpy(wanted)
@@ -115,8 +117,11 @@ def encode_speech(
     if computed.any():
         windows = speech_windows(wave, voiced, steps, encoder.windows)
         # Indexing part by part: the windows overlap, and copies of all of them would be many times the clip.
-        index = computed.nonzero().squeeze(1).split(BATCH)
-        features[computed] = torch.cat([_in_batches(encoder.features, windows[part]) for part in index])
+        for part in computed.nonzero().squeeze(1).split(BATCH):
+            if out_of_time():
+                there[part[0] :] = False
+                break
+            features[part] = _in_batches(encoder.features, windows[part])
     return features, there
 
 
@@ -134,31 +139,53 @@ def encode_text(encoder: TextEncoder, transcript: Transcript | None, steps: int)
     spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
     shared = torch.from_numpy(overlap(spans, steps))
     there = shared.sum(0) > 0
-    vectors = encoder.features([u.text for u in said]).cpu()
+    vectors = torch.cat([_text_features(encoder, said[i : i + BATCH]) for i in range(0, len(said), BATCH)])
     features[there] = vectors[shared.argmax(0)[there]]
     return features, there
+
+
+def _text_features(encoder: TextEncoder, said: list[Utterance]) -> Tensor:
+    checkpoint()
+    return encoder.features([u.text for u in said]).cpu()
 
 
 @torch.inference_mode()
 def encode_vision(
     encoder: VisionEncoder, faces: list[FaceSeen], steps: int, still: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Features (T,512) and presence (T,); a ``still`` picture's face is there at every step."""
+    """Features (T,512) and presence (T,); a ``still`` picture's face is there at every step.
+
+    Faces that are not reached before the budget in force is used up (``hff.cancel``) are absent.
+    """
     if not faces:
         return torch.zeros(steps, encoder.feature_dim), torch.zeros(steps, dtype=torch.bool)
     features = encode_faces(encoder, faces)
     if still:
         return features.mean(0).expand(steps, -1).clone(), torch.ones(steps, dtype=torch.bool)
-    return place_faces(features, [face.time for face in faces], steps)
+    return place_faces(features, [face.time for face in faces[: len(features)]], steps)
 
 
 @torch.inference_mode()
 def encode_faces(encoder: VisionEncoder, faces: list[FaceSeen]) -> Tensor:
-    """Features (N,512) of N >= 1 faces."""
-    crops = torch.from_numpy(np.stack([face.crop for face in faces]))
+    """Features (N,512) of N >= 1 faces; a face on a picture that stays, the very same array, is encoded once.
+
+    Of many, those come that are reached before the budget in force is used up, the first batch in any case.
+    """
+    row = {id(crop): i for i, crop in reversed(list(enumerate(face.crop for face in faces)))}
+    first = sorted(row.values())
+    crops = [faces[i].crop for i in first]
+    parts: list[Tensor] = []
     # Normalised part by part: an hour's faces as float32, and the copies on the way there, would take 400 MB.
-    parts = [_in_batches(encoder.mirrored_features, normalise_faces(part)) for part in crops.split(BATCH)]
-    return torch.cat(parts)
+    for start in range(0, len(crops), BATCH):
+        if out_of_time() and parts:
+            break
+        batch = torch.from_numpy(np.stack(crops[start : start + BATCH]))
+        parts.append(_in_batches(encoder.mirrored_features, normalise_faces(batch)))
+    features = torch.cat(parts)
+    place = {i: n for n, i in enumerate(first[: len(features)])}
+    known = [place.get(row[id(face.crop)]) for face in faces]
+    known = known[: known.index(None)] if None in known else known
+    return features[known]
 
 
 def place_faces(features: Tensor, times: list[float], steps: int) -> tuple[Tensor, Tensor]:

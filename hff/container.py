@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 
+from hff.cancel import out_of_time
 from hff.errors import InputError
 from hff.files import name_of, open_file
 from hff.truncation import is_cut_off
@@ -74,7 +75,7 @@ def decoded_frames(
     """
     decoded, damage = 0, None
     demuxer = container.demux(stream)
-    while True:
+    while not out_of_time():
         try:
             packet = next(demuxer)
         except StopIteration:
@@ -91,7 +92,7 @@ def decoded_frames(
         for frame in frames:
             decoded += 1
             yield frame
-    if decoded == 0:
+    if decoded == 0 and not out_of_time():
         raise InputError(_unreadable(path, damage or ValueError(f"no {stream.type} in it")))
     if damage is not None and warn:
         warn(f"{name_of(path)} is damaged in places; what could be read of its {_SENSE[stream.type]} is used.")
@@ -151,6 +152,8 @@ def breaks_off(
     A stream that merely ends before the others is whole. Only where the file's structure tells nothing, its header's
     length is believed: that of the stream itself, or of the file if it holds nothing else.
     """
+    if out_of_time():  # it was not read to its end
+        return None
     cut = is_cut_off(path)
     if cut is False:
         return None

@@ -17,6 +17,14 @@ class NothingToAnalyse(InputError):
     """Readable input in which no modality is present: no voice, no words, no face."""
 
 
+class Cancelled(HFFError):
+    """Work that was stopped because nobody waits for it any more, or because somebody asked for that."""
+
+
+class BusyError(HFFError):
+    """More work than fits: too many wait already."""
+
+
 class DeviceError(HFFError):
     """A compute device or a capture device that does not exist here."""
 

@@ -234,22 +234,36 @@ class FaceTracker:
         self._last_time = 0.0
         self._next_look = 0.0  # s, when a search of the whole picture is due
         self._next_odd_look = 0.0  # s, when a search for small and for filling faces is due
-        self._shown: tuple[np.ndarray, FaceSeen] | None = None  # the last frame with the face
+        self._shown: tuple[np.ndarray, FaceSeen | None] | None = None  # the last frame, and the face in it
+        self._searched = False  # whether that frame was searched for small and for filling faces too
 
     def update(self, time: float, image: np.ndarray) -> FaceSeen | None:
-        """The tracked face in the RGB frame at ``time`` s, None where there is none. Times must not fall."""
-        if self._shown is not None and self._shown[0] is image:  # a frame that stays on display
-            seen = replace(self._shown[1], time=time)
+        """The tracked face in the RGB frame at ``time`` s, None where there is none. Times must not fall.
+
+        A frame that stays on display, the very same array, is not searched again.
+        """
+        if self._shown is not None and self._shown[0] is image and not self._due(time):
+            face = self._shown[1]
+            seen = replace(face, time=time) if face is not None else None
         else:
             seen = self._find(time, image)
+            self._shown = image, seen
         if seen is not None:
-            self._shown, self._last_time = (image, seen), time
+            self._last_time = time
         return seen
+
+    def _due(self, time: float) -> bool:
+        """Whether a frame without the face deserves another look: a closer one, or one for any face after a loss."""
+        if self._shown[1] is not None:
+            return False
+        lost = self._last is not None and time - self._last_time > LOST_AFTER
+        return lost or (not self._searched and time >= self._next_odd_look)
 
     def _find(self, time: float, image: np.ndarray) -> FaceSeen | None:
         if self._last is not None and time - self._last_time > LOST_AFTER:
             self._last = None
         face = self._same(self._nearby(image))
+        self._searched = False
         if face is None or time >= self._next_look:
             found = self._look(time, image)
             self.several |= len(found) > 1 and found[1].size > COMPARABLE * found[0].size
@@ -282,6 +296,7 @@ class FaceTracker:
         found = self.detector.detect(image)
         if not found and time >= self._next_odd_look:
             found = self.detector.detect_odd(image)
+            self._searched = True
             self._next_odd_look = time + LOOK_INTERVAL
         return found
 

@@ -11,6 +11,7 @@ from numbers import Real
 import av
 import numpy as np
 
+from hff.cancel import out_of_time
 from hff.container import (
     MAX_FRAME_PIXELS,
     Clock,
@@ -29,7 +30,7 @@ from hff.picture import is_picture, read_image, resized, to_rgb
 MAX_SIDE = 640  # pixels, of a sampled frame's longer side
 ARRAY_FPS = 25.0  # frames/s of an array that comes without
 MAX_HOLD = 60.0  # s, how long one frame can stay on display
-MAX_SECONDS = 12 * 3600  # s
+MAX_SECONDS = 2 * 3600  # s; of a longer video only the beginning is looked at
 _EARLY = 1e-3  # s, stamps are rounded to milliseconds in some containers
 _LATE = 0.1  # s, a first frame this late still counts as being there from the start
 
@@ -52,8 +53,9 @@ def read_frames(
 
     ``source`` is a path, an array (N,H,W,3) of ``ARRAY_FPS`` frames a second, or ``(fps, array)``. Times
     are presentation times from the start of the clip (variable frame rates included); a frame that stays on
-    display is given again, as the same array. Rotation and pixel shape are applied. Memory does not grow with
-    the length. A still picture gives one frame.
+    display, or comes again with the very same pixels, is given again as the same array. Rotation and pixel shape
+    are applied. Memory does not grow with the length. A still picture gives one frame. Of a video longer than two
+    hours the first two are read, and ``warn`` is told.
 
     Raises ``InputError`` (at the first ``next``): unreadable, no video in it, frames larger than 40 megapixels.
     """
@@ -63,7 +65,7 @@ def read_frames(
         if isinstance(source, tuple) and len(source) != 2:
             raise InputError("A video as an array is given as (frames_per_second, array), or as the array alone.")
         fps, array = source if isinstance(source, tuple) else (ARRAY_FPS, source)
-        yield from _array_frames(fps, np.asarray(array), rate)
+        yield from _array_frames(fps, np.asarray(array), rate, warn)
     elif is_picture(source):
         yield Frame(0.0, resized(read_image(source), MAX_SIDE))
     else:
@@ -87,13 +89,14 @@ def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None
         stamped = (
             (clock.time(frame.time, usual), usual, frame) for frame in decoded_frames(container, stream, path, warn)
         )
-        for sampled in _converted(_on_grid(_intervals(stamped), rate), lambda frame: _rgb(frame, shape)):
+        for sampled in _converted(_on_grid(_intervals(stamped, warn), rate), lambda frame: _rgb(frame, shape)):
             yield sampled
             time = sampled.time
             if progress and time - told >= 0.5:
                 told = time
                 progress(min(time / length, 1.0) if length else None, time)
-        if warn and (message := breaks_off(container, stream, clock.last or 0.0, path)):
+        read = clock.last or 0.0
+        if warn and read < MAX_SECONDS and (message := breaks_off(container, stream, read, path)):
             warn(message)
 
 
@@ -107,12 +110,16 @@ def _check_size(stream: av.VideoStream, path: str | os.PathLike) -> None:
     stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # sizes can change on the way
 
 
-def _intervals(frames: Iterable[tuple[float, float, object]]) -> Iterator[tuple[float, float, object]]:
+def _intervals(
+    frames: Iterable[tuple[float, float, object]], warn: Warn | None
+) -> Iterator[tuple[float, float, object]]:
     """(start, end, frame) from (start, how long it should last, frame): each is on display until the next."""
     before = None
     for start, lasts, frame in frames:
-        if start > MAX_SECONDS:
-            raise InputError("The video is longer than twelve hours. Cut it into shorter pieces.")
+        if start >= MAX_SECONDS:
+            if warn:
+                warn("The video is longer than two hours; only its first two hours are looked at.")
+            break
         if before is None:
             start = 0.0 if start < _LATE else start
         else:
@@ -137,8 +144,12 @@ def _converted(sampled: Iterable[tuple[float, object]], convert: Callable[[objec
     """Frames whose pictures are converted once, however often they are shown: the very same array comes again."""
     before, image = None, None
     for time, frame in sampled:
+        if out_of_time():
+            return
         if frame is not before:
-            before, image = frame, convert(frame)
+            before, fresh = frame, convert(frame)
+            # A slide show repeats its picture in every frame; whoever looks at the pictures need look only once.
+            image = image if image is not None and np.array_equal(fresh, image) else fresh
         yield Frame(time, image)
 
 
@@ -163,12 +174,12 @@ def _pixel_shape(stream: av.VideoStream) -> float:
     return float(ratio) if ratio and 0.25 <= ratio <= 4 else 1.0
 
 
-def _array_frames(fps: float, array: np.ndarray, rate: float) -> Iterator[Frame]:
+def _array_frames(fps: float, array: np.ndarray, rate: float, warn: Warn | None) -> Iterator[Frame]:
     if not isinstance(fps, Real) or not math.isfinite(fps) or fps <= 0:
         raise InputError(f"The video's frame rate {fps!r} cannot be right. Give frames a second, above 0.")
     if array.ndim not in (3, 4) or array.size == 0:
         raise InputError(f"The video array has the shape {array.shape}. Give (frames, height, width, 3).")
     timed = ((i / fps, 1 / fps, image) for i, image in enumerate(array))
     yield from _converted(
-        _on_grid(_intervals(timed), rate), lambda image: resized(to_rgb(image, "The video array"), MAX_SIDE)
+        _on_grid(_intervals(timed, warn), rate), lambda image: resized(to_rgb(image, "The video array"), MAX_SIDE)
     )

@@ -21,10 +21,12 @@ from hff.clip import FRAME_RATE, Clip, encode_text, step_count
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError
 from hff.faces import FaceTracker
+from hff.frames import MAX_SIDE
 from hff.live_features import FaceFeatures, KnownTexts, SpeechSteps
 from hff.live_pace import Effort, Pace
 from hff.live_sound import SoundTrack
 from hff.live_words import RESTART_EVERY, LiveWords, Recogniser
+from hff.picture import resized
 from hff.recording import Recording
 from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
 from hff.voice import voiced_segments
@@ -110,10 +112,11 @@ class LiveSession:
     # ---- what comes in ----------------------------------------------------------------------------------
 
     def add_frame(self, time: float, image: np.ndarray) -> None:
-        """A picture (H,W,3) uint8 RGB, taken ``time`` s after the session began."""
+        """A picture (H,W,3) uint8 RGB, taken ``time`` s after the session began; it is kept small."""
         time, image = _checked_time(time), np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise InputError(f"A live picture has the shape {image.shape}, {image.dtype}. Give (H,W,3) uint8 RGB.")
+        image = resized(image, MAX_SIDE)
         with self._lock:
             self._restart_after_gap(time)
             if self._frames and time < self._frames[-1][0]:

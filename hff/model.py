@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hff.attention import CrossModalAttention
+from hff.cancel import checkpoint
 from hff.classifier import EmotionClassifier
 from hff.config import MAX_STEPS, HFFConfig
 from hff.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
@@ -150,6 +151,7 @@ class HFF(nn.Module):
         blocks = [slice(first, first + MAX_STEPS) for first in range(0, steps, MAX_STEPS)]
         parts, maps = [], None
         for b in blocks:  # of a long clip, the maps of one block at a time: all of them would fill the memory
+            checkpoint()
             part, maps = self.attention(aligned[:, b], alpha[:, b], present[:, b])
             parts.append(part)
         encoded = torch.cat(parts, dim=1)

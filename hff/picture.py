@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from functools import cache
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -13,8 +16,12 @@ from hff.errors import InputError
 
 MAX_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
+MAX_SCANS = 100  # of a JPEG; programs write about ten
+MAX_SCANNED = 1_500_000_000  # pixels times scans: each scan of a progressive JPEG goes over all of its pixels
 # None runs another program; MPO opens as JPEG, HEIF is what an iPhone saves.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # 0 and the restart markers stand within coded data
+_START_OF_SCAN, _END_OF_IMAGE, _BARE = 0xDA, 0xD9, (0x01, 0xD8)  # bare: without a length and contents
 _KINDS = "jpg, png, webp, heic or avif"
 
 
@@ -37,15 +44,71 @@ def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
                 f"Scale it down to at most {MAX_PIXELS // 1_000_000} megapixels."
             )
         try:
+            check_scans(image, name_of(source))
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # JPEG only: decodes at a half, a quarter or an eighth
             image.load()
             small = _flat(image)
             small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX, reducing_gap=None)
             return np.array(ImageOps.exif_transpose(small))
+        except InputError:
+            raise
         except Exception as error:  # Pillow's readers raise almost anything on damaged files
             raise InputError(
                 f"{name_of(source)} is damaged or cut off ({error}). Save the picture again as {_KINDS}."
             ) from error
+
+
+def read_jpeg(data: bytes, name: str, most_pixels: int, longest: int) -> np.ndarray:
+    """(H,W,3) uint8 RGB, upright, from the bytes of a JPEG, longer side at most ``longest``.
+
+    Only the header is read before the size is known. Raises ``InputError``: of another format, damaged, more than
+    ``most_pixels``.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            if image.width * image.height > most_pixels:
+                raise InputError(
+                    f"{name} has {image.width} x {image.height} pixels; at most {most_pixels / 1e6:.1f} megapixels "
+                    "are taken."
+                )
+            check_scans(image, name)
+            image.draft("RGB", (longest, longest))
+            small = image.convert("RGB")
+            small.thumbnail((longest, longest), Image.Resampling.BOX, reducing_gap=None)
+            return np.array(ImageOps.exif_transpose(small))
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's readers raise almost anything on damaged or other data
+        raise InputError(f"{name} could not be read as a picture; it is to be a JPEG.") from error
+
+
+def check_scans(image: Image.Image, name: str) -> None:
+    """Raise ``InputError`` for a JPEG of so many scans that decoding takes minutes; 127 bytes a scan are enough."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    scans = _scans(image.fp)
+    if scans > MAX_SCANS or scans * image.width * image.height > MAX_SCANNED:
+        raise InputError(
+            f"{name} is a JPEG of {scans if scans <= MAX_SCANS else f'more than {MAX_SCANS}'} scans, which would "
+            f"take very long to decode. Save the picture again as {_KINDS}."
+        )
+
+
+def _scans(stream: IO[bytes]) -> int:
+    """Scans of the JPEG in ``stream``, up to its end marker or just over ``MAX_SCANS``; the place is kept."""
+    place = stream.tell()
+    stream.seek(0)
+    data = stream.read()
+    stream.seek(place)
+    scans, at = 0, 0
+    while scans <= MAX_SCANS and (marker := _MARKER.search(data, at)):
+        kind, at = marker[0][-1], marker.end()
+        if kind == _END_OF_IMAGE:
+            break
+        if kind not in _BARE:
+            at += int.from_bytes(data[at : at + 2], "big")
+        scans += kind == _START_OF_SCAN
+    return scans
 
 
 def image_size(path: str | os.PathLike) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from hff import media
+from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
 from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
@@ -81,6 +82,7 @@ class Recording:
         """What the report draws; the spectrogram is averaged down to ``MEL_COLUMNS``."""
         evidence = Evidence(wave=self.wave, voiced=self.voiced, faces=self.faces)
         if self.wave is not None and len(self.wave) >= MIN_WAVE_SAMPLES:
+            checkpoint()
             power = mel_spectrogram(torch.from_numpy(self.wave))
             stride = max(1, -(-power.shape[1] // MEL_COLUMNS))
             whole = power.shape[1] // stride * stride
@@ -101,6 +103,11 @@ class _Reader:
     def warn(self, message: str) -> None:
         if message not in self.warnings:
             self.warnings.append(message)
+
+    def look_at_budget(self) -> None:
+        """Say so if the clip has had all the work that it may have."""
+        if out_of_time():
+            self.warn(current_budget().sentence)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -128,6 +135,7 @@ class _Reader:
         with self.stage("decode sound"):
             tracks = media.probe(source).sound_tracks if _is_path(source) else ()
             wave = self._best_track(source, tracks) if len(tracks) > 1 else media.read_audio(source, warn=self.warn)
+        self.look_at_budget()
         self.report("sound", 0.6, "Looking for a voice")
         return wave
 
@@ -164,6 +172,7 @@ class _Reader:
             transcript = recognise(
                 wave, lambda fraction, seconds: self.report("words", fraction, "Recognising the words"), voiced
             )
+        self.look_at_budget()
         if not transcript.text.strip():
             self.warn(NO_WORDS)
             return None
@@ -194,6 +203,7 @@ class _Reader:
                 end = frame.time + 1 / FRAME_RATE
                 if seen is not None:
                     faces.append(seen)
+        self.look_at_budget()
         if tracker.several:
             self.warn("Several faces are in the picture; the largest one is followed.")
         if not faces:
@@ -225,12 +235,21 @@ def read(
     transcribe: bool = True,
     detect_faces: bool = True,
     progress: Progress | None = None,
+    cancel: Cancel | None = None,
+    budget: Budget | None = None,
 ) -> Recording:
     """Read any combination of inputs; see ``hff.analysis.Analyzer.analyze`` for what each may be.
 
     A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
-    picture. Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found.
+    picture. ``cancel`` and ``budget`` as there.
+
+    Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found, ``Cancelled``.
     """
+    with watching(cancel, budget or current_budget()):
+        return _read(video, audio, image, text, transcribe, detect_faces, progress)
+
+
+def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progress: Progress | None) -> Recording:
     if video is None and audio is None and image is None and text is None:
         raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
     reader = _Reader(progress)
@@ -248,6 +267,7 @@ def read(
     if wave is not None:
         with reader.stage("find voice"):
             voiced = voiced_segments(wave)
+        reader.look_at_budget()
         if not voiced:
             reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
     transcript = Transcript(text) if text else None

@@ -14,6 +14,7 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hff.cancel import checkpoint
 from hff.config import SAMPLE_RATE, STEP_SECONDS
 
 WINDOW_LENGTH = 400  # samples, 25 ms: the STFT window of equation (1)
@@ -64,6 +65,7 @@ def _in_chunks(transform, wave: Tensor, gain: float = 1.0) -> Tensor:
         return transform(gain * wave)
     parts = []
     for first in range(0, frames, CHUNK_FRAMES):
+        checkpoint()
         # Frames whose window would reach over the chunk's edge are computed beside it and dropped.
         before, last = min(first, EDGE_FRAMES), min(first + CHUNK_FRAMES, frames)
         chunk = wave[(first - before) * HOP_LENGTH : (last + EDGE_FRAMES) * HOP_LENGTH]

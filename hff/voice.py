@@ -10,13 +10,14 @@ import threading
 
 import numpy as np
 
+from hff.cancel import out_of_time
 from hff.config import SAMPLE_RATE
 
 Segments = list[tuple[float, float]]  # (start, end) in s, in order, apart from each other
 
 LEVEL = 10 ** (-26 / 20)  # RMS of the voiced part after normalising: -26 dBFS, as in ITU-T P.56 listening tests
 FAINTEST = 10 ** (-80 / 20)  # peak of a voice; below are only the last bits of 16-bit sound
-BLOCK_SECONDS = 300  # s that the detector takes at once, to bound its memory
+BLOCK_SECONDS = 300  # s that the detector takes at once, to bound its memory; about 1 s of work
 PAD = 0.1  # s of breath kept on both sides of a segment
 MIN_SILENCE = 0.2  # s of silence that end a segment
 MIN_VOICE = 0.1  # s; shorter sounds are clicks
@@ -47,6 +48,8 @@ def voiced_segments(wave: np.ndarray) -> Segments:
     segments: Segments = []
     block = BLOCK_SECONDS * SAMPLE_RATE
     for start in range(0, len(wave), block):
+        if out_of_time():
+            break
         part = wave[start : start + block].astype(np.float32) * np.float32(0.5 / peak)
         for spoken in get_speech_timestamps(part, options, sampling_rate=SAMPLE_RATE):
             _append(segments, (start + spoken["start"]) / SAMPLE_RATE, (start + spoken["end"]) / SAMPLE_RATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from hff.errors import HFFError
+from hff.page.asker import asker_gone
 from hff.page.clip_view import MODEL
 from hff.page.engine import Engine
 from hff.page.inputs import Inputs
@@ -19,7 +20,8 @@ def build_api(engine: Engine, sessions: Sessions, inputs: Inputs) -> None:
         with sessions.answering(request.session_hash):
             sessions.track(request.session_hash, [video, audio, image])
             try:
-                return engine.analyze(given, transcribe).to_dict()
+                with engine.work(request.session_hash, asker_gone()):
+                    return engine.analyze(given, transcribe).to_dict()
             except HFFError as error:
                 raise gr.Error(str(error), print_exception=False) from error
 

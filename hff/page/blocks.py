@@ -46,6 +46,7 @@ def build_page(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
         lab.open_from_address(page)
 
         def forget(request: gr.Request) -> None:
+            engine.leave(request.session_hash)
             live.leave(request.session_hash)
             sessions.end(request.session_hash)
 

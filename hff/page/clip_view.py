@@ -14,9 +14,11 @@ from hff.config import MAX_CHARACTERS
 from hff.errors import HFFError
 from hff.locale import texts
 from hff.page import cards, report
+from hff.page.asker import asker_gone
 from hff.page.engine import Engine, Progress
 from hff.page.examples import EXAMPLES, Example
 from hff.page.inputs import Inputs, build_examples, build_inputs, status_line
+from hff.page.lanes import MOST_WAITING, TURNS
 from hff.page.sessions import Session, Sessions
 from hff.result import Result
 
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The model's events share one queue: two at a time, so that one visitor does not block the next.
-MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
+# Analyses wait in lanes of our own, where short ones overtake long ones; Gradio's queue only hands them on.
+MODEL = {"concurrency_id": "model", "concurrency_limit": TURNS + MOST_WAITING + 2}
+# The lab answers while it is played with: it waits for no analysis.
+LAB = {"concurrency_id": "lab", "concurrency_limit": 4}
 QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _EVERY_HEAD = "every"
 # On a phone the report lies below the inputs.
@@ -110,7 +114,9 @@ class ClipView:
             return _failed(texts.NOTHING_TO_READ)
         if any(path and not Path(path).is_file() for path in (video, audio, image)):
             return _failed(texts.FILE_GONE)
-        return self._answer(session, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell))
+        return self._answer(
+            session, request.session_hash, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell)
+        )
 
     def _rerun(self, text, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         """The same clip with other words: nothing is decoded or recognised again."""
@@ -118,9 +124,9 @@ class ClipView:
         recording = session.recording
         if recording is None:
             return _failed(texts.RESULT_GONE)
-        return self._answer(session, progress, lambda tell: recording.with_text(text))
+        return self._answer(session, request.session_hash, progress, lambda tell: recording.with_text(text))
 
-    def _answer(self, session: Session, progress, read: Callable[[Progress], Recording]) -> tuple:
+    def _answer(self, session: Session, owner: str | None, progress, read: Callable[[Progress], Recording]) -> tuple:
         """Get the raw material by ``read``, keep it for later and give its report."""
 
         def tell(share: float, what: str) -> None:
@@ -128,8 +134,9 @@ class ClipView:
 
         tell(0, texts.STARTING)
         try:
-            recording = read(tell)
-            result = self.engine.analyze_recording(recording, tell)
+            with self.engine.work(owner, asker_gone(), tell):
+                recording = read(tell)
+                result = self.engine.analyze_recording(recording, tell)
         except HFFError as error:
             return _failed(str(error))
         except Exception as error:
@@ -176,6 +183,7 @@ class ClipView:
         ]
 
     def _clear(self, request: gr.Request) -> list:
+        self.engine.leave(request.session_hash)
         self.sessions.end(request.session_hash)
         return [None, None, None, "", *_nothing(cards.empty())]
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from hff.cancel import current
 from hff.errors import DependencyError, HFFError
+from hff.page.lanes import LEFT, Lanes, Work
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -21,10 +24,12 @@ Progress = Callable[[float, str], None]
 class Engine:
     """Loads with ``load()`` at the first need, whichever thread comes first, and hands inputs to the model.
 
-    ``failure`` holds the error of a load that went wrong; every later call raises it again.
+    ``failure`` holds the error of a load that went wrong; every later call raises it again. Every analysis has its
+    turn (``hff.page.lanes``); ``stop`` and ``leave`` end what a visit has asked for.
     """
 
-    def __init__(self, load: Callable[[], object], transcribe: bool = True) -> None:
+    def __init__(self, load: Callable[[], object], transcribe: bool = True, lanes: Lanes | None = None) -> None:
+        self.lanes = lanes or Lanes()
         self._load = load
         self._lock = threading.Lock()
         self._model = None
@@ -70,18 +75,48 @@ class Engine:
                 log.info("model loaded in %.1f s", time.perf_counter() - begun)
             return self._model
 
+    @contextmanager
+    def work(
+        self, owner: str | None = None, gone: Callable[[], bool] | None = None, progress: Progress | None = None
+    ) -> Iterator[Work]:
+        """One turn for all that is read and analysed within, as in ``Lanes.work``; within another turn, that one."""
+        there = current()
+        if isinstance(there, Work):
+            yield there
+            return
+        tell = (lambda message: progress(0, message)) if progress is not None else None
+        with self.lanes.work(owner, gone, tell) as work:
+            yield work
+
+    def guest(self) -> AbstractContextManager[None]:
+        """Short work that needs no turn: long analyses rest meanwhile."""
+        return self.lanes.guest()
+
+    def stop(self, owner: str | None) -> int:
+        """End what a visit has asked for, as it wishes; how many analyses that were."""
+        return self.lanes.stop(owner)
+
+    def leave(self, owner: str | None) -> None:
+        """End what a visit has asked for that is over."""
+        self.lanes.stop(owner, LEFT)
+
     def analyze(self, inputs: dict[str, str | None], transcribe: bool, progress: Progress | None = None) -> Result:
         """``inputs`` as for ``read`` -> their reading."""
-        return self.analyze_recording(self.read(inputs, transcribe, progress), progress)
+        with self.work(progress=progress):
+            return self.analyze_recording(self.read(inputs, transcribe, progress), progress)
 
     def read(self, inputs: dict[str, str | None], transcribe: bool, progress: Progress | None = None) -> Recording:
         """``inputs``: video, audio, image as paths and text; what is missing or empty was not given."""
         given = {name: value for name, value in inputs.items() if value}
-        return self.model().read(**given, transcribe=bool(transcribe and self.transcribe), progress=progress)
+        model = self.model()
+        with self.work(progress=progress):
+            return model.read(**given, transcribe=bool(transcribe and self.transcribe), progress=progress)
 
     def analyze_recording(self, recording: Recording, progress: Progress | None = None) -> Result:
         """Raw material that was read before -> its reading."""
-        return self.model().analyze_recording(recording, progress=progress)
+        model = self.model()
+        with self.work(progress=progress):
+            return model.analyze_recording(recording, progress=progress)
 
 
 def missing_library(error: ImportError) -> str:

@@ -12,6 +12,7 @@ from hff.errors import HFFError, InputError
 from hff.lab_state import YOURS, LabState
 from hff.locale import texts
 from hff.numbers import shown, whole
+from hff.page.asker import asker_gone
 from hff.page.clip_view import MODEL
 from hff.page.engine import Engine
 from hff.page.inputs import Inputs
@@ -37,13 +38,14 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: 
         sessions.track(request.session_hash, files.values())
         asked = LabState.from_dict({} if state is None else state)
         if any(files.values()):
-            recording = engine.read(files, not asked.text)
+            with engine.work(request.session_hash, asker_gone()):
+                recording = engine.read(files, not asked.text)
             return benches.new_lab(recording), asked.but(source=YOURS)
         return benches.lab(request.session_hash, asked.source), asked
 
     def rerun(state, video, audio, image, request: gr.Request) -> dict:
         try:
-            with sessions.answering(request.session_hash):
+            with sessions.answering(request.session_hash), engine.guest():
                 lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
                 before, after = lab.read(asked.untouched), lab.read(asked)
         except HFFError as error:

@@ -14,7 +14,7 @@ from hff.config import MODALITIES
 from hff.errors import HFFError
 from hff.locale import names, texts
 from hff.page import cards
-from hff.page.clip_view import MODEL
+from hff.page.clip_view import LAB
 from hff.page.lab_chart import sweep_chart, sweep_sentence
 from hff.page.sessions import Session, Sessions
 
@@ -47,7 +47,7 @@ class SweepPanel:
         buttons = [self.stop, self.data]
         running = self.start.click(
             self._sweep, [self.modality, *values], [self.chart, *buttons], show_progress="hidden",
-            api_visibility="private", **MODEL,
+            api_visibility="private", **LAB,
         )  # fmt: skip
         ended = {"fn": self._end, "inputs": None, "outputs": buttons, "show_progress": "hidden", "queue": False,
                  "api_visibility": "private"}  # fmt: skip

@@ -11,7 +11,7 @@ from hff.errors import HFFError, InputError
 from hff.lab_state import YOURS, LabState
 from hff.locale import names, texts
 from hff.page import cards
-from hff.page.clip_view import MODEL, QUICK
+from hff.page.clip_view import LAB, QUICK
 from hff.page.engine import Engine
 from hff.page.lab_bench import Benches
 from hff.page.lab_compare import comparison, unknown_after
@@ -79,7 +79,7 @@ class LabView:
 
     @property
     def _running(self) -> dict:
-        return {"show_progress": "minimal", "show_progress_on": self.compared, "api_visibility": "private", **MODEL}
+        return {"show_progress": "minimal", "show_progress_on": self.compared, "api_visibility": "private", **LAB}
 
     def _connect(self) -> None:
         controls, lessons = self.controls, self.lessons
@@ -175,7 +175,8 @@ class LabView:
         try:
             state = self.controls.state(values[1:])
             lab = self.benches.lab(request.session_hash, state.source)
-            answer = show(lab, self.lessons.lessons.get(values[0]), state)
+            with self.engine.guest():
+                answer = show(lab, self.lessons.lessons.get(values[0]), state)
         except HFFError as error:
             answer = self._failed(str(error))
         except Exception as error:

@@ -10,14 +10,18 @@ import numpy as np
 
 from hff.config import MODALITIES
 from hff.errors import InputError
+from hff.frames import MAX_SIDE
 from hff.live import LiveReading, LiveSession
 from hff.numbers import shown
+from hff.picture import read_jpeg
 
 log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 80  # of pictures sent to the page by native capture
 SHOWN_WIDTH = 480  # pixels, of the same
-MAX_CHARACTERS = 4_000_000  # of one frame or chunk of sound, in base64
+MAX_CHARACTERS = 4_000_000  # of one chunk of sound, in base64
+MAX_FRAME_CHARACTERS = 3_000_000  # of one frame, in base64; a page sends about 40,000
+MAX_FRAME_PIXELS = 3840 * 2160  # the largest that a webcam makes
 MAX_NUMBER = 1e9  # of a time in s, or a rate in Hz; a page's own clock begins with its visit
 
 
@@ -82,12 +86,8 @@ def _has_shape(value: object, shape: type | dict) -> bool:
 
 
 def picture(address: str) -> np.ndarray:
-    """(H,W,3) RGB from a ``data:`` address. Raises ``InputError`` if it holds no picture."""
-    data = np.frombuffer(_decoded(address), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise InputError("A frame from the camera could not be read as a picture.")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    """(H,W,3) RGB, longer side at most ``MAX_SIDE``, from a JPEG as a ``data:`` address; else ``InputError``."""
+    return read_jpeg(_decoded(address, MAX_FRAME_CHARACTERS), "A frame from the camera", MAX_FRAME_PIXELS, MAX_SIDE)
 
 
 def sound(text: str) -> np.ndarray:
@@ -98,8 +98,8 @@ def sound(text: str) -> np.ndarray:
     return np.frombuffer(data, "<i2")
 
 
-def _decoded(text: str) -> bytes:
-    if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
+def _decoded(text: str, longest: int = MAX_CHARACTERS) -> bytes:
+    if not isinstance(text, str) or len(text) > longest:
         raise InputError("What the page sent is too large, or no text at all.")
     try:
         return base64.b64decode(text.rpartition(",")[2], validate=True)

@@ -1,0 +1,119 @@
+"""Work that can be stopped, and work that has had enough: a flag and a budget that every stage looks at.
+
+    cancel = Cancel()
+    model.analyze(video="lecture.mp4", cancel=cancel)    # in one thread
+    cancel.set()                                         # in another: the first raises Cancelled
+
+The stages call ``checkpoint()`` between two pieces of work (a frame, a batch, a block of sound), and ask
+``out_of_time()`` where they can go on with what they have. Both look at what ``watching`` put in force in their
+thread, so that a model or a decoder needs no parameter for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from hff.errors import Cancelled
+
+BUDGET_SECONDS = 1800.0  # s of work for one clip: two hours of film take about as long on two slow cores
+
+_cancel: ContextVar[Cancel | None] = ContextVar("cancel", default=None)
+_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+
+class Cancel:
+    """A flag that any thread may set, once and for ever."""
+
+    def __init__(self) -> None:
+        self._set = threading.Event()
+        self._reason = ""
+
+    def set(self, reason: str = "The analysis was stopped.") -> None:
+        """Stop the work at its next checkpoint; ``reason`` is the sentence that it ends with. The first one counts."""
+        if not self._set.is_set():
+            self._reason = reason
+            self._set.set()
+
+    @property
+    def is_set(self) -> bool:
+        return self._set.is_set()
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` if the flag is set."""
+        if self._set.is_set():
+            raise Cancelled(self._reason)
+
+    def now(self) -> float:
+        """The clock of the work, s, that a budget counts by."""
+        return time.perf_counter()
+
+
+class Budget:
+    """Seconds of work that a clip may take; it counts from when it is made.
+
+    The clock is the wall's, less what the work spent waiting for its turn (``Cancel.now``). Processor time would be
+    fairer on a busy machine but cannot be had: a thread's leaves out what FFmpeg, PyTorch and CTranslate2 do in
+    threads of their own, and the process's counts other people's work.
+    """
+
+    def __init__(self, seconds: float = BUDGET_SECONDS, clock: Callable[[], float] | None = None) -> None:
+        current = _cancel.get()
+        self._clock = clock or (current.now if current is not None else time.perf_counter)
+        self.seconds = seconds
+        self._begun = self._clock()
+
+    @property
+    def spent(self) -> bool:
+        return self._clock() - self._begun > self.seconds
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told when it is used up."""
+        amount = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
+        return (
+            f"The clip takes more than {amount} of computing; what was read until then is the answer. "
+            "A shorter piece of it would be read whole."
+        )
+
+
+@contextmanager
+def watching(cancel: Cancel | None = None, budget: Budget | None = None) -> Iterator[None]:
+    """Put a flag and a budget in force in this thread; None leaves what is in force already."""
+    flag = _cancel.set(cancel) if cancel is not None else None
+    limit = _budget.set(budget) if budget is not None else None
+    try:
+        checkpoint()
+        yield
+    finally:
+        if limit is not None:
+            _budget.reset(limit)
+        if flag is not None:
+            _cancel.reset(flag)
+
+
+def checkpoint() -> None:
+    """Raise ``Cancelled`` if the work in this thread is to stop; cheap enough for every step of a loop."""
+    current = _cancel.get()
+    if current is not None:
+        current.check()
+
+
+def out_of_time() -> bool:
+    """As ``checkpoint``; then whether the budget in force is used up."""
+    checkpoint()
+    budget = _budget.get()
+    return budget is not None and budget.spent
+
+
+def current() -> Cancel | None:
+    """The flag in force in this thread."""
+    return _cancel.get()
+
+
+def current_budget() -> Budget:
+    """The budget in force in this thread, or a new one."""
+    return _budget.get() or Budget()

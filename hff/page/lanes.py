@@ -1,0 +1,203 @@
+"""Whose turn it is: short analyses do not wait behind long ones, and work that nobody waits for ends.
+
+A few analyses work at the same time; the others wait. Among those that want to work, the ones that have had the
+least time so far go first, in four levels: a picture, a sentence or a short clip is done within the first level and
+overtakes two hours of sound, which give way at their next checkpoint (``hff.cancel``) and go on afterwards. Waiting
+work holds its thread but no lock and no processor. "Multi-level feedback queue" is the name of this in the books.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hff.cancel import Budget, Cancel, watching
+from hff.errors import BusyError
+
+TURNS = 2  # analyses that work at the same time
+MOST_WAITING = 16  # analyses that wait for their turn; the next is told that the page is full
+LEVELS = (10.0, 60.0, 600.0)  # s of work after which an analysis goes behind those that have had less
+LOOK_SECONDS = 0.05  # s between two looks of working analyses at who waits
+ASK_SECONDS = 0.5  # s between two looks whether somebody still waits for the answer
+
+FULL = "The page is busy: {working} analyses are being worked on and {waiting} wait. Try again in a few minutes."
+WAITING = "Waiting for a turn; {before} before this one"
+LEFT = "The analysis was stopped: nobody waits for it any more."
+STOPPED = "The analysis was stopped."
+REPLACED = "A newer analysis of the same visit took this one's place: one long analysis at a time for each."
+
+
+class Work(Cancel):
+    """One analysis: a flag to stop it, the time it has had, and whose it is. Made by ``Lanes.work``."""
+
+    def __init__(self, lanes: Lanes, owner: str | None, gone: Callable[[], bool] | None) -> None:
+        super().__init__()
+        self.owner = owner
+        self.used = 0.0  # s of work in the turns before this one
+        self.since: float | None = None  # when this turn began; None while it waits
+        self._lanes, self._gone = lanes, gone
+        self._looked = self._asked = 0.0
+
+    def now(self) -> float:
+        """s of work so far: waiting does not count."""
+        since = self.since
+        return self.used + (0.0 if since is None else self._lanes.clock() - since)
+
+    @property
+    def level(self) -> int:
+        return bisect(LEVELS, self.now())
+
+    @property
+    def long(self) -> bool:
+        return self.level > 0
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` if the work is to stop; give way to others if it is their turn."""
+        self.look_for_asker()
+        super().check()
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._lanes.give_way(self)
+
+    def look_for_asker(self) -> None:
+        """Set the flag if whoever asked has gone."""
+        now = time.monotonic()
+        if self._gone is not None and now - self._asked >= ASK_SECONDS:
+            self._asked = now
+            if self._gone():
+                self.set(LEFT)
+
+
+class Lanes:
+    """Hands out the turns; every method may be called from any thread."""
+
+    def __init__(
+        self, turns: int = TURNS, most_waiting: int = MOST_WAITING, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.clock = clock
+        self._turns, self._most = turns, most_waiting
+        self._works: list[Work] = []  # in the order in which they came
+        self._guests: list[float] = []  # when each came
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def work(
+        self, owner: str | None = None, gone: Callable[[], bool] | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Iterator[Work]:  # fmt: skip
+        """A turn for one analysis: waits for it, with sentences to ``tell``, and puts the flag in force.
+
+        owner: the visit that asks. gone: whether its asker has left, asked now and then.
+        Raises ``BusyError`` where too many wait, ``Cancelled`` at any checkpoint after ``stop``.
+        """
+        work = Work(self, owner, gone)
+        with self._changed:
+            waiting = sum(other.since is None for other in self._works)
+            if waiting >= self._most:
+                raise BusyError(FULL.format(working=len(self._works) - waiting, waiting=waiting))
+            self._works.append(work)
+        try:
+            self._wait(work, tell)
+            self._replace_older(work)
+            with watching(work), watching(budget=Budget()):
+                yield work
+        finally:
+            with self._changed:
+                self._works.remove(work)
+                self._changed.notify_all()
+
+    @contextmanager
+    def guest(self) -> Iterator[None]:
+        """Short work that never waits, such as a slider of the lab's: long analyses rest meanwhile."""
+        came = self.clock()
+        with self._changed:
+            self._guests.append(came)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._guests.remove(came)
+                self._changed.notify_all()
+
+    def stop(self, owner: str | None, reason: str = STOPPED) -> int:
+        """Stop all work of a visit; how many analyses that were."""
+        with self._changed:
+            works = [work for work in self._works if work.owner == owner]
+            for work in works:
+                work.set(reason)
+            self._changed.notify_all()
+        return len(works)
+
+    @property
+    def waiting(self) -> int:
+        with self._changed:
+            return sum(work.since is None for work in self._works)
+
+    @property
+    def working(self) -> int:
+        with self._changed:
+            return sum(work.since is not None for work in self._works)
+
+    def give_way(self, work: Work) -> None:
+        """Let others go first that have had less; returns when it is the work's turn again."""
+        if not work.long:
+            return
+        self._replace_older(work)
+        with self._changed:
+            if work.since is None or not self._others_first(work):
+                return
+            self._rest(work)
+        self._wait(work, None)
+
+    def _replace_older(self, work: Work) -> None:
+        """A visit has one long analysis: the newest."""
+        if work.owner is None:
+            return
+        with self._changed:
+            for other in self._works[: self._works.index(work)]:
+                if other.owner == work.owner and other.long:
+                    other.set(REPLACED)
+            self._changed.notify_all()
+
+    def _others_first(self, work: Work) -> bool:
+        if self._has_guests():
+            return True
+        return any(other.since is None and other.level < work.level for other in self._works)
+
+    def _rest(self, work: Work) -> None:
+        work.used, work.since = work.now(), None
+        self._changed.notify_all()
+
+    def _wait(self, work: Work, tell: Callable[[str], None] | None) -> None:
+        told = None
+        while True:
+            with self._changed:
+                before = self._before(work)
+                if before < 0:
+                    work.since = self.clock()
+                    return
+                if before == told or tell is None:
+                    self._changed.wait(timeout=ASK_SECONDS)
+            work.look_for_asker()
+            Cancel.check(work)
+            if tell is not None and before != told:
+                told = before
+                tell(WAITING.format(before=before))
+
+    def _before(self, work: Work) -> int:
+        """How many go before a waiting analysis; -1 if it is its turn."""
+        working = sum(other.since is not None for other in self._works)
+        waiting = sorted((o for o in self._works if o.since is None), key=lambda o: o.level)  # stable: first come first
+        place = waiting.index(work)
+        if work.long and self._has_guests():
+            return working + place
+        return -1 if place < self._turns - working else working + place
+
+    def _has_guests(self) -> bool:
+        """Whether short work is going on; what is not short after all holds up nobody."""
+        now = self.clock()
+        return any(now - came < LEVELS[0] for came in self._guests)
