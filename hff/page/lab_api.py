@@ -45,9 +45,10 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: 
 
     def rerun(state, video, audio, image, request: gr.Request) -> dict:
         try:
-            with sessions.answering(request.session_hash), engine.guest():
+            with sessions.answering(request.session_hash):
                 lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
-                before, after = lab.read(asked.untouched), lab.read(asked)
+                with engine.guest():
+                    before, after = lab.read(asked.untouched), lab.read(asked)
         except HFFError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return {
