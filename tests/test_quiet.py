@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from page_browser import analyse, browsing, choose_example
 
 from hff import quiet
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from tests.support.page_browser import analyse, browsing, choose_example
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = 300  # s; the machine may be busy
@@ -166,7 +166,17 @@ def test_a_visit_reaches_nobody_and_leaves_nothing(strace: str, tmp_path: Path):
     assert run.left == []
 
 
-@pytest.mark.parametrize("module", ["hff", "hff.cli", "hff.voice", "hff.page.engine", "train.features", "train.stages"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "hff",
+        "hff.cli",
+        "hff.detectors.vad",
+        "hff.page.session.background_model",
+        "train.fusion.feature_files",
+        "train.stages",
+    ],
+)
 def test_whatever_is_imported_first_tells_onnxruntime_before_it_is_imported(module: str, tmp_path: Path):
     (tmp_path / "onnxruntime.py").write_text(
         "import os\nassert os.environ['ORT_DISABLE_TELEMETRY'] == '1', 'imported before it was told'\n"

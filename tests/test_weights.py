@@ -11,22 +11,23 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_fixtures import assert_same, random_clips, small_config, small_model
 from safetensors.torch import save_file
 
-from hff import analysis, weights
+from hff import weights
 from hff.config import EMOTIONS
+from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.encoders.resnet import VisionEncoder
 from hff.errors import DeviceError, WeightsError
-from hff.model import HFF
-from hff.speech import SpeechEncoder
-from hff.vision import VisionEncoder
+from hff.model.hff import HFF
+from hff.pipeline import analyzer
+from tests.support.model_fixtures import assert_same, random_clips, small_config, small_model
 
 
 def test_a_model_comes_back_as_it_was_saved(tmp_path):
     model = small_model(labels=("negative", "positive"))
     weights.save(tmp_path / "deep" / "fusion.safetensors", model.state_dict(), model.config.to_dict(), half=False)
     state, config = weights.load(tmp_path / "deep" / "fusion.safetensors")
-    again = HFF(analysis.HFFConfig.from_dict(config)).eval()
+    again = HFF(analyzer.HFFConfig.from_dict(config)).eval()
     weights.fill(again, state, "fusion")
     clips = random_clips(model.config, 2, 3)
     assert_same(again(**clips), model(**clips), atol=0)
@@ -78,13 +79,13 @@ def test_folder_is_asked_for_then_the_environment_then_the_shipped_one(tmp_path,
 
 def test_fusion_weights_of_another_version_are_refused(tmp_path, monkeypatch):
     """A config key that this version does not know, as a later version might write."""
-    monkeypatch.setattr(analysis, "load_encoders", lambda folder, device, speech_encoder: None)
+    monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
     config = small_config().to_dict()
     for changed in (config | {"use_magic": True}, config | {"heads": 0}, config | {"heads": "many"}):
         for name in weights.PARTS:
             weights.save(tmp_path / f"{name}.safetensors", small_model().state_dict(), changed)
         with pytest.raises(WeightsError, match="another version"):
-            analysis.Analyzer("cpu", tmp_path)
+            analyzer.Analyzer("cpu", tmp_path)
 
 
 def test_encoders_take_their_label_count_from_the_file(tmp_path):
@@ -92,7 +93,7 @@ def test_encoders_take_their_label_count_from_the_file(tmp_path):
     weights.save(tmp_path / "speech.safetensors", SpeechEncoder(2).state_dict(), config)
     weights.save(tmp_path / "vision.safetensors", VisionEncoder(2).state_dict(), config)
     weights.save(tmp_path / "text.safetensors", {"head.1.weight": torch.ones(2, 768)}, config)
-    encoders = analysis.load_encoders(tmp_path, torch.device("cpu"))
+    encoders = analyzer.load_encoders(tmp_path, torch.device("cpu"))
     assert not encoders.speech.training
     assert encoders.vision.head[1].out_features == 2
     assert (encoders.text.head[1].weight == 1).all()  # the rest is the package's
@@ -175,9 +176,9 @@ def test_labels_that_are_none(labels, tmp_path):
     for part in weights.PARTS:
         weights.save(tmp_path / f"{part}.safetensors", {}, {"labels": labels})
     with pytest.raises(WeightsError, match="lists no labels"):
-        analysis.load_encoders(tmp_path, torch.device("cpu"))
+        analyzer.load_encoders(tmp_path, torch.device("cpu"))
     with pytest.raises(WeightsError, match="lists no labels"):
-        analysis.Analyzer("cpu", tmp_path)
+        analyzer.Analyzer("cpu", tmp_path)
 
 
 WRONG = st.one_of(
@@ -189,10 +190,10 @@ WRONG = st.one_of(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.sampled_from(sorted(small_config().to_dict())), WRONG, min_size=1, max_size=3))
 def test_a_config_of_wrong_values_is_refused_or_changes_nothing(changes, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(analysis, "load_encoders", lambda folder, device, speech_encoder: None)
+    monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
     folder = tmp_path_factory.mktemp("weights")
     model = small_model()
     for part in weights.PARTS:
         weights.save(folder / f"{part}.safetensors", model.state_dict(), model.config.to_dict() | changes)
     with suppress(WeightsError):
-        analysis.Analyzer("cpu", folder)
+        analyzer.Analyzer("cpu", folder)

@@ -15,7 +15,7 @@
 A stage that was interrupted goes on where it stopped; a finished one is not done again (delete its folder
 under --out to do so). Shipped weights: copy OUT/weights to weights/. On several GPUs or machines:
 
-    accelerate launch --multi_gpu --num_processes 2 -m train STAGE ...      # see train/parallel.py
+    accelerate launch --multi_gpu --num_processes 2 -m train STAGE ...      # see train/engine/parallel.py
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(stages: dict[str, Stage], options: argparse.Namespace) -> None:
     """Each stage in turn; of several processes all train, but one alone does the other stages and speaks."""
     from hff import device
-    from train import parallel, record
+    from train.engine import parallel, record
 
     options.device = parallel.join(device.choose(options.device))
     silence = contextlib.nullcontext() if parallel.leads() else contextlib.redirect_stdout(io.StringIO())

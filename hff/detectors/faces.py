@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 import cv2
 import numpy as np
 
-from hff import parts
+from hff import pretrained
 from hff.config import FACE_SIZE
 from hff.errors import WeightsError
 from hff.result import FaceSeen
@@ -107,7 +107,7 @@ _lock = threading.Lock()  # an OpenCV network keeps the state of a pass inside i
 
 
 def _read_network() -> cv2.dnn.Net:
-    path = parts.centerface_file()
+    path = pretrained.centerface_file()
     try:
         return cv2.dnn.readNetFromONNX(str(path))
     except cv2.error as error:

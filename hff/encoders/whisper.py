@@ -1,9 +1,9 @@
 """The second speech encoder: what Whisper's encoder hears, in place of MFCC and a CNN.
 
 Whisper learned to write down 680,000 hours of speech, so its encoder has met far more voices than any corpus
-of emotions holds. The model that recognises words (``hff.transcript``) is asked for its encoder's states of
+of emotions holds. The model that recognises words (``hff.detectors.asr``) is asked for its encoder's states of
 each step's window, and a small trained network makes 128 numbers of them. A window is encoded by itself, as
-in ``hff.speech``: its feature depends on nothing else of the clip.
+in ``hff.encoders.mfcc_cnn``: its feature depends on nothing else of the clip.
 Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", arXiv 2212.04356.
 """
 
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import SAMPLE_RATE, STEP_SECONDS
-from hff.speech import WINDOW_SECONDS
-from hff.transcript import recogniser
+from hff.detectors.asr import recogniser
+from hff.encoders.mfcc_cnn import WINDOW_SECONDS
 
 STATE_DIM = 384  # width of Whisper tiny
 STATES_PER_SECOND = 50

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hff.locale import texts
 
-FOLDER = Path(__file__).with_name("examples")
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)

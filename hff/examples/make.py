@@ -1,6 +1,6 @@
-"""Makes the ready examples in ``hff/page/examples`` from free parts. Needs scikit-image and espeak-ng.
+"""Makes the ready examples in ``hff/examples`` from free parts. Needs scikit-image and espeak-ng.
 
-    python -m hff.page.make_examples
+    python -m hff.examples.make
 
 The face is ``skimage.data.astronaut()``: Eileen Collins, photographed by NASA, in the public domain. The voice
 is espeak-ng's, synthesised from the sentences below. Nothing else is used.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).with_name("examples")
+FOLDER = Path(__file__).parent
 WELCOME = "Good morning everyone! I am so happy to see you all, this is going to be a wonderful day."
 LIGHTS = "Somebody please turn on the lights, I can not see anything in here and I do not like it."
 IRONY = "Oh great. I am so happy. What a wonderful day this is."  # in a tired, low voice

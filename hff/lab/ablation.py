@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
-from hff.model import HFF
+from hff.model.hff import HFF
 
 _SEED = 0  # of the random maps that stand in for the trained alignment
 

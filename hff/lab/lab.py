@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.analysis import Analyzer
-from hff.clip import Clip, encode_speech, encode_text, encode_vision, step_count
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.vad import voiced_segments
 from hff.errors import InputError, NothingToAnalyse
-from hff.lab_damage import damage_faces, damage_transcript, damage_wave
-from hff.lab_state import LabState
-from hff.lab_switches import switch_off
-from hff.recording import Recording
+from hff.lab.ablation import switch_off
+from hff.lab.damage import damage_faces, damage_transcript, damage_wave
+from hff.lab.state import LabState
+from hff.pipeline.analyzer import Analyzer
+from hff.pipeline.features import Clip, encode_speech, encode_text, encode_vision, step_count
+from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
-from hff.voice import voiced_segments
 
 MAX_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
 KEPT = 48  # damaged versions of one modality whose features are kept; two sweeps' worth

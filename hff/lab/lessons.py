@@ -13,13 +13,13 @@ from pathlib import Path
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
-from hff.lab_state import LabState
+from hff.examples.catalogue import EXAMPLES
+from hff.lab.state import LabState
 from hff.locale import language
-from hff.page.examples import EXAMPLES
-from hff.page.lab_compare import clip_means
+from hff.page.lab.before_after import clip_means
 from hff.result import Result
 
-FOLDER = Path(__file__).with_name("lessons")
+FOLDER = Path(__file__).with_name("lessons") / "en"
 FIGURES = ("alpha", "alpha0", "precision", "variance", "shapley")  # of one modality
 CHANGES = ("rises", "stays", "falls")
 LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
-from hff.lab_damage import KINDS
+from hff.lab.damage import KINDS
 from hff.numbers import number, shown, whole
-from hff.words import clean
+from hff.pipeline.clean_text import clean
 
 PARTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
 YOURS = "yours"  # a source that is not a ready example: the visitor's own recording

@@ -5,9 +5,9 @@ from __future__ import annotations
 import av
 import numpy as np
 
-from hff.audio import GAP, MAX_RATE, MIN_RATE, Resampler
 from hff.config import SAMPLE_RATE
 from hff.errors import InputError
+from hff.media.audio import GAP, MAX_RATE, MIN_RATE, Resampler
 
 MAX_CHUNK_SECONDS = 10.0  # s; more at once is no live sound
 

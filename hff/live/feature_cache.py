@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.clip import Encoders, encode_faces, encode_speech, place_faces
 from hff.config import SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.vad import level_gain
+from hff.encoders.bert import TextEncoder
+from hff.encoders.mfcc_cnn import WINDOW_SECONDS
+from hff.pipeline.features import Encoders, encode_faces, encode_speech, place_faces
 from hff.result import FaceSeen
-from hff.speech import WINDOW_SECONDS
-from hff.text import TextEncoder
-from hff.voice import level_gain
 
 MAX_LEVEL_CHANGE = 10 ** (0.5 / 20)  # 0.5 dB: a common level that moved less leaves kept speech features valid
 KEPT_TEXTS = 32
@@ -40,7 +40,7 @@ class SpeechSteps:
     def encode(
         self, encoders: Encoders, wave: np.ndarray, voiced: Segments, first: int, steps: int
     ) -> tuple[Tensor, Tensor]:
-        """As ``hff.clip.encode_speech`` for the window that begins at step ``first``; computes only what is new."""
+        """As ``features.encode_speech`` for the window that begins at step ``first``; computes only what is new."""
         end = first * STEP_SECONDS + len(wave) / SAMPLE_RATE
         gain = level_gain(wave, voiced)
         heard = [_heard(first, first + t, end) for t in range(steps)]
@@ -102,7 +102,7 @@ class FaceFeatures:
         del self.faces[:old], self._features[:old]
 
     def encode(self, encoders: Encoders, start: float, steps: int) -> tuple[Tensor, Tensor]:
-        """As ``hff.clip.encode_vision``, for faces from ``start`` s on."""
+        """As ``hff.pipeline.features.encode_vision``, for faces from ``start`` s on."""
         rows = [i for i, face in enumerate(self.faces) if start <= face.time < start + steps * STEP_SECONDS]
         if not rows:
             return torch.zeros(steps, encoders.vision.feature_dim), torch.zeros(steps, dtype=torch.bool)

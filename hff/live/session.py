@@ -16,21 +16,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from hff.analysis import Analyzer, attention_of, timeline_of
-from hff.clip import FRAME_RATE, Clip, encode_text, step_count
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.faces import FaceTracker
+from hff.detectors.vad import voiced_segments
 from hff.errors import InputError
-from hff.faces import FaceTracker
-from hff.frames import MAX_SIDE
-from hff.live_features import FaceFeatures, KnownTexts, SpeechSteps
-from hff.live_pace import Effort, Pace
-from hff.live_sound import SoundTrack
-from hff.live_words import RESTART_EVERY, LiveWords, Recogniser
-from hff.picture import resized
-from hff.recording import Recording
+from hff.live.audio_buffer import SoundTrack
+from hff.live.feature_cache import FaceFeatures, KnownTexts, SpeechSteps
+from hff.live.pace import Effort, Pace
+from hff.live.words import RESTART_EVERY, LiveWords, Recogniser
+from hff.media.image import resized
+from hff.media.video import MAX_SIDE
+from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
+from hff.pipeline.clean_text import clean
+from hff.pipeline.features import FRAME_RATE, Clip, encode_text, step_count
+from hff.pipeline.recording import Recording
 from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
-from hff.voice import voiced_segments
-from hff.words import clean
 
 WINDOW_SECONDS = 8.0  # s that a reading rests on
 NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean

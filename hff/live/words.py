@@ -16,8 +16,8 @@ from itertools import zip_longest
 
 import numpy as np
 
+from hff.encoders.bert import PAUSE_SECONDS
 from hff.result import Transcript, Word
-from hff.text import PAUSE_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class _Request:
 
 
 class Recogniser:
-    """Runs ``recognise`` (by default ``hff.transcript.transcribe``) for any number of sessions, one at a time."""
+    """Runs ``recognise`` (by default ``hff.detectors.asr.transcribe``) for any number of sessions, one at a time."""
 
     def __init__(self, recognise: Recognise | None = None) -> None:
         self._recognise = recognise
@@ -90,7 +90,7 @@ class Recogniser:
     def _serve(self, request: _Request) -> None:
         try:
             if self._recognise is None:
-                from hff.transcript import transcribe
+                from hff.detectors.asr import transcribe
 
                 self._recognise = transcribe
             request.answer(self._recognise(request.wave))

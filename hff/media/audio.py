@@ -11,7 +11,8 @@ import numpy as np
 
 from hff.cancel import checkpoint
 from hff.config import SAMPLE_RATE
-from hff.container import (
+from hff.errors import InputError
+from hff.media.container import (
     Clock,
     Progress,
     Warn,
@@ -22,7 +23,6 @@ from hff.container import (
     name_of,
     open_media,
 )
-from hff.errors import InputError
 
 MAX_SECONDS = 2 * 3600  # s, about 460 MB as float32
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays

@@ -16,8 +16,8 @@ import av
 
 from hff.cancel import out_of_time
 from hff.errors import InputError
-from hff.files import name_of, open_file
-from hff.truncation import is_cut_off
+from hff.media.files import name_of, open_file
+from hff.media.truncation import is_cut_off
 
 Warn = Callable[[str], None]  # takes one sentence for the person
 Progress = Callable[[float | None, float], None]  # takes the share done (None: unknown length) and the seconds done

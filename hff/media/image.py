@@ -11,8 +11,8 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps
 
-from hff.container import name_of, open_file
 from hff.errors import InputError
+from hff.media.container import name_of, open_file
 
 MAX_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken

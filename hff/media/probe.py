@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from hff.audio import SAMPLE_RATE, read_audio
-from hff.container import audio_streams, decoded_frames, duration, name_of, open_media, video_stream
 from hff.errors import InputError
-from hff.frames import Frame, read_frames
-from hff.picture import image_size, read_image
+from hff.media.audio import SAMPLE_RATE, read_audio
+from hff.media.container import audio_streams, decoded_frames, duration, name_of, open_media, video_stream
+from hff.media.image import image_size, read_image
+from hff.media.video import Frame, read_frames
 
 __all__ = ["SAMPLE_RATE", "Frame", "MediaInfo", "is_media", "probe", "read_audio", "read_frames", "read_image"]
 

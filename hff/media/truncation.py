@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import IO
 
-from hff.files import open_file
+from hff.media.files import open_file
 
 MAX_ELEMENTS = 1_000_000  # looked at; two hours of a browser's recording have 600,000
 SLACK = 64  # bytes by which careless programs overstate a size

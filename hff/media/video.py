@@ -12,7 +12,8 @@ import av
 import numpy as np
 
 from hff.cancel import out_of_time
-from hff.container import (
+from hff.errors import InputError
+from hff.media.container import (
     MAX_FRAME_PIXELS,
     Clock,
     Progress,
@@ -24,8 +25,7 @@ from hff.container import (
     open_media,
     video_stream,
 )
-from hff.errors import InputError
-from hff.picture import is_picture, read_image, resized, to_rgb
+from hff.media.image import is_picture, read_image, resized, to_rgb
 
 MAX_SIDE = 640  # pixels, of a sampled frame's longer side
 ARRAY_FPS = 25.0  # frames/s of an array that comes without

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hff.config import HFFConfig
-from hff.weighting import masked_softmax, weighted_sum
+from hff.model.weighting import masked_softmax, weighted_sum
 
 LEAST_WEIGHT = 1e-6  # so that its logarithm is a number
 

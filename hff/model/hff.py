@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hff.attention import CrossModalAttention
 from hff.cancel import checkpoint
-from hff.classifier import EmotionClassifier
 from hff.config import MAX_STEPS, HFFConfig
-from hff.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
-from hff.uncertainty import ModalityUncertainty, precision
-from hff.weighting import Alignment, DynamicWeights, reweight, weighted_sum
+from hff.model.attention import CrossModalAttention
+from hff.model.classifier import EmotionClassifier
+from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
+from hff.model.uncertainty import ModalityUncertainty, precision
+from hff.model.weighting import Alignment, DynamicWeights, reweight, weighted_sum
 
 
 @dataclass

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hff.cancel import checkpoint
-from hff.weighting import masked_softmax
+from hff.model.weighting import masked_softmax
 
 
 class GatedRecurrentUnit(nn.Module):

@@ -52,7 +52,7 @@ class ModalityUncertainty(nn.Module):
     """One modality's feature distribution: mean, aleatoric and epistemic variance.
 
     The aleatoric head is trained to predict the modality's own expected Brier error (see
-    ``train/losses.py``), so sigma^2 near 0 means "this modality alone is right" and values near
+    ``train/fusion/losses.py``), so sigma^2 near 0 means "this modality alone is right" and values near
     1 - 1/C mean "no better than a guess".
     """
 

@@ -1,7 +1,6 @@
 """The demo page: Gradio views over ``hff.load().analyze()``.
 
-Modules by what they show: ``cards`` (emotion, gauges), ``timeline``, ``attention_map``, ``architecture``,
-``metrics`` (the Model view's tables), ``report`` (downloads). By what they do: ``texts`` (every word a
-person reads), ``theme`` (colours and fonts), ``drawing`` (matplotlib to SVG and PNG), ``engine`` (the model,
-loaded once), ``sessions`` (nothing is kept), ``clip_view`` and ``model_view`` (the tabs), ``server``.
+``serve`` starts it, ``blocks`` puts the tabs together, ``api`` names what programs call. A room a view: ``clip``,
+``live``, ``lab``, ``model``; ``shared`` is what they draw with, ``session`` whose visit it is. Only what a browser
+shows or sends: no reading, no arithmetic on results; nothing outside imports from here.
 """

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from hff.errors import HFFError
-from hff.page.asker import asker_gone
-from hff.page.clip_view import MODEL
-from hff.page.engine import Engine
-from hff.page.inputs import Inputs
-from hff.page.sessions import Sessions
+from hff.page.clip.clip_view import MODEL
+from hff.page.clip.inputs import Inputs
+from hff.page.session.asker import asker_gone
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
 
 
 def build_api(engine: Engine, sessions: Sessions, inputs: Inputs) -> None:

@@ -8,15 +8,15 @@ import gradio as gr
 
 from hff.locale import texts
 from hff.page.api import build_api
-from hff.page.clip_view import ClipView
-from hff.page.engine import Engine
-from hff.page.glossary import build_glossary
-from hff.page.lab_api import build_lab_api
-from hff.page.lab_view import LabView
-from hff.page.live_hub import LiveHub
-from hff.page.live_view import LiveView
-from hff.page.model_view import build_model_view
-from hff.page.sessions import Sessions
+from hff.page.clip.clip_view import ClipView
+from hff.page.lab.lab_api import build_lab_api
+from hff.page.lab.lab_view import LabView
+from hff.page.live.hub import LiveHub
+from hff.page.live.live_view import LiveView
+from hff.page.model.model_view import build_model_view
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
+from hff.page.shared.glossary import build_glossary
 
 MAX_WAITING = 24  # events in the queue; who comes later is told that the page is busy
 _CLEAN_EVERY, _KEEP_UPLOADS = 300, 4 * 3600  # s; pages left open do not keep their uploads for ever

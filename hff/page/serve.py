@@ -19,15 +19,16 @@ from urllib.parse import urlsplit
 from hff import quiet, weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
-from hff.page.engine import Engine, missing_library
-from hff.page.names import Names
-from hff.page.sessions import PrivateFolder, Sessions, Sweeper, notice_lost_pages
-from hff.page.uploads import MAX_FILE, BodyGuard, Limits, Uploads
+from hff.examples.catalogue import FOLDER
+from hff.page.door.host_names import Names
+from hff.page.door.uploads import MAX_FILE, BodyGuard, Limits, Uploads
+from hff.page.session.background_model import Engine, missing_library
+from hff.page.session.sessions import PrivateFolder, Sessions, Sweeper, notice_lost_pages
 
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
 END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left
-_HERE = Path(__file__).parent
-_STYLES = [_HERE / name for name in ("style.css", "gradio.css", "lab.css", "live.css", "glossary.css")]
+_STATIC = Path(__file__).with_name("static")
+_STYLES = [_STATIC / name for name in ("style.css", "gradio.css", "lab.css", "live.css", "glossary.css")]
 
 
 @dataclass
@@ -66,8 +67,8 @@ class Server:
         self._environment = {"GRADIO_TEMP_DIR": os.environ.get("GRADIO_TEMP_DIR")}
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder.path)
         from hff.page.blocks import build_page
-        from hff.page.live_hub import live_hub
-        from hff.page.theme import gradio_theme
+        from hff.page.live.hub import live_hub
+        from hff.page.shared.theme import gradio_theme
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
@@ -84,7 +85,7 @@ class Server:
                 quiet=True, show_error=False, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
                 css_paths=_STYLES, ssl_certfile=options.certificate,
                 ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
-                allowed_paths=[str(_HERE / "examples")],
+                allowed_paths=[str(FOLDER)],
                 max_file_size=options.max_file_size,
             )  # fmt: skip
             if self.page.share_url:
@@ -99,7 +100,7 @@ class Server:
 
     def _outer_layers(self, app) -> list[Callable]:
         """What every request to ``app``, Gradio's, passes before any code of Gradio's: the outermost first."""
-        from hff.page.gate import Gate
+        from hff.page.door.gate import Gate
 
         def signed_in(cookies: dict[str, str]) -> bool:
             names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
@@ -114,9 +115,9 @@ class Server:
         """What every request passes last, inside Gradio's compression: the outermost first."""
         from starlette.middleware import Middleware
 
-        from hff.page.hidden_paths import HiddenPaths
+        from hff.page.door.hidden_paths import HiddenPaths
 
-        served = {"visit": self.folder.path, "examples": _HERE / "examples"}
+        served = {"visit": self.folder.path, "examples": FOLDER}
         ours = _HERE.parent.parent  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
         return [Middleware(HiddenPaths, served, secret)]
@@ -176,8 +177,6 @@ def run(options: Options) -> int:
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup
             _signals(signal.SIGHUP, asked)  # the terminal was closed
         with server:
-            from hff.page.examples import FOLDER
-
             server.folder.take_all()
             server.engine.warm_up(str(FOLDER / "clip.mp4"), on_failure=server.stop.set)
             print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
@@ -229,7 +228,7 @@ def check_files(*paths: str | None) -> None:
 
 def check_capture(camera: int | None, microphone: int | None) -> None:
     """Tell which device is missing; raise ``DeviceError`` if none is there."""
-    from hff.capture import check_devices
+    from hff.media.capture import check_devices
 
     for problem in check_devices(camera, microphone):
         print(f"hff: {problem}", file=sys.stderr)

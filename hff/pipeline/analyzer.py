@@ -10,20 +10,21 @@ import numpy as np
 import torch
 
 from hff import device as devices
-from hff import recording, weights
+from hff import weights
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
-from hff.clip import Clip, Encoders, encode, step_times
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
+from hff.encoders.bert import TextEncoder
+from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.encoders.resnet import VisionEncoder
+from hff.encoders.whisper import WhisperEncoder
 from hff.errors import HFFError, WeightsError
-from hff.model import HFF, FusionOutput
+from hff.model.hff import HFF, FusionOutput
 from hff.numbers import whole
-from hff.recording import Recording
+from hff.pipeline import recording
+from hff.pipeline.features import Clip, Encoders, encode, step_times
+from hff.pipeline.recording import Recording
+from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
-from hff.shapley import Subset, shapley_values, subsets
-from hff.speech import SpeechEncoder
-from hff.text import TextEncoder
-from hff.vision import VisionEncoder
-from hff.whisper import WhisperEncoder
 
 VOICES = {"mfcc-cnn": SpeechEncoder, "whisper": WhisperEncoder}  # of each of ``SPEECH_ENCODERS``
 MAX_DRAWS = 10_000  # more change nothing one could see
@@ -120,7 +121,7 @@ class Analyzer:
             return self.analyze_recording(material, samples=samples, seed=seed, progress=progress)
 
     def read(self, video=None, audio=None, image=None, text: str | None = None, **options) -> Recording:
-        """The first half of ``analyze``: inputs -> raw material; ``options`` as in ``hff.recording.read``."""
+        """The first half of ``analyze``: inputs -> raw material; ``options`` as in ``hff.pipeline.recording.read``."""
         return recording.read(video, audio, image, text, **options)
 
     def analyze_recording(

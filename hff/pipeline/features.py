@@ -17,12 +17,12 @@ from torch import Tensor
 
 from hff.cancel import checkpoint, out_of_time
 from hff.config import MODALITIES, STEP_SECONDS
+from hff.detectors.vad import level_gain
+from hff.encoders.bert import TextEncoder, Utterance, utterances
+from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.encoders.resnet import VisionEncoder, normalise_faces, pool_frames
+from hff.encoders.whisper import WhisperEncoder
 from hff.result import FaceSeen, Transcript
-from hff.speech import SpeechEncoder
-from hff.text import TextEncoder, Utterance, utterances
-from hff.vision import VisionEncoder, normalise_faces, pool_frames
-from hff.voice import level_gain
-from hff.whisper import WhisperEncoder
 
 FRAMES_PER_STEP = 2  # video frames looked at in each step
 FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz

@@ -10,7 +10,7 @@ import functools
 import re
 import unicodedata
 
-from hff.text import tokenizer
+from hff.encoders.bert import tokenizer
 
 UNKNOWN = "These words are unknown to the model"  # how each of the two sentences begins
 UNKNOWN_EMOJI = f"{UNKNOWN}: it cannot tell one emoji from another. Write in words what they stand for."

@@ -13,20 +13,23 @@ import cv2
 import numpy as np
 import torch
 
-from hff import media
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
-from hff.clip import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.asr import transcribe as recognise
+from hff.detectors.faces import FaceTracker
+from hff.detectors.vad import certainty, voiced_segments
+from hff.encoders.bert import is_cut
+from hff.encoders.mfcc_cnn import HOP_LENGTH, mel_spectrogram
 from hff.errors import InputError, NothingToAnalyse
-from hff.faces import FaceTracker
-from hff.files import name_of
-from hff.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
+from hff.media.audio import read_audio
+from hff.media.files import name_of
+from hff.media.image import read_image
+from hff.media.probe import probe
+from hff.media.video import read_frames
+from hff.pipeline.clean_text import clean
+from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
+from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript
-from hff.speech import HOP_LENGTH, mel_spectrogram
-from hff.text import is_cut
-from hff.transcript import transcribe as recognise
-from hff.voice import certainty, voiced_segments
-from hff.words import clean
 
 log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
@@ -125,7 +128,7 @@ class _Reader:
         """The clip's sound track, or the separate sound that replaces it."""
         source = audio
         if source is None and _is_path(video):
-            if not media.probe(video).has_audio:
+            if not probe(video).has_audio:
                 self.warn("The video has no sound track, so there is no voice to hear.")
                 return None
             source = video
@@ -133,8 +136,8 @@ class _Reader:
             return None
         self.report("sound", 0.0, "Reading the sound")
         with self.stage("decode sound"):
-            tracks = media.probe(source).sound_tracks if _is_path(source) else ()
-            wave = self._best_track(source, tracks) if len(tracks) > 1 else media.read_audio(source, warn=self.warn)
+            tracks = probe(source).sound_tracks if _is_path(source) else ()
+            wave = self._best_track(source, tracks) if len(tracks) > 1 else read_audio(source, warn=self.warn)
         self.look_at_budget()
         self.report("sound", 0.6, "Looking for a voice")
         return wave
@@ -145,7 +148,7 @@ class _Reader:
         for track in tracks:
             about: list[str] = []
             try:
-                wave = media.read_audio(source, warn=about.append, track=track)
+                wave = read_audio(source, warn=about.append, track=track)
             except InputError as error:
                 log.debug("track %d: %s", track, error)
                 continue
@@ -156,7 +159,7 @@ class _Reader:
             if voiced:
                 break
         if chosen is None:
-            return media.read_audio(source)  # raises what is wrong with it
+            return read_audio(source)  # raises what is wrong with it
         track, wave, about = chosen
         number = sorted(tracks).index(track) + 1
         self.warn(f"{name_of(source)} has {len(tracks)} sound tracks; number {number} is heard, {how}.")
@@ -197,7 +200,7 @@ class _Reader:
 
         self.report("face", 0.0, "Looking for a face")
         with self.stage("find faces"):
-            for frame in media.read_frames(video, FRAME_RATE, progress=advance, warn=self.warn):
+            for frame in read_frames(video, FRAME_RATE, progress=advance, warn=self.warn):
                 seen = tracker.update(frame.time, frame.image) if detect_faces else _whole(frame.image, frame.time)
                 frames += 1
                 end = frame.time + 1 / FRAME_RATE
@@ -215,7 +218,7 @@ class _Reader:
     def face_of_image(self, image, detect_faces: bool) -> list[FaceSeen]:
         self.report("face", 0.0, "Looking for a face in the picture")
         with self.stage("find faces"):
-            picture = media.read_image(image)
+            picture = read_image(image)
             tracker = FaceTracker()
             seen = tracker.update(0.0, picture) if detect_faces else _whole(picture, 0.0)
         if tracker.several:
@@ -238,7 +241,7 @@ def read(
     cancel: Cancel | None = None,
     budget: Budget | None = None,
 ) -> Recording:
-    """Read any combination of inputs; see ``hff.analysis.Analyzer.analyze`` for what each may be.
+    """Read any combination of inputs; see ``hff.pipeline.analyzer.Analyzer.analyze`` for what each may be.
 
     A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
     picture. ``cancel`` and ``budget`` as there.
@@ -254,7 +257,7 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
         raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
     reader = _Reader(progress)
     text = _checked_text(text, reader.warn)
-    if _is_path(video) and media.probe(video).is_image:
+    if _is_path(video) and probe(video).is_image:
         if image is not None:
             reader.warn("The file given as a video is a picture; the face is read from it, not from the other picture.")
         video, image = None, video
@@ -279,7 +282,7 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
 
     faces, pictures_end = [], 0.0
     if video is not None:
-        if _is_path(video) and not media.probe(video).has_video:
+        if _is_path(video) and not probe(video).has_video:
             reader.warn("The file has no picture, so there is no face to see.")
         else:
             faces, pictures_end = reader.faces_of_video(video, detect_faces)

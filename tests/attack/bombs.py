@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from media_fixtures import write_media, write_wav
 from PIL import Image
+
+from tests.support.media_fixtures import write_media, write_wav
 
 WIDE = 20_000  # pixels, more than is ever decoded
 ALLOWED = 9_400  # pixels: a square of that side is just below what is

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from media_fixtures import write_media
+from tests.support.media_fixtures import write_media
 
 TARGET = "secret.ts"  # beside the file: a healthy film, so that there is an answer if it is read
 FRAMES = "frame%03d.jpg"  # beside it as well

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from media_fixtures import speak, write_media
 from PIL import Image
+
+from tests.support.media_fixtures import speak, write_media
 
 SIZE = (128, 96)  # pixels, which every codec takes
 FRAMES = 10  # at the 10 frames/s of ``write_media``
@@ -39,7 +40,7 @@ def pictures() -> tuple[np.ndarray, ...]:
 @cache
 def _voice(rate: int, folder: Path) -> np.ndarray:
     """About a second of a synthetic voice, (N,) float32."""
-    from hff.media import read_audio
+    from hff.media.audio import read_audio
 
     wave = read_audio(speak(folder / "voice.wav", "I am so happy"))
     if rate == RATE:

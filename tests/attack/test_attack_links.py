@@ -8,7 +8,8 @@ from pathlib import Path
 
 import av
 import pytest
-from media_fixtures import write_media, write_picture
+
+from tests.support.media_fixtures import write_media, write_picture
 
 from .canary import Listener, WatchedFolder
 from .cases import ROLES, Case

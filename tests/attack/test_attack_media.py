@@ -68,7 +68,7 @@ CULPRITS = {
 @pytest.mark.parametrize("verdict", CULPRITS)
 def test_the_watch_sees_what_it_is_there_for(verdict, seeds, monkeypatch, tmp_path):
     """A worker that misbehaves is found out: the tests above are not empty."""
-    import attack.workers as module
+    import tests.attack.workers as module
 
     script = tmp_path / "worker.py"
     source = module._SCRIPT.read_text(encoding="utf-8")

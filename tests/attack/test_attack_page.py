@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
-from media_fixtures import tone
-from page_fixtures import alike
 
 from hff.locale import texts
-from hff.page import live_state
-from hff.page.live_hub import MAX_VIEWERS
+from hff.page.live import messages as live_state
+from hff.page.live.hub import MAX_VIEWERS
+from tests.support.media_fixtures import tone
+from tests.support.page_fixtures import alike
 
 from .page_process import API, ROOT, PageProcess, complete
 from .seeds import pictures

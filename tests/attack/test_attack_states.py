@@ -11,10 +11,10 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_browser import real_model
 
 from hff.errors import HFFError, InputError
-from hff.lab_state import MAX_SAMPLES, LabState
+from hff.lab.state import MAX_SAMPLES, LabState
+from tests.support.page_browser import real_model
 
 pytestmark = pytest.mark.attack
 WHOLE = {

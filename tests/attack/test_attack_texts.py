@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 from gradio_client.utils import strip_invalid_filename_characters
-from page_browser import READY, SLOW, FakeModel, browsing, open_section, outside, serving
-from page_fixtures import make_result
 
 from hff.errors import InputError
-from hff.lab_state import LabState
+from hff.lab.state import LabState
 from hff.locale import texts
-from hff.page import cards, lab_compare, lab_worksheet, report
-from hff.page.inputs import status_line
+from hff.page.clip import report
+from hff.page.clip.inputs import status_line
+from hff.page.lab import before_after, worksheet
+from hff.page.shared import cards
 from hff.result import Transcript, Word
+from tests.support.page_browser import READY, SLOW, FakeModel, browsing, open_section, outside, serving
+from tests.support.page_fixtures import make_result
 
 pytestmark = pytest.mark.attack
 PAYLOADS = (
@@ -78,8 +80,8 @@ def pages(text: str) -> dict[str, str]:
         "alert": cards.alert(text, text),
         "warnings": cards.warnings([text]),
         "status": status_line({"text": text, "video": text}, text),
-        "worksheet": lab_worksheet.worksheet(state, one, one),
-        "changed": cards.note(lab_compare.what_changed(one, one)),
+        "worksheet": worksheet.worksheet(state, one, one),
+        "changed": cards.note(before_after.what_changed(one, one)),
     }
 
 

@@ -6,10 +6,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from page_browser import real_model
-from page_fixtures import alike
 
 from hff.errors import HFFError
+from tests.support.page_browser import real_model
+from tests.support.page_fixtures import alike
 
 from .cases import damaged
 

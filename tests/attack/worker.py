@@ -98,8 +98,8 @@ def check_result(result) -> None:
 
 
 def attack(case: dict) -> None:
-    from hff import recording
     from hff.cancel import Budget
+    from hff.pipeline import recording
 
     given = {case["role"]: case["path"], "transcribe": case["transcribe"]}
     if case["budget"] is not None:

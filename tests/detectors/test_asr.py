@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from media_fixtures import SENTENCE
 
-from hff import transcript
-from hff.media import SAMPLE_RATE
+from hff.config import SAMPLE_RATE
+from hff.detectors import asr
+from hff.detectors.asr import believed, transcribe
+from hff.detectors.vad import voiced_segments
 from hff.result import Word
-from hff.transcript import believed, transcribe
-from hff.voice import voiced_segments
+from tests.support.media_fixtures import SENTENCE
 
 SPOKEN = re.findall(r"[a-z]+", SENTENCE.lower())
 
@@ -65,7 +65,7 @@ def test_times_count_from_the_start_of_the_wave(recognised, speech_wave):
 
 
 def test_long_sound_is_recognised_in_blocks(speech_wave, monkeypatch):
-    monkeypatch.setattr("hff.transcript.BLOCK_SECONDS", 7.0)
+    monkeypatch.setattr("hff.detectors.asr.BLOCK_SECONDS", 7.0)
     pause = np.zeros(2 * SAMPLE_RATE, np.float32)
     wave = np.concatenate([speech_wave, pause] * 3)
     told = []
@@ -83,7 +83,7 @@ def test_long_sound_is_recognised_in_blocks(speech_wave, monkeypatch):
 
 def test_a_voice_that_was_found_is_not_looked_for_again(speech_wave, recognised, monkeypatch):
     voiced = voiced_segments(speech_wave)
-    monkeypatch.setattr(transcript, "voiced_segments", None)
+    monkeypatch.setattr(asr, "voiced_segments", None)
     assert transcribe(speech_wave, voiced=voiced).text == recognised.text
     assert transcribe(speech_wave, voiced=[]).words == []
 
@@ -107,11 +107,11 @@ def test_no_network_is_asked(monkeypatch, speech_wave, recognised):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    transcript._model.cache_clear()
+    asr._model.cache_clear()
     try:
         assert transcribe(speech_wave).text == recognised.text
     finally:
-        transcript._model.cache_clear()
+        asr._model.cache_clear()
 
 
 def test_several_threads_share_the_model(speech_wave, recognised):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hff.config import FACE_SIZE
-from hff.faces import (
+from hff.detectors.faces import (
     FACE_TEMPLATE,
     LOOK_INTERVAL,
     LOST_AFTER,
@@ -312,7 +312,7 @@ def test_the_faces_are_right_whatever_the_engine(engine, tmp_path, portrait):
     np.save(tmp_path / "portrait.npy", portrait)
     program = (
         "import sys, json, numpy as np\n"
-        "from hff.faces import FaceDetector\n"
+        "from hff.detectors.faces import FaceDetector\n"
         "p = np.load(sys.argv[1]); d = FaceDetector()\n"
         "black = [np.zeros((*side, 3), np.uint8) for side in ((300, 500), (480, 640))]\n"
         "pictures = [p, black[0], p[:300], p[:, :300], black[1], p]\n"

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from media_fixtures import tone
 
-from hff import recording
-from hff.media import SAMPLE_RATE
-from hff.recording import MAYBE_NO_SPEECH, NO_WORDS, UNSURE, UNSURE_WITHOUT_WORDS
-from hff.voice import BLOCK_SECONDS, LEVEL, PAD, certainty, normalise_level, voiced_segments
+from hff.config import SAMPLE_RATE
+from hff.detectors.vad import BLOCK_SECONDS, LEVEL, PAD, certainty, normalise_level, voiced_segments
+from hff.pipeline import recording
+from hff.pipeline.recording import MAYBE_NO_SPEECH, NO_WORDS, UNSURE, UNSURE_WITHOUT_WORDS
+from tests.support.media_fixtures import tone
 
 
 def voiced_share(wave: np.ndarray, start: float, end: float) -> float:
@@ -83,7 +83,7 @@ def test_a_long_recording_is_taken_in_blocks_that_join(speech_wave, monkeypatch)
     wave = np.concatenate([speech_wave, pause(1), speech_wave, pause(1)])
     whole = voiced_segments(wave)
     assert len(wave) / SAMPLE_RATE < BLOCK_SECONDS
-    monkeypatch.setattr("hff.voice.BLOCK_SECONDS", 2)  # s; cuts through words
+    monkeypatch.setattr("hff.detectors.vad.BLOCK_SECONDS", 2)  # s; cuts through words
     parts = voiced_segments(wave)
     inside = np.zeros((2, len(wave)), bool)
     for layer, segments in zip(inside, (whole, parts), strict=True):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from hff import speech, text, vision
 from hff.config import FACE_SIZE
+from hff.encoders import bert as text
+from hff.encoders import mfcc_cnn
+from hff.encoders import resnet as vision
 
-RATE, WINDOW, HOP, BINS = speech.SAMPLE_RATE, speech.WINDOW_LENGTH, speech.HOP_LENGTH, speech.N_FFT
+RATE, WINDOW, HOP, BINS = mfcc_cnn.SAMPLE_RATE, mfcc_cnn.WINDOW_LENGTH, mfcc_cnn.HOP_LENGTH, mfcc_cnn.N_FFT
 
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:
@@ -42,7 +44,7 @@ def mel_filters_by_hand() -> np.ndarray:
     def mel(f):
         return 2595 * np.log10(1 + f / 700)
 
-    corners = np.linspace(mel(0), mel(RATE / 2), speech.N_MELS + 2)
+    corners = np.linspace(mel(0), mel(RATE / 2), mfcc_cnn.N_MELS + 2)
     corners = 700 * (10 ** (corners / 2595) - 1)
     f = np.arange(BINS // 2 + 1) * RATE / BINS
     rows = []
@@ -53,25 +55,25 @@ def mel_filters_by_hand() -> np.ndarray:
 
 def test_mel_spectrogram_is_the_filtered_power_of_the_stft(wave):
     expected = mel_filters_by_hand() @ power_by_hand(wave)
-    ours = numbers(speech.mel_spectrogram(torch.from_numpy(wave)))
-    assert ours.shape == (speech.N_MELS, len(wave) // HOP + 1)
+    ours = numbers(mfcc_cnn.mel_spectrogram(torch.from_numpy(wave)))
+    assert ours.shape == (mfcc_cnn.N_MELS, len(wave) // HOP + 1)
     np.testing.assert_allclose(ours, expected, rtol=2e-3, atol=1e-4)
 
 
 def test_a_tone_lands_in_the_filter_of_its_mel_frequency():
     tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
-    loudest = numbers(speech.mel_spectrogram(torch.from_numpy(tone)))[:, 10:-10].mean(1).argmax()
-    spacing = 2595 * np.log10(1 + (RATE / 2) / 700) / (speech.N_MELS + 1)
+    loudest = numbers(mfcc_cnn.mel_spectrogram(torch.from_numpy(tone)))[:, 10:-10].mean(1).argmax()
+    spacing = 2595 * np.log10(1 + (RATE / 2) / 700) / (mfcc_cnn.N_MELS + 1)
     assert abs((loudest + 1) * spacing - 2595 * np.log10(1 + 1000 / 700)) <= spacing / 2
 
 
 def test_mfcc_is_the_dct_of_the_log_of_the_mel_spectrogram(wave):
     log_mel = np.log(mel_filters_by_hand() @ power_by_hand(wave) + 1e-6)
-    m, n = np.arange(1, speech.N_MELS + 1), np.arange(speech.N_MFCC)[:, None]
-    cosines = np.cos((m - 0.5) * n * np.pi / speech.N_MELS)  # equation (5)
-    scale = np.where(n == 0, np.sqrt(1 / speech.N_MELS), np.sqrt(2 / speech.N_MELS))  # orthonormal
+    m, n = np.arange(1, mfcc_cnn.N_MELS + 1), np.arange(mfcc_cnn.N_MFCC)[:, None]
+    cosines = np.cos((m - 0.5) * n * np.pi / mfcc_cnn.N_MELS)  # equation (5)
+    scale = np.where(n == 0, np.sqrt(1 / mfcc_cnn.N_MELS), np.sqrt(2 / mfcc_cnn.N_MELS))  # orthonormal
     expected = scale * cosines @ log_mel
-    ours = numbers(speech.mfcc(torch.from_numpy(wave)))
+    ours = numbers(mfcc_cnn.mfcc(torch.from_numpy(wave)))
     np.testing.assert_allclose(ours, expected, atol=5e-3)
     assert np.abs(ours).max() > 5  # the figures compared are not small ones
 
@@ -80,14 +82,14 @@ def test_mfcc_is_the_dct_of_the_log_of_the_mel_spectrogram(wave):
 def test_a_long_wave_in_chunks_equals_the_whole(samples, monkeypatch):
     """Also where the last chunk is one frame, or less than a window."""
     long = torch.from_numpy(np.random.default_rng(1).normal(0, 0.1, 3 * RATE + samples).astype(np.float32))
-    whole, whole_mel = speech.mfcc(long), speech.mel_spectrogram(long)
-    monkeypatch.setattr(speech, "CHUNK_FRAMES", 100)
+    whole, whole_mel = mfcc_cnn.mfcc(long), mfcc_cnn.mel_spectrogram(long)
+    monkeypatch.setattr(mfcc_cnn, "CHUNK_FRAMES", 100)
     assert whole.shape[1] > 100
-    torch.testing.assert_close(speech.mfcc(long), whole, atol=2e-3, rtol=1e-4)
-    torch.testing.assert_close(speech.mel_spectrogram(long), whole_mel, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(mfcc_cnn.mfcc(long), whole, atol=2e-3, rtol=1e-4)
+    torch.testing.assert_close(mfcc_cnn.mel_spectrogram(long), whole_mel, atol=1e-4, rtol=1e-4)
 
 
-def conv_block_by_hand(x: np.ndarray, block: speech.ConvBlock) -> np.ndarray:
+def conv_block_by_hand(x: np.ndarray, block: mfcc_cnn.ConvBlock) -> np.ndarray:
     """Equations (6) and (7) with loops: convolve, normalise, ReLU, the maximum of each pool; x (inputs, frames)."""
     conv, norm, _, pool, _ = block
     weight, bias = numbers(conv.weight), numbers(conv.bias)
@@ -105,7 +107,7 @@ def conv_block_by_hand(x: np.ndarray, block: speech.ConvBlock) -> np.ndarray:
 
 def test_convolution_block():
     torch.manual_seed(0)
-    block = speech.ConvBlock(5, 6, 3, 2, 0.5).eval()
+    block = mfcc_cnn.ConvBlock(5, 6, 3, 2, 0.5).eval()
     for name, value in block[1].state_dict().items():
         if value.is_floating_point():
             value.copy_(torch.rand_like(value) + (0.5 if "var" in name or name == "weight" else -0.5))
@@ -124,10 +126,10 @@ def deltas_by_hand(x: np.ndarray) -> np.ndarray:
 def test_speech_feature_is_the_cnn_of_the_mfcc():
     """Equation (8): blocks, mean and maximum over time, the fully connected layer."""
     torch.manual_seed(1)
-    encoder = speech.SpeechEncoder(7, width=6).eval()
+    encoder = mfcc_cnn.SpeechEncoder(7, width=6).eval()
     encoder.mean.normal_()
     encoder.std.uniform_(0.5, 2)
-    window = torch.randn(1, speech.N_MFCC, 48)
+    window = torch.randn(1, mfcc_cnn.N_MFCC, 48)
     window[:, :, :9] = float("nan")  # before the clip begins
     x = (numbers(window)[0] - numbers(encoder.mean)) / numbers(encoder.std)
     x = np.where(np.isnan(x), 0, x)  # the training mean
@@ -185,7 +187,7 @@ def test_the_pretrained_weights_are_those_of_the_package():
     """All but the pooler, which is not used: no layer stays random."""
     from safetensors.numpy import load_file
 
-    from hff.parts import bert_folder
+    from hff.pretrained import bert_folder
 
     stored = load_file(bert_folder() / "model.safetensors")
     state = text.TextEncoder(2).bert.state_dict()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import corpus_fixtures as made
 import numpy as np
 import pytest
 import torch
@@ -13,11 +12,10 @@ from safetensors.torch import save_file
 
 import app
 import hff
-from hff import analysis, cli, clip, weights
+from hff import cli, weights
 from hff.config import EMOTIONS, SAMPLE_RATE, SPEECH_ENCODERS, STEP_SECONDS, HFFConfig
-from hff.errors import WeightsError
-from hff.speech import SpeechEncoder
-from hff.whisper import (
+from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.encoders.whisper import (
     STATE_DIM,
     STATES_PER_SECOND,
     STEP_SAMPLES,
@@ -28,8 +26,13 @@ from hff.whisper import (
     statistics,
     step_waves,
 )
-from train import features, fusion, whisper
+from hff.errors import WeightsError
+from hff.pipeline import analyzer
+from hff.pipeline import features as clip
+from tests.support import corpus_fixtures as made
 from train.__main__ import main
+from train.encoders import speech_whisper
+from train.fusion import feature_files, training
 
 SHIPPED = weights.folder()
 TINY = {"fusion": 2, "validation": 2, "test": 2, "unseen": 2}
@@ -189,11 +192,11 @@ def trained(tmp_path_factory, speech_wave) -> Path:
             }
             save_file(stored, out / "features" / f"{name}-{split}.safetensors")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whisper, "ROUNDS", 1)
-        patch.setattr(whisper, "FOLDS", 2)
-        patch.setattr(features, "VARIANTS", TINY)
-        patch.setattr(fusion, "BATCHES_PER_EPOCH", 2)
-        patch.setattr(fusion, "VALIDATION_CLIPS", 14)
+        patch.setattr(speech_whisper, "ROUNDS", 1)
+        patch.setattr(speech_whisper, "FOLDS", 2)
+        patch.setattr(feature_files, "VARIANTS", TINY)
+        patch.setattr(training, "BATCHES_PER_EPOCH", 2)
+        patch.setattr(training, "VALIDATION_CLIPS", 14)
         common = ["--data", str(data), "--out", str(out), "--device", "cpu", "--epochs", "1"]
         assert main(["whisper", *common, "--teach"]) == 0
         assert main(["features", *common, "--speech-encoder", "whisper"]) == 0
@@ -214,13 +217,13 @@ def test_training_leaves_an_encoder_that_the_app_reads_with(trained, speech_path
 def test_features_of_words_and_faces_are_those_there_were(trained):
     for path in (trained / "features").glob("*.safetensors"):
         assert (trained / "features-whisper" / path.name).read_bytes() == path.read_bytes()
-    stored = features.load(trained / "features-whisper", "speech", "validation")
+    stored = feature_files.load(trained / "features-whisper", "speech", "validation")
     assert stored["features"][stored["there"]].isfinite().all()
     assert stored["there"][:, 0].any(1).all()
 
 
 def test_windows_for_training_know_their_damage(trained):
-    heard = whisper.hear(next((trained / "whisper").glob("states-0-0.safetensors")), lambda: iter(()))
+    heard = speech_whisper.hear(next((trained / "whisper").glob("states-0-0.safetensors")), lambda: iter(()))
     severity = heard.severity.unflatten(0, (-1, 3))
     assert (severity[:, [0, 2]] == 0).all()
     assert (severity[:, 1] > 0).all()
@@ -237,25 +240,25 @@ def test_soft_targets_are_for_every_training_recording(trained):
 
 def test_soft_targets_come_from_a_network_that_has_not_met_the_speaker(tmp_path, monkeypatch):
     """With random labels, whoever has met a recording tells its label, and nobody else can."""
-    monkeypatch.setattr(whisper, "FOLDS", 2)
+    monkeypatch.setattr(speech_whisper, "FOLDS", 2)
     rng = np.random.default_rng(0)
     recordings = [made_utterance(n, int(rng.integers(7))) for n in range(80)]
     values = torch.from_numpy(rng.normal(size=(80, 2 * STATE_DIM)).astype(np.float32))
-    heard = whisper.Heard(values, torch.arange(80), torch.zeros(80))
-    plan = whisper.Plan(epochs=25, learning_rate=1e-3, batch_size=32, schedule="cosine", bf16=False)
-    found = whisper.write_soft_targets(recordings, heard, plan, tmp_path, torch.device("cpu"))
+    heard = speech_whisper.Heard(values, torch.arange(80), torch.zeros(80))
+    plan = speech_whisper.Plan(epochs=25, learning_rate=1e-3, batch_size=32, schedule="cosine", bf16=False)
+    found = speech_whisper.write_soft_targets(recordings, heard, plan, tmp_path, torch.device("cpu"))
     assert found["soft_recall"] < 0.4
-    model = whisper.new_model(heard, 0)
-    model.load_state_dict(whisper.load_file(tmp_path / "fold-0" / "best.safetensors"))
+    model = speech_whisper.new_model(heard, 0)
+    model.load_state_dict(speech_whisper.load_file(tmp_path / "fold-0" / "best.safetensors"))
     labels = torch.tensor([u.label for u in recordings])
-    met = whisper.predict(model.eval(), heard, 80).argmax(1) == labels
+    met = speech_whisper.predict(model.eval(), heard, 80).argmax(1) == labels
     assert met[1::2].float().mean() > 0.8  # the folds' speakers alternate
 
 
-def made_utterance(number: int, label: int) -> whisper.Utterance:
+def made_utterance(number: int, label: int) -> speech_whisper.Utterance:
     wave = np.zeros(10, np.float32)
-    return whisper.Utterance(f"u{number}", wave, label, f"s{number % 2}", "made", "train")
+    return speech_whisper.Utterance(f"u{number}", wave, label, f"s{number % 2}", "made", "train")
 
 
 def test_every_speech_encoder_has_a_network():
-    assert set(analysis.VOICES) == set(SPEECH_ENCODERS)
+    assert set(analyzer.VOICES) == set(SPEECH_ENCODERS)

@@ -8,20 +8,20 @@ import json
 import numpy as np
 import pytest
 import torch
-from model_fixtures import assert_same, random_clips, small_model
-from page_browser import real_model
 
-from hff.analysis import check_draws
 from hff.config import MODALITIES
+from hff.detectors.vad import voiced_segments
 from hff.errors import InputError, NothingToAnalyse
-from hff.lab import Lab, damage, excerpt
-from hff.lab_damage import FREEZE, KINDS, SWITCHED_OFF, damage_transcript, is_trained
-from hff.lab_state import PARTS, Damage, LabState
-from hff.lab_switches import switch_off, trained_without
-from hff.page.lab_api import _severities
-from hff.recording import Recording
+from hff.lab.ablation import switch_off, trained_without
+from hff.lab.damage import FREEZE, KINDS, SWITCHED_OFF, damage_transcript, is_trained
+from hff.lab.lab import Lab, damage, excerpt
+from hff.lab.state import PARTS, Damage, LabState
+from hff.page.lab.lab_api import _severities
+from hff.pipeline.analyzer import check_draws
+from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
-from hff.voice import voiced_segments
+from tests.support.model_fixtures import assert_same, random_clips, small_model
+from tests.support.page_browser import real_model
 
 SECONDS = 3.0
 SAID = "I am so very glad that you came here today"

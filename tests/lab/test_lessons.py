@@ -7,18 +7,18 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from page_browser import real_model
-from page_fixtures import make_result
 
 from hff.config import MODALITIES
 from hff.errors import InputError
-from hff.lab import Lab
+from hff.lab.lab import Lab
+from hff.lab.lessons import FOLDER, Claim, Lesson, load_lesson, load_lessons
 from hff.locale import texts
-from hff.page.engine import Engine
-from hff.page.lab_bench import Benches
-from hff.page.lab_lesson_view import answer_html
-from hff.page.lab_lessons import FOLDER, Claim, Lesson, load_lesson, load_lessons
-from hff.page.sessions import Sessions
+from hff.page.lab.lesson_view import answer_html
+from hff.page.lab.workbench import Benches
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
+from tests.support.page_browser import real_model
+from tests.support.page_fixtures import make_result
 
 LESSONS = load_lessons()
 NEEDED = {"lights_off", "radio_on", "mumbling_speaker", "sarcasm", "one_modality_alone", "what_attention_adds",
@@ -157,7 +157,7 @@ def test_what_is_no_lesson_at_all_is_told(tmp_path: Path, text: str):
 
 
 def test_the_documented_example_is_a_valid_lesson(tmp_path: Path):
-    guide = (Path(__file__).parents[1] / "docs" / "lessons.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
     example = guide.split("```json")[1].split("```")[0]
     lesson = load_lesson(write(tmp_path, example))
     before, after = readings(lesson)
@@ -166,10 +166,10 @@ def test_the_documented_example_is_a_valid_lesson(tmp_path: Path):
 
 
 def test_every_word_of_the_format_is_documented():
-    from hff.lab_damage import KINDS
-    from hff.lab_state import PARTS
+    from hff.lab.damage import KINDS
+    from hff.lab.state import PARTS
 
-    guide = (Path(__file__).parents[1] / "docs" / "lessons.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
     for word in (*GOOD, "before", "then", *PARTS, *(kind for m in MODALITIES for kind in KINDS[m]),
                  "leader", "side", "alone", "probability", "emotion", "answer", "not"):  # fmt: skip
         assert f"`{word}`" in guide, word

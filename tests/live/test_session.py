@@ -9,18 +9,19 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from live_fixtures import FakeAnalyzer, SteadyPace, fake, picture, play  # noqa: F401
-from media_fixtures import strongest, tone
-from page_browser import real_model
 
-from hff import media
-from hff.clip import FRAME_RATE, encode
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError
-from hff.live import RESTART_GAP, LiveSession, now_weights
-from hff.live_pace import AIM, LEVELS, LONGEST_PATIENCE, SETTLE, Pace
-from hff.live_sound import SoundTrack
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from hff.live.audio_buffer import SoundTrack
+from hff.live.pace import AIM, LEVELS, LONGEST_PATIENCE, SETTLE, Pace
+from hff.live.session import RESTART_GAP, LiveSession, now_weights
+from hff.media.audio import read_audio
+from hff.media.video import read_frames
+from hff.pipeline.features import FRAME_RATE, encode
+from tests.support.live_fixtures import FakeAnalyzer, SteadyPace, fake, picture, play  # noqa: F401
+from tests.support.media_fixtures import strongest, tone
+from tests.support.page_browser import real_model
 
 RATE = SAMPLE_RATE
 # The level that a voice is brought to may be half a decibel off that of the features kept from before.
@@ -30,8 +31,8 @@ TOLERANCE = {"probabilities": 0.03, "alpha": 0.05, "variance": 0.03}
 def material(seconds: float) -> tuple[list[np.ndarray], np.ndarray]:
     """Pictures at the clip path's own rate, and sound, of the ready example."""
     path = str(FOLDER / "clip.mp4")
-    frames = [frame.image for frame in media.read_frames(path, FRAME_RATE) if frame.time < seconds]
-    return frames, media.read_audio(path)[: round(seconds * RATE)]
+    frames = [frame.image for frame in read_frames(path, FRAME_RATE) if frame.time < seconds]
+    return frames, read_audio(path)[: round(seconds * RATE)]
 
 
 # ---- the same as a clip -------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
-from live_fixtures import FakeAnalyzer, SteadyPace, fake, picture, play  # noqa: F401
-from page_browser import eventually
 
 from hff.config import SAMPLE_RATE
-from hff.live import LiveSession
-from hff.live_words import HOLD_SECONDS, LiveWords, Recogniser
+from hff.live.session import LiveSession
+from hff.live.words import HOLD_SECONDS, LiveWords, Recogniser
 from hff.result import Transcript, Word
+from tests.support.live_fixtures import FakeAnalyzer, SteadyPace, fake, picture, play  # noqa: F401
+from tests.support.page_browser import eventually
 
 RATE = SAMPLE_RATE
 

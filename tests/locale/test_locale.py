@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import hff.locale as locale
+from hff.lab.lessons import load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue
-from hff.page.lab_lessons import load_lessons
 
 OTHERS = [name for name in locale.languages() if name != locale.DEFAULT]
 BY_WORD = {"GLOSSARY"}  # entries whose keys are words of the language themselves

@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from media_fixtures import (
+
+from hff.errors import InputError
+from hff.media.audio import read_audio
+from hff.media.image import read_image
+from hff.media.probe import probe
+from hff.media.video import read_frames
+from tests.support.media_fixtures import (
     RATE,
     number_of,
     numbered_frame,
@@ -25,14 +31,11 @@ from media_fixtures import (
     write_wav,
 )
 
-from hff import media
-from hff.errors import InputError
-
 READERS = {
-    "probe": media.probe,
-    "sound": media.read_audio,
-    "frames": lambda source: list(media.read_frames(source, rate=4)),
-    "picture": media.read_image,
+    "probe": probe,
+    "sound": read_audio,
+    "frames": lambda source: list(read_frames(source, rate=4)),
+    "picture": read_image,
 }
 every_reader = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 
@@ -103,9 +106,9 @@ def test_a_file_one_may_not_read(clip_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("hff.files.open", refuse, raising=False)
+    monkeypatch.setattr("hff.media.files.open", refuse, raising=False)
     with pytest.raises(InputError, match="cannot be opened: Permission denied"):
-        media.probe(clip_path)
+        probe(clip_path)
 
 
 def playlists(target: Path) -> dict[str, str]:
@@ -176,12 +179,12 @@ def test_a_clip_that_breaks_off_gives_what_is_there(name, media_settings, tmp_pa
     path = tmp_path / name
     path.write_bytes(whole.read_bytes()[: int(0.6 * whole.stat().st_size)])
     warnings = []
-    frames = list(media.read_frames(path, rate=10, warn=warnings.append))
+    frames = list(read_frames(path, rate=10, warn=warnings.append))
     assert 10 <= len(frames) < 55
     tells_length = name not in ("pieces.mp4", "clip.avi")  # these do not, once cut
     assert warnings or not tells_length, "nothing was said about the missing pictures"
     warnings.clear()
-    wave = media.read_audio(path, warn=warnings.append)
+    wave = read_audio(path, warn=warnings.append)
     assert 1 < len(wave) / 16_000 < 5.5
     assert warnings or not tells_length, "nothing was said about the missing sound"
 
@@ -193,7 +196,7 @@ def test_a_sound_that_breaks_off_gives_what_is_there(name, codec, tmp_path):
     whole = write_media(tmp_path / f"whole {name}", audio=codec, wave=tone(4, RATE))
     path = tmp_path / name
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    wave = media.read_audio(path)
+    wave = read_audio(path)
     assert 1 < len(wave) / 16_000 < 3.5
 
 
@@ -205,7 +208,7 @@ def test_a_hole_in_the_middle_does_not_end_the_clip(tmp_path):
     path = tmp_path / "hole.mkv"
     path.write_bytes(data)
     warnings = []
-    frames = list(media.read_frames(path, rate=10, warn=warnings.append))
+    frames = list(read_frames(path, rate=10, warn=warnings.append))
     assert frames[-1].time >= 1.5
     assert number_of(frames[0].image) == 0
 
@@ -214,7 +217,7 @@ def test_an_mp4_without_its_index_is_refused(clip_path, tmp_path):
     path = tmp_path / "cut.mp4"
     path.write_bytes(clip_path.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"cut\.mp4"):
-        media.probe(path)
+        probe(path)
 
 
 @pytest.mark.parametrize("name", ["p.jpg", "p.png", "p.webp"])
@@ -223,7 +226,7 @@ def test_a_truncated_picture_is_refused(name, tmp_path):
     path = write_picture(tmp_path / name, noise)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=name):
-        media.read_image(path)
+        read_image(path)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # its remarks on damaged TIFF tags
@@ -279,37 +282,37 @@ def test_damaged_bytes_never_crash(data, tmp_path_factory, tmp_path):
 )
 def test_bad_sound_arrays(array):
     with pytest.raises(InputError):
-        media.read_audio((16_000, array))
+        read_audio((16_000, array))
 
 
 @pytest.mark.parametrize("rate", [0, -16_000, 10, 10**9, float("nan"), float("inf"), None, "16000", np.zeros(3)])
 def test_bad_sample_rates(rate):
     with pytest.raises(InputError, match="rate"):
-        media.read_audio((rate, np.zeros(1000, np.float32)))
+        read_audio((rate, np.zeros(1000, np.float32)))
 
 
 @pytest.mark.parametrize("source", [np.zeros(100), [0.0, 0.1], (16_000,), (16_000, np.zeros(9), 3)])
 def test_sound_arrays_need_their_rate(source):
     with pytest.raises(InputError, match="rate"):
-        media.read_audio(source)
+        read_audio(source)
 
 
 def test_silence_is_no_error(tmp_path):
     for dtype, value in ((np.int16, 0), (np.float32, 0), (np.uint8, 128)):
-        assert not media.read_audio((44_100, np.full(4410, value, dtype))).any()
-    assert not media.read_audio(write_wav(tmp_path / "silent.wav", np.zeros(800), 8000, 16)).any()
+        assert not read_audio((44_100, np.full(4410, value, dtype))).any()
+    assert not read_audio(write_wav(tmp_path / "silent.wav", np.zeros(800), 8000, 16)).any()
 
 
 def test_sound_files_without_samples_or_with_nan(tmp_path):
     with pytest.raises(InputError, match="nothing"):
-        media.read_audio(write_wav(tmp_path / "nothing.wav", np.zeros((0, 1)), 16_000, 16))
+        read_audio(write_wav(tmp_path / "nothing.wav", np.zeros((0, 1)), 16_000, 16))
     wave = tone(1, 16_000)
     wave[8000] = np.nan
     with pytest.raises(InputError, match="NaN"):
-        media.read_audio(write_wav(tmp_path / "nan.wav", wave, 16_000, 32, floating=True))
+        read_audio(write_wav(tmp_path / "nan.wav", wave, 16_000, 32, floating=True))
     wave[8000] = np.inf
     with pytest.raises(InputError, match="infinity"):
-        media.read_audio(write_wav(tmp_path / "inf.wav", wave, 48_000, 32, floating=True))
+        read_audio(write_wav(tmp_path / "inf.wav", wave, 48_000, 32, floating=True))
 
 
 def test_more_than_two_hours_of_sound_is_refused_at_once(tmp_path):
@@ -320,18 +323,18 @@ def test_more_than_two_hours_of_sound_is_refused_at_once(tmp_path):
     path.write_bytes(data)
     os.truncate(path, 44 + size)  # a sparse file
     with pytest.raises(InputError, match="two hours"):
-        media.read_audio(path)
+        read_audio(path)
     with pytest.raises(InputError, match="two hours"):
-        media.read_audio((8000, np.broadcast_to(np.float32(0), (size,))))
+        read_audio((8000, np.broadcast_to(np.float32(0), (size,))))
 
 
 def test_video_without_sound_and_sound_without_video(tmp_path):
     with pytest.raises(InputError, match="no sound track"):
-        media.read_audio(write_media(tmp_path / "mute.mp4", video="libx264"))
+        read_audio(write_media(tmp_path / "mute.mp4", video="libx264"))
     with pytest.raises(InputError, match="no video"):
-        list(media.read_frames(write_media(tmp_path / "voice.mp3", audio="libmp3lame"), rate=4))
+        list(read_frames(write_media(tmp_path / "voice.mp3", audio="libmp3lame"), rate=4))
     with pytest.raises(InputError, match="not a picture"):
-        media.read_image(write_media(tmp_path / "film.mp4", video="libx264"))
+        read_image(write_media(tmp_path / "film.mp4", video="libx264"))
 
 
 @pytest.mark.parametrize(
@@ -350,27 +353,27 @@ def test_video_without_sound_and_sound_without_video(tmp_path):
 )
 def test_bad_video_and_picture_arrays(array):
     with pytest.raises(InputError):
-        list(media.read_frames(array, rate=4))
+        list(read_frames(array, rate=4))
     with pytest.raises(InputError):
-        media.read_image(array[0] if len(array) and array.ndim == 4 else array[..., None, None])
+        read_image(array[0] if len(array) and array.ndim == 4 else array[..., None, None])
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), "25", None])
 def test_bad_frame_rates_of_arrays(fps):
     with pytest.raises(InputError, match="frame rate"):
-        list(media.read_frames((fps, np.zeros((2, 4, 4, 3), np.uint8)), rate=4))
+        list(read_frames((fps, np.zeros((2, 4, 4, 3), np.uint8)), rate=4))
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
 def test_a_sampling_rate_that_makes_no_sense_is_the_callers_mistake(rate, clip_path):
     with pytest.raises(ValueError, match="rate"):
-        next(media.read_frames(clip_path, rate=rate))
+        next(read_frames(clip_path, rate=rate))
 
 
 def test_a_picture_of_one_pixel_is_read(tmp_path):
     path = write_picture(tmp_path / "dot.png", np.full((1, 1, 3), 77, np.uint8))
-    assert media.read_image(path).tolist() == [[[77, 77, 77]]]
-    assert media.read_image(np.zeros((1, 20_000, 3), np.uint8)).shape == (1, 1280, 3)
+    assert read_image(path).tolist() == [[[77, 77, 77]]]
+    assert read_image(np.zeros((1, 20_000, 3), np.uint8)).shape == (1, 1280, 3)
 
 
 def write_black_png(path: Path, width: int, height: int) -> Path:
@@ -391,10 +394,10 @@ def test_a_huge_picture_is_refused_without_taking_memory(tmp_path):
     path = write_black_png(tmp_path / "huge.png", 20_000, 20_000)
     program = (
         "import sys, resource\n"
-        "from hff import media\n"
+        "from hff.media.image import read_image\n"
         "from hff.errors import InputError\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try:\n    media.read_image(sys.argv[1])\n"
+        "try:\n    read_image(sys.argv[1])\n"
         "except InputError as error:\n    print(error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
     )
@@ -421,10 +424,10 @@ def test_a_video_of_huge_frames_is_refused(name, tmp_path, monkeypatch):
     path = write_media(
         tmp_path / name, **({"video": "gif", "pixels": "rgb8"} if "gif" in name else {"video": "libx264"})
     )
-    assert len(list(media.read_frames(path, rate=4))) == 8
-    monkeypatch.setattr("hff.frames.MAX_FRAME_PIXELS", 128 * 96 - 1)  # instead of 40 million
+    assert len(list(read_frames(path, rate=4))) == 8
+    monkeypatch.setattr("hff.media.video.MAX_FRAME_PIXELS", 128 * 96 - 1)  # instead of 40 million
     with pytest.raises(InputError, match=f"{name}.*128 x 96"):
-        list(media.read_frames(path, rate=4))
+        list(read_frames(path, rate=4))
 
 
 def test_ffmpeg_says_nothing_on_the_terminal(tmp_path, capfd):
@@ -433,6 +436,6 @@ def test_ffmpeg_says_nothing_on_the_terminal(tmp_path, capfd):
     data[len(data) // 2 :: 50] = bytes(len(data[len(data) // 2 :: 50]))
     path.write_bytes(data)
     capfd.readouterr()
-    list(media.read_frames(path, rate=4))
-    media.read_audio(path)
+    list(read_frames(path, rate=4))
+    read_audio(path)
     assert capfd.readouterr() == ("", "")

@@ -15,17 +15,20 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-from media_fixtures import write_media, write_wav
 from PIL import Image
 
-from hff import faces, media, recording
 from hff.cancel import Budget, watching
+from hff.detectors import faces
+from hff.detectors.faces import FaceTracker
 from hff.errors import InputError
-from hff.faces import FaceTracker
-from hff.frames import MAX_SECONDS, MAX_SIDE, read_frames
-from hff.live import LiveSession
-from hff.page import live_state
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from hff.live.session import LiveSession
+from hff.media.audio import read_audio
+from hff.media.image import read_image
+from hff.media.video import MAX_SECONDS, MAX_SIDE, read_frames
+from hff.page.live import messages
+from hff.pipeline import recording
+from tests.support.media_fixtures import write_media, write_wav
 
 SIDE = 16_000  # pixels; of one bit each in the file
 LITTLE = 60  # MB that a refusal may take
@@ -33,7 +36,7 @@ _MEASURE = """
 import json, resource, sys
 from hff.errors import HFFError
 from hff.page import live_state
-from hff.recording import read
+from hff.pipeline.recording import read
 calm, *bombs = sys.argv[1:]
 def take(kind, path):
     if kind == "live":
@@ -118,7 +121,7 @@ def test_a_picture_of_many_pixels_costs_no_memory(tmp_path: Path):
         given += [how, str(path)]
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, str(FOLDER / "portrait.jpg"), *given], capture_output=True, text=True,
-        check=True, cwd=Path(__file__).resolve().parent.parent,
+        check=True, cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     measured = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(measured) == len(kinds)
@@ -128,15 +131,15 @@ def test_a_picture_of_many_pixels_costs_no_memory(tmp_path: Path):
 
 
 def test_live_takes_jpeg_up_to_what_a_webcam_makes_and_keeps_it_small():
-    assert live_state.picture(address(jpeg(1920, 1080))).shape == (360, 640, 3)
-    assert live_state.picture(address(jpeg(3840, 2160))).shape == (360, 640, 3)
-    assert live_state.picture(address(jpeg(480, 360))).shape == (360, 480, 3)
+    assert messages.picture(address(jpeg(1920, 1080))).shape == (360, 640, 3)
+    assert messages.picture(address(jpeg(3840, 2160))).shape == (360, 640, 3)
+    assert messages.picture(address(jpeg(480, 360))).shape == (360, 480, 3)
     portrait = np.array(Image.open(FOLDER / "portrait.jpg").convert("RGB"))[:300, :400]
     data = io.BytesIO()
     Image.fromarray(portrait).save(data, "JPEG", quality=95)
-    assert np.abs(live_state.picture(address(data.getvalue())).astype(int) - portrait).mean() < 3
+    assert np.abs(messages.picture(address(data.getvalue())).astype(int) - portrait).mean() < 3
     with pytest.raises(InputError, match="4000 x 3000 pixels; at most 8.3 megapixels"):
-        live_state.picture(address(jpeg(4000, 3000)))
+        messages.picture(address(jpeg(4000, 3000)))
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "WEBP", "TIFF"])
@@ -144,12 +147,12 @@ def test_live_takes_no_other_format(form: str):
     data = io.BytesIO()
     Image.new("RGB", (64, 48)).save(data, form)
     with pytest.raises(InputError, match="JPEG"):
-        live_state.picture(address(data.getvalue()))
+        messages.picture(address(data.getvalue()))
 
 
 def test_a_live_frame_of_many_bytes_is_refused_before_it_is_decoded():
     with pytest.raises(InputError, match="too large"):
-        live_state.picture(address(jpeg(640, 480) + bytes(live_state.MAX_FRAME_CHARACTERS)))
+        messages.picture(address(jpeg(640, 480) + bytes(messages.MAX_FRAME_CHARACTERS)))
 
 
 def test_a_live_session_keeps_pictures_small():
@@ -177,9 +180,9 @@ def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded(tmp_path: 
     path.write_bytes(data)
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(InputError, match="JPEG of more than 100 scans"):
-        media.read_image(path)
+        read_image(path)
     with pytest.raises(InputError, match="JPEG of more than 100 scans"):
-        live_state.picture(address(few))
+        messages.picture(address(few))
 
 
 def test_many_pixels_and_dozens_of_scans_are_too_much_together(tmp_path: Path):
@@ -188,9 +191,9 @@ def test_many_pixels_and_dozens_of_scans_are_too_much_together(tmp_path: Path):
     last, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
     path.write_bytes(data[:end] + data[last:end] * 60 + data[end:])
     with pytest.raises(InputError, match="scans"):
-        media.read_image(path)
+        read_image(path)
     path.write_bytes(data)
-    assert media.read_image(path).shape == (1280, 1280, 3)
+    assert read_image(path).shape == (1280, 1280, 3)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -198,14 +201,14 @@ def test_a_jpeg_with_anything_behind_its_end_is_read(tmp_path: Path, progressive
     """Phones append films; what looks like a scan in there is none."""
     path = tmp_path / "motion.jpg"
     path.write_bytes(jpeg(64, 48, progressive=progressive) + b"\xff\xda\x00\x02" * 10_000)
-    assert media.read_image(path).shape == (48, 64, 3)
+    assert read_image(path).shape == (48, 64, 3)
 
 
 def test_a_thumbnail_inside_a_jpeg_does_not_count(tmp_path: Path):
     path = tmp_path / "thumbnail.jpg"
     inside = b"Exif\x00\x00" + b"\xff\xda" * 5000
     Image.new("RGB", (64, 48)).save(path, "JPEG", comment=inside)
-    assert media.read_image(path).shape == (48, 64, 3)
+    assert read_image(path).shape == (48, 64, 3)
 
 
 # ---- the same picture again and again -----------------------------------------------------------------------
@@ -300,7 +303,7 @@ def test_an_animated_picture_gives_its_first_frame(tmp_path: Path):
         path = tmp_path / f"moving.{form.lower()}"
         frames = [Image.new("RGB", (64, 48), (value, 0, 0)) for value in (200, 100, 0)]
         frames[0].save(path, form, save_all=True, append_images=frames[1:] * 50, duration=60_000)
-        picture = media.read_image(path)
+        picture = read_image(path)
         assert picture.shape == (48, 64, 3)
         assert picture[..., 0].mean() == pytest.approx(200, abs=4)
 
@@ -323,7 +326,7 @@ def test_a_film_with_a_million_frames_a_second_is_as_long_as_its_frames(tmp_path
 def test_sound_of_an_absurd_rate_is_refused(tmp_path: Path, rate: int):
     path = write_wav(tmp_path / "absurd.wav", np.zeros(4000, np.int16), rate, 16)
     with pytest.raises(InputError):
-        media.read_audio(path)
+        read_audio(path)
 
 
 def test_sound_that_claims_to_be_long_costs_what_it_is(tmp_path: Path):
@@ -333,4 +336,4 @@ def test_sound_that_claims_to_be_long_costs_what_it_is(tmp_path: Path):
     place = data.index(b"data") + 4
     data[place : place + 4] = (7000 * 16_000).to_bytes(4, "little")
     path.write_bytes(data)
-    assert len(media.read_audio(path)) == pytest.approx(1600, abs=40)
+    assert len(read_audio(path)) == pytest.approx(1600, abs=40)

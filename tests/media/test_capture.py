@@ -12,13 +12,13 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from live_fixtures import engine_of, fake  # noqa: F401
-from page_browser import eventually
 
-from hff import capture
-from hff.capture import Capture, check_devices, describe_devices
 from hff.errors import DependencyError, DeviceError
-from hff.page.live_hub import NativeHub
+from hff.media import capture
+from hff.media.capture import Capture, check_devices, describe_devices
+from hff.page.live.hub import NativeHub
+from tests.support.live_fixtures import engine_of, fake  # noqa: F401
+from tests.support.page_browser import eventually
 
 
 class FakeCamera:
@@ -181,7 +181,7 @@ def test_without_portaudio_the_way_out_is_told(devices: None, monkeypatch: pytes
 
 def test_the_program_lists_devices_and_refuses_what_is_not_there():
     """On any machine: a list without an error; and cameras and microphones that nobody has are one line."""
-    program = [sys.executable, str(Path(capture.__file__).parents[1] / "app.py")]
+    program = [sys.executable, str(Path(capture.__file__).parents[2] / "app.py")]
     listed = subprocess.run([*program, "--list-devices"], capture_output=True, text=True, timeout=180, check=True)
     assert listed.stdout.startswith("Cameras")
     assert "Traceback" not in listed.stderr

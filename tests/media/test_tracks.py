@@ -7,12 +7,23 @@ import io
 import av
 import numpy as np
 import pytest
-from media_fixtures import RATE, numbered_frame, strongest, tone, write_browser_recording, write_media, write_picture
 
-from hff import media, recording
-from hff.audio import Mixer
 from hff.errors import InputError, NothingToAnalyse
-from hff.truncation import is_cut_off
+from hff.media.audio import Mixer, read_audio
+from hff.media.image import read_image
+from hff.media.probe import probe
+from hff.media.truncation import is_cut_off
+from hff.media.video import read_frames
+from hff.pipeline import recording
+from tests.support.media_fixtures import (
+    RATE,
+    numbered_frame,
+    strongest,
+    tone,
+    write_browser_recording,
+    write_media,
+    write_picture,
+)
 
 SILENCE = np.zeros(16_000, np.float32)
 
@@ -53,7 +64,7 @@ def test_of_several_tracks_the_one_with_a_voice(name, tmp_path, speech_wave, hum
 def test_the_default_track_goes_first(tmp_path, speech_wave):
     two = [speech_wave, np.r_[speech_wave, SILENCE]]
     path = write_tracks(tmp_path / "two.mkv", two, default=1)
-    assert len(media.read_audio(path)) == len(two[1])
+    assert len(read_audio(path)) == len(two[1])
     read = recording.read(video=str(path), transcribe=False)
     assert len(read.wave) == len(two[1])
     assert any("number 2 is heard" in warning for warning in read.warnings)
@@ -75,10 +86,10 @@ def test_inverted_channels_do_not_cancel(name, other, tmp_path):
     codec = {"s.wav": "pcm_s16le", "s.flac": "flac", "s.ogg": "libopus", "s.m4a": "aac"}[name]
     left = tone(2, RATE)
     path = write_media(tmp_path / name, audio=codec, wave=np.stack([left, other * left]))
-    mono = media.read_audio(path)
+    mono = read_audio(path)
     expected = (1 + abs(other)) / 2 * 0.5 / np.sqrt(2)
     assert np.sqrt(np.mean(mono[4000:-4000] ** 2)) == pytest.approx(expected, rel=0.1)
-    array = media.read_audio((RATE, np.stack([left, other * left], axis=1)))
+    array = read_audio((RATE, np.stack([left, other * left], axis=1)))
     assert np.sqrt(np.mean(array[4000:-4000] ** 2)) == pytest.approx(expected, rel=0.1)
 
 
@@ -134,9 +145,9 @@ def write_whole(path):
 
 def warnings_of(path) -> list[str]:
     warnings: list[str] = []
-    if media.probe(path).has_video:
-        list(media.read_frames(path, 10, warn=warnings.append))
-    media.read_audio(path, warn=warnings.append)
+    if probe(path).has_video:
+        list(read_frames(path, 10, warn=warnings.append))
+    read_audio(path, warn=warnings.append)
     return warnings
 
 
@@ -196,10 +207,10 @@ def write_with_cover(path, codec: str, portrait: np.ndarray, sound: np.ndarray):
 @pytest.mark.parametrize(("name", "codec"), [("s.mkv", "mjpeg"), ("s.mp4", "mjpeg"), ("s.mov", "png")])
 def test_an_unmarked_cover_picture_is_no_face(name, codec, tmp_path, portrait, speech_wave):
     path = write_with_cover(tmp_path / name, codec, portrait, speech_wave)
-    info = media.probe(path)
+    info = probe(path)
     assert (info.has_audio, info.has_video) == (True, False)
     with pytest.raises(InputError, match="no video"):
-        next(media.read_frames(path, 4))
+        next(read_frames(path, 4))
     read = recording.read(video=str(path), transcribe=False)
     assert read.faces == []
     assert len(read.wave) == pytest.approx(len(speech_wave), abs=3000)
@@ -207,9 +218,9 @@ def test_an_unmarked_cover_picture_is_no_face(name, codec, tmp_path, portrait, s
 
 def test_moving_jpegs_stay_a_video(tmp_path):
     path = write_media(tmp_path / "v.mkv", video="mjpeg", pixels="yuvj420p", audio="flac")
-    assert media.probe(path).has_video
-    assert len(list(media.read_frames(path, 10))) == 20
-    assert len(media.read_audio(path)) == pytest.approx(32_000, abs=500)
+    assert probe(path).has_video
+    assert len(list(read_frames(path, 10))) == 20
+    assert len(read_audio(path)) == pytest.approx(32_000, abs=500)
 
 
 # ---- pictures of other kinds --------------------------------------------------------------------------------
@@ -217,14 +228,14 @@ def test_moving_jpegs_stay_a_video(tmp_path):
 
 @pytest.mark.parametrize(("name", "kind"), [("p.heic", "HEIF"), ("p.avif", "AVIF"), ("p.mp4", "HEIF")])
 def test_heic_and_avif_are_pictures_wherever_they_are_given(name, kind, tmp_path, portrait):
-    from hff import picture
+    from hff.media import image as picture
 
     picture._register_heif()
     path = write_picture(tmp_path / name, portrait, format=kind)
-    info = media.probe(path)
+    info = probe(path)
     assert info.is_image
     assert (info.width, info.height) == (512, 512)
-    assert np.abs(media.read_image(path).astype(int) - portrait).mean() < 8
+    assert np.abs(read_image(path).astype(int) - portrait).mean() < 8
     as_video, as_image = recording.read(video=str(path)), recording.read(image=str(path))
     assert as_video.still
     assert as_image.still
@@ -234,7 +245,7 @@ def test_heic_and_avif_are_pictures_wherever_they_are_given(name, kind, tmp_path
 
 
 def test_a_damaged_heic_is_refused_by_name(tmp_path, portrait):
-    from hff import picture
+    from hff.media import image as picture
 
     picture._register_heif()
     path = write_picture(tmp_path / "p.heic", portrait, format="HEIF")
@@ -247,7 +258,7 @@ def test_a_damaged_heic_is_refused_by_name(tmp_path, portrait):
 def test_a_turned_heic_is_upright(tmp_path):
     from PIL import Image
 
-    from hff import picture
+    from hff.media import image as picture
 
     picture._register_heif()
     lying = np.zeros((96, 128, 3), np.uint8)
@@ -255,7 +266,7 @@ def test_a_turned_heic_is_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the phone was held upright
     path = write_picture(tmp_path / "p.heic", Image.fromarray(lying), format="HEIF", exif=exif.tobytes())
-    upright = media.read_image(path)
+    upright = read_image(path)
     assert upright.shape == (128, 96, 3)
     assert upright[5, -5, 0] > 150 > upright[5, 5, 0]
 

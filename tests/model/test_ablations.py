@@ -7,11 +7,11 @@ from itertools import product
 
 import pytest
 import torch
-from model_fixtures import random_clips, small_config, small_model
 
 from hff.config import EMOTIONS, HFFConfig
-from hff.model import HFF
-from train.losses import fusion_loss
+from hff.model.hff import HFF
+from tests.support.model_fixtures import random_clips, small_config, small_model
+from train.fusion.losses import fusion_loss
 
 SWITCHES = ("use_attention", "use_dynamic_weighting", "use_temporal", "use_alignment")
 ALL_SWITCHES = [dict(zip(SWITCHES, values, strict=True)) for values in product((True, False), repeat=4)]

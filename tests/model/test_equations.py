@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy_model as paper
 import pytest
 import torch
-from model_fixtures import random_clips, small_config, small_model
-from numpy_model import numbers
 
-from hff.attention import MultiHeadAttention
-from hff.classifier import EmotionClassifier
-from hff.model import HFF
-from hff.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
-from hff.uncertainty import BayesianLinear, precision
-from hff.weighting import Alignment, DynamicWeights, masked_softmax, reweight, weighted_sum
+from hff.model.attention import MultiHeadAttention
+from hff.model.classifier import EmotionClassifier
+from hff.model.hff import HFF
+from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
+from hff.model.uncertainty import BayesianLinear, precision
+from hff.model.weighting import Alignment, DynamicWeights, masked_softmax, reweight, weighted_sum
+from tests.support import numpy_model as paper
+from tests.support.model_fixtures import random_clips, small_config, small_model
+from tests.support.numpy_model import numbers
 
 PATTERN = np.array([[1, 1, 1], [1, 0, 1], [0, 0, 1], [0, 0, 0], [0, 1, 0]], bool)  # (T,M), step 3 holds nothing
 

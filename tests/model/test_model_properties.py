@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy_model as paper
 import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from model_fixtures import assert_same, figures, random_clips, small_config, small_model
-from numpy_model import numbers
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-import hff.model
 from hff.config import MODALITIES
-from hff.model import HFF
+from hff.model import hff as module
+from hff.model.hff import HFF
+from tests.support import numpy_model as paper
+from tests.support.model_fixtures import assert_same, figures, random_clips, small_config, small_model
+from tests.support.numpy_model import numbers
 
 settings.register_profile(
     "model", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -213,7 +213,7 @@ def test_long_clips_are_read_in_blocks(steps, seed, pattern, late):
         present[0, -1] = True
     clips = clips_of(present, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hff.model, "MAX_STEPS", width)
+        patch.setattr(module, "MAX_STEPS", width)
         output = MODEL(**clips)
         assert MODEL(**clips, with_attention=False).attention is None
     start = int(output.attention_start[0])
@@ -232,26 +232,26 @@ def test_long_clips_are_read_in_blocks(steps, seed, pattern, late):
 
 def test_fusion_of_a_long_clip_is_each_blocks_own():
     """Each block attends within itself; time is then modelled over the whole clip."""
-    steps = hff.model.MAX_STEPS + 30
+    steps = module.MAX_STEPS + 30
     clips = random_clips(MODEL.config, 2, steps)
     seen = []
     handle = MODEL.recurrence.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
     output = MODEL(**clips)
-    first = MODEL(**{name: value[:, : hff.model.MAX_STEPS] for name, value in clips.items()})
-    last = MODEL(**{name: value[:, hff.model.MAX_STEPS :] for name, value in clips.items()})
+    first = MODEL(**{name: value[:, : module.MAX_STEPS] for name, value in clips.items()})
+    last = MODEL(**{name: value[:, module.MAX_STEPS :] for name, value in clips.items()})
     handle.remove()
     torch.testing.assert_close(seen[0][0], torch.cat([seen[1][0], seen[2][0]], dim=1))
-    torch.testing.assert_close(seen[0][1][:, : hff.model.MAX_STEPS], seen[1][1])  # the past does not know the future
-    assert not torch.allclose(output.step_logits[:, :, hff.model.MAX_STEPS :], last.step_logits)  # the state goes on
+    torch.testing.assert_close(seen[0][1][:, : module.MAX_STEPS], seen[1][1])  # the past does not know the future
+    assert not torch.allclose(output.step_logits[:, :, module.MAX_STEPS :], last.step_logits)  # the state goes on
     assert output.beta.shape == (2, steps)
     assert output.logits.isfinite().all()
-    assert first.attention.shape[-1] == 4 * hff.model.MAX_STEPS
+    assert first.attention.shape[-1] == 4 * module.MAX_STEPS
 
 
 @pytest.mark.parametrize("steps", [3, 9])
 def test_all_work_stays_on_the_inputs_device(steps, monkeypatch):
     """On a simulated GPU: a tensor made or moved to the CPU in between would raise."""
-    monkeypatch.setattr(hff.model, "MAX_STEPS", 4)
+    monkeypatch.setattr(module, "MAX_STEPS", 4)
     with FakeTensorMode():
         with torch.device("cuda"):
             model = HFF(small_config())

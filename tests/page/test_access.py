@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from page_browser import FakeModel, analyse, browsing, choose_example, open_section, real_model, serving
 from playwright.sync_api import Page, expect
 
-from hff.lab_state import LabState
+from hff.lab.state import LabState
 from hff.locale import texts
+from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, open_section, real_model, serving
 
 pytestmark = pytest.mark.browser
 

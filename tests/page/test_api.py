@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from page_browser import FakeModel, eventually, files_in, real_model, serving
-from page_fixtures import alike
 
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from tests.support.page_browser import FakeModel, eventually, files_in, real_model, serving
+from tests.support.page_fixtures import alike
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
 
-APP = Path(__file__).resolve().parent.parent / "app.py"
+APP = Path(__file__).resolve().parents[2] / "app.py"
 LONG = 180  # s; the machine may be busy
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from page_browser import (
+
+from hff.errors import InputError
+from hff.locale import texts
+from hff.page.clip.attention_map import describe
+from tests.support.page_browser import (
     FakeModel,
     analyse,
     browsing,
@@ -15,11 +19,7 @@ from page_browser import (
     outside,
     serving,
 )
-from page_fixtures import make_result
-
-from hff.errors import InputError
-from hff.locale import texts
-from hff.page.attention_map import describe
+from tests.support.page_fixtures import make_result
 
 pytestmark = pytest.mark.browser
 

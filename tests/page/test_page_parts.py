@@ -12,20 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_fixtures import make_result
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
+from hff.examples.catalogue import EXAMPLES, FOLDER
 from hff.locale import texts
-from hff.page import cards, effects, report
-from hff.page.architecture import architecture_html
-from hff.page.attention_map import choose
-from hff.page.drawing import svg
-from hff.page.examples import EXAMPLES, FOLDER
-from hff.page.metrics import metrics_html, read
-from hff.page.series import MAX_COLUMNS, columns, spans
-from hff.page.timeline import timeline_figure
+from hff.page.clip import report
+from hff.page.clip.attention_map import choose
+from hff.page.clip.series import MAX_COLUMNS, columns, spans
+from hff.page.clip.timeline import timeline_figure
+from hff.page.model.architecture import architecture_html
+from hff.page.model.measured import metrics_html, read
+from hff.page.shared import cards, effects
+from hff.page.shared.drawing import svg
 from hff.result import Transcript
+from tests.support.page_fixtures import make_result
 
 
 class _Balance(HTMLParser):

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 import hff
-from hff import media, weights
-from hff.config import EMOTIONS, MAX_STEPS, MODALITIES, STEP_SECONDS
+from hff import weights
+from hff.config import EMOTIONS, MAX_STEPS, MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.media.audio import read_audio
+from hff.media.image import read_image
 
-EXAMPLES = Path(hff.__file__).parent / "page" / "examples"
+EXAMPLES = Path(hff.__file__).parent / "examples"
 CLIP, VOICE, PORTRAIT = EXAMPLES / "clip.mp4", EXAMPLES / "voice.wav", EXAMPLES / "portrait.jpg"
-RATE = media.SAMPLE_RATE
+RATE = SAMPLE_RATE
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def whole(model):
 
 @pytest.fixture(scope="module")
 def wave():
-    return media.read_audio(VOICE)
+    return read_audio(VOICE)
 
 
 def check_sound(result, present: set[str]) -> None:
@@ -116,7 +118,7 @@ def test_arrays_read_as_files_do(model, wave):
     from_array = model.analyze(audio=(RATE, wave), transcribe=False)
     for label in EMOTIONS:
         assert from_array.probabilities[label] == pytest.approx(from_file.probabilities[label], abs=1e-4)
-    picture = media.read_image(PORTRAIT)
+    picture = read_image(PORTRAIT)
     same = model.analyze(image=picture)
     assert same.probabilities == pytest.approx(model.analyze(image=PORTRAIT).probabilities, abs=1e-5)
     frames = np.repeat(picture[None, :256, :256], 8, axis=0)

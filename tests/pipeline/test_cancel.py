@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from media_fixtures import speak, write_media
-from page_browser import real_model
 
-from hff import recording
 from hff.cancel import Budget, Cancel, out_of_time, watching
-from hff.clip import Clip, encode_faces, encode_speech, encode_text
-from hff.config import STEP_SECONDS
+from hff.config import SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.asr import transcribe
+from hff.detectors.vad import voiced_segments
 from hff.errors import Cancelled
-from hff.frames import read_frames
-from hff.media import SAMPLE_RATE, read_audio
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from hff.media.audio import read_audio
+from hff.media.video import read_frames
+from hff.pipeline import recording
+from hff.pipeline.features import Clip, encode_faces, encode_speech, encode_text
 from hff.result import FaceSeen, Transcript, Word
-from hff.transcript import transcribe
-from hff.voice import voiced_segments
+from tests.support.media_fixtures import speak, write_media
+from tests.support.page_browser import real_model
 
 SOON = 2.0  # s of work between two checkpoints, at most
 MINUTES = 20  # of the long inputs
@@ -251,7 +251,7 @@ def test_a_budget_counts_the_clock_of_the_work():
 def test_a_face_that_stays_on_display_is_encoded_once(monkeypatch):
     encoder, shown = real_model().encoders.vision, []
     monkeypatch.setattr(encoder, "mirrored_features", lambda x: shown.append(len(x)) or x.flatten(1)[:, :512])
-    monkeypatch.setattr("hff.clip._in_batches", lambda features, inputs: features(inputs))
+    monkeypatch.setattr("hff.pipeline.features._in_batches", lambda features, inputs: features(inputs))
     a, b = (face.crop for face in crops(2))
     faces = [FaceSeen(i * STEP_SECONDS, (0, 0, 1, 1), 1.0, a if i % 3 else b) for i in range(300)]
     features = encode_faces(encoder, faces)

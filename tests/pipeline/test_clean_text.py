@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hff import recording
+from hff.encoders.bert import is_cut, split_pieces, tokenizer
 from hff.errors import NothingToAnalyse
-from hff.lab_state import LabState
-from hff.language import UNKNOWN, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
-from hff.recording import BLANK_TEXT, Recording
-from hff.text import is_cut, split_pieces, tokenizer
-from hff.words import clean
+from hff.lab.state import LabState
+from hff.pipeline import recording
+from hff.pipeline.clean_text import clean
+from hff.pipeline.language import UNKNOWN, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
+from hff.pipeline.recording import BLANK_TEXT, Recording
 
 BLANK = [
     "\0", "\0\0\0", "\u200b", "\u200b\ufeff\u2060", "\u202e\u202c", "\x01\x07\x1b", "\u00ad", "\u2028\u00a0\u3000",

@@ -9,12 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from hff import clip, text
 from hff.config import STEP_SECONDS
+from hff.encoders import bert
+from hff.encoders.bert import TextEncoder, utterances
+from hff.encoders.mfcc_cnn import (
+    FRAMES_PER_SECOND,
+    N_MFCC,
+    SAMPLE_RATE,
+    STEP_FRAMES,
+    WINDOW_FRAMES,
+    SpeechEncoder,
+    step_windows,
+)
+from hff.encoders.resnet import VisionEncoder, normalise_faces
+from hff.pipeline import features as clip
 from hff.result import FaceSeen, Transcript, Word
-from hff.speech import FRAMES_PER_SECOND, N_MFCC, SAMPLE_RATE, STEP_FRAMES, WINDOW_FRAMES, SpeechEncoder, step_windows
-from hff.text import TextEncoder, utterances
-from hff.vision import VisionEncoder, normalise_faces
 
 
 class StandIn(nn.Module):
@@ -165,7 +174,7 @@ def test_utterances_do_not_grow_without_end():
     """A minute of talk without a pause or a full stop."""
     found = utterances(words(*((f"w{i}", 0.5 * i, 0.5 * i + 0.45) for i in range(120))))
     assert len(found) > 1
-    assert all(u.end - u.start <= text.MAX_UTTERANCE_SECONDS for u in found)
+    assert all(u.end - u.start <= bert.MAX_UTTERANCE_SECONDS for u in found)
     assert " ".join(u.text for u in found) == " ".join(f"w{i}" for i in range(120))
 
 
@@ -256,7 +265,7 @@ def test_result_is_the_same_whichever_the_batch_size(monkeypatch):
     whole = clip.encode(encoders, 8, **material)
     for size in (1, 3):
         monkeypatch.setattr(clip, "BATCH", size)
-        monkeypatch.setattr(text, "BATCH", size)
+        monkeypatch.setattr(bert, "BATCH", size)
         other = clip.encode(encoders, 8, **material)
         for name in ("speech", "text", "vision"):
             torch.testing.assert_close(getattr(other, name), getattr(whole, name), atol=1e-4, rtol=1e-4)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hff import media, recording
 from hff.errors import NothingToAnalyse
-from hff.page.examples import FOLDER
-from hff.recording import NO_WORDS, TEXT_CUT, Recording
+from hff.examples.catalogue import FOLDER
+from hff.pipeline import recording
+from hff.pipeline.recording import NO_WORDS, TEXT_CUT, Recording
 
 CLIP = FOLDER / "clip.mp4"
 
@@ -23,7 +23,7 @@ def test_other_words_give_what_reading_again_would(material: Recording, text: st
     fresh = recording.read(video=CLIP, text=text, transcribe=False)
     recognised = material.transcript
     for decoder in ("read_audio", "read_frames", "read_image", "probe"):
-        monkeypatch.setattr(media, decoder, None)
+        monkeypatch.setattr(recording, decoder, None)
     changed = material.with_text(text)
     assert changed.transcript == fresh.transcript
     assert changed.warnings == fresh.warnings

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hff.config import MODALITIES
-from hff.shapley import shapley_values, subsets
+from hff.pipeline.shapley import shapley_values, subsets
 
 worths = st.lists(st.floats(-5, 5), min_size=8, max_size=8).map(
     lambda values: dict(zip(subsets(MODALITIES), values, strict=True))

@@ -13,8 +13,9 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-from media_fixtures import write_media, write_wav
 from PIL import Image
+
+from tests.support.media_fixtures import write_media, write_wav
 
 RATE = 16_000
 RAVDESS_EMOTIONS = ("01", "03", "04", "05", "06", "07", "08")  # in the order of hff.config.EMOTIONS; 02 is calm

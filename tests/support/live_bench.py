@@ -1,8 +1,8 @@
 """How fast and how fresh the live view is on this machine. Run by hand:
 
-    PYTHONPATH=. python tests/live_bench.py engine    # the streaming engine, fed in real time, without a browser
-    PYTHONPATH=. python tests/live_bench.py cost      # processor time of a reading at each level of effort, no clock
-    PYTHONPATH=. python tests/live_bench.py page      # the same clip through the page in Chromium: the page's figures
+    python -m tests.support.live_bench engine    # the streaming engine, fed in real time, without a browser
+    python -m tests.support.live_bench cost      # processor time of a reading at each level of effort, no clock
+    python -m tests.support.live_bench page      # the same clip through the page in Chromium: the page's figures
 
 Beside updates a second and age it prints the processor time of a reading, which does not depend on what else the
 machine is doing, and the load, so that figures from a busy machine can be told from those of an idle one.
@@ -25,12 +25,13 @@ import cv2
 import numpy as np
 
 import hff
-from hff import media
 from hff.config import SAMPLE_RATE
-from hff.live import LiveSession
-from hff.live_pace import LEVELS, Pace
-from hff.live_words import Recogniser
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from hff.live.pace import LEVELS, Pace
+from hff.live.session import LiveSession
+from hff.live.words import Recogniser
+from hff.media.audio import read_audio
+from hff.media.video import read_frames
 
 FRAME_RATE = 15  # Hz
 CHUNK_SECONDS = 0.05
@@ -42,7 +43,7 @@ CLIP = FOLDER / "clip.mp4"
 def pictures() -> list[np.ndarray]:
     """The example's frames in the shape of a webcam's."""
     shaped = []
-    for frame in media.read_frames(str(CLIP), FRAME_RATE):
+    for frame in read_frames(str(CLIP), FRAME_RATE):
         image = np.full((480, 640, 3), 60, np.uint8)
         image[:, 80:560] = cv2.resize(frame.image, (480, 480))
         shaped.append(image)
@@ -73,7 +74,7 @@ def bench_engine(seconds: float) -> None:
     def clock() -> float:
         return time.perf_counter() - begun
 
-    thread = threading.Thread(target=feed, args=(session, pictures(), media.read_audio(str(CLIP)), clock, stop))
+    thread = threading.Thread(target=feed, args=(session, pictures(), read_audio(str(CLIP)), clock, stop))
     thread.start()
     ages, costs, stamps, levels = [], [], [], []
     try:
@@ -99,7 +100,7 @@ def bench_engine(seconds: float) -> None:
 
 def bench_cost(seconds: float) -> None:
     """Eight readings a second of material time, as fast as they go: what one costs where nothing waits."""
-    model, frames, sound = hff.load(device="cpu"), pictures(), media.read_audio(str(CLIP))
+    model, frames, sound = hff.load(device="cpu"), pictures(), read_audio(str(CLIP))
     for level in range(len(LEVELS)):
         pace = Pace()
         pace.level = level
@@ -118,7 +119,7 @@ def bench_cost(seconds: float) -> None:
 
 
 def bench_page(seconds: float) -> None:
-    from page_browser import browsing, serving
+    from tests.support.page_browser import browsing, serving
 
     with tempfile.TemporaryDirectory() as folder, serving(hff.load(device="cpu")) as server:
         flags = tuple(devices(Path(folder)))
@@ -149,7 +150,7 @@ def devices(folder: Path) -> Iterator[str]:
             file.write(b"FRAME\n" + cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).tobytes())
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes((32767 * media.read_audio(str(CLIP))).astype("<i2").tobytes())
+        file.writeframes((32767 * read_audio(str(CLIP))).astype("<i2").tobytes())
     yield f"--use-file-for-fake-video-capture={film}"
     yield f"--use-file-for-fake-audio-capture={sound}"
 

@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from media_fixtures import tone
-from model_fixtures import small_model
 from torch import nn
 
-from hff.analysis import Analyzer
-from hff.clip import Encoders
 from hff.config import FACE_SIZE, SAMPLE_RATE
-from hff.live import LiveSession
-from hff.live_pace import Pace
+from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.live.pace import Pace
+from hff.live.session import LiveSession
+from hff.pipeline.analyzer import Analyzer
+from hff.pipeline.features import Encoders
 from hff.result import FaceSeen
-from hff.speech import SpeechEncoder
+from tests.support.media_fixtures import tone
+from tests.support.model_fixtures import small_model
 
 PICTURE = (48, 64, 3)
 
@@ -93,11 +93,11 @@ def picture(brightness: int = 120) -> np.ndarray:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAnalyzer:
     """The fake model, with faces and voices found by the fakes above."""
-    monkeypatch.setattr("hff.live.FaceTracker", FakeTracker)
-    monkeypatch.setattr("hff.live.voiced_segments", loud)
+    monkeypatch.setattr("hff.live.session.FaceTracker", FakeTracker)
+    monkeypatch.setattr("hff.live.session.voiced_segments", loud)
     # However busy the machine is: the same work for each reading, and no page is forgotten meanwhile.
-    monkeypatch.setattr("hff.live.Pace", SteadyPace)
-    monkeypatch.setattr("hff.page.live_hub.FORGOTTEN_AFTER", 1e9)
+    monkeypatch.setattr("hff.live.session.Pace", SteadyPace)
+    monkeypatch.setattr("hff.page.live.hub.FORGOTTEN_AFTER", 1e9)
     return FakeAnalyzer()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from hff.config import MODALITIES, HFFConfig
-from hff.model import HFF, FusionOutput
+from hff.model.hff import HFF, FusionOutput
 
 SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4}
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from page_fixtures import make_result
 from playwright.sync_api import Browser, Page, Playwright, Request, sync_playwright
 
-from hff.page.engine import Engine
-from hff.page.server import Options, Server
-from hff.recording import Recording
+from hff.page.serve import Options, Server
+from hff.page.session.background_model import Engine
+from hff.pipeline.recording import Recording
 from hff.result import Result, Transcript
+from tests.support.page_fixtures import make_result
 
 SLOW = 180_000  # ms; the machine may be busy
 READY = "#hff-analyse"

@@ -1,8 +1,8 @@
-"""Pictures of every view for the README, made from the running page: ``python tests/screenshots.py``.
+"""Pictures of every view for the README, made from the running page: ``python -m tests.support.screenshots``.
 
-    python tests/screenshots.py                                         # writes docs/images/*.png
-    python tests/screenshots.py --url http://127.0.0.1:7860/ --views lab model
-    python tests/screenshots.py --scheme dark --width 1920 --height 1080 --out shots
+    python -m tests.support.screenshots                                         # writes docs/images/*.png
+    python -m tests.support.screenshots --url http://127.0.0.1:7860/ --views lab model
+    python -m tests.support.screenshots --scheme dark --width 1920 --height 1080 --out shots
 
 The face is scikit-image's public-domain portrait, the voice the synthetic one of the page's examples.
 """
@@ -15,15 +15,15 @@ import io
 import tempfile
 from pathlib import Path
 
-from page_browser import analyse, browsing, camera_flags, choose_example, real_model, serving
 from PIL import Image
 from playwright.sync_api import Page
 from skimage.data import astronaut
 
+from hff.examples.catalogue import FOLDER
 from hff.locale import texts
-from hff.page.examples import FOLDER
+from tests.support.page_browser import analyse, browsing, camera_flags, choose_example, real_model, serving
 
-IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 FADE_MS = 800  # until what was waiting for an answer has its full colours again
 ALL_THREE = (
     "() => { const d = document.querySelector('.hff-live').dataset; "

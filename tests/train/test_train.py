@@ -8,20 +8,23 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import corpus_fixtures as made
 import numpy as np
 import pytest
 import torch
-from media_fixtures import write_media
 from safetensors import safe_open
 
 import hff
 from hff import weights
-from hff.classifier import EmotionClassifier
 from hff.config import EMOTIONS, MODALITIES
-from train import features, fusion, robustness, speech, whisper
+from hff.model.classifier import EmotionClassifier
+from tests.support import corpus_fixtures as made
+from tests.support.media_fixtures import write_media
 from train.__main__ import main
 from train.corpora import ravdess
+from train.encoders import speech, speech_whisper
+from train.evaluation import robustness
+from train.fusion import feature_files as features
+from train.fusion import training
 
 STAGES = ("speech", "text", "vision", "fusion")
 WITH_WHISPER = ("speech-whisper", "fusion-whisper")
@@ -47,12 +50,12 @@ def out(data, tmp_path_factory) -> Path:
     """The finished run."""
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whisper, "ROUNDS", 1)
+        patch.setattr(speech_whisper, "ROUNDS", 1)
         patch.setattr(speech, "VARIANTS", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
-        patch.setattr(fusion, "BATCHES_PER_EPOCH", 2)
-        patch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+        patch.setattr(training, "BATCHES_PER_EPOCH", 2)
+        patch.setattr(training, "VALIDATION_CLIPS", CLIPS)
         patch.setattr(robustness, "CLIPS", CLIPS)
         patch.setattr(robustness, "SHAPLEY_CLIPS", CLIPS)
         assert run("all", data, folder) == 0
@@ -101,7 +104,7 @@ def test_the_weights_are_fingerprinted_with_their_figures(out):
 
 def test_compare_on_the_features_of_the_run(data, out, tmp_path, monkeypatch):
     monkeypatch.setattr(robustness, "CLIPS", CLIPS)
-    monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+    monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
     (tmp_path / "features").symlink_to(out / "features")
     (tmp_path / "weights").mkdir()
     arguments = ["compare", "--data", str(data), "--out", str(tmp_path), "--device", "cpu", "--epochs", "1"]
@@ -197,8 +200,8 @@ def test_the_app_reads_with_the_new_weights(out, speech_path):
 
 
 def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
-    monkeypatch.setattr(fusion, "BATCHES_PER_EPOCH", 2)
-    monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+    monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 2)
+    monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
     monkeypatch.setattr(speech, "VARIANTS", 2)
 
     def state() -> dict[str, object]:
@@ -253,8 +256,8 @@ class Boaster(torch.nn.Module):
 
 def test_calibration_mends_a_model_that_boasts(out, monkeypatch):
     """Logits twice as large get twice the temperature; an honest model keeps its own."""
-    monkeypatch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+    monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
     honest, boastful = (Boaster(scale) for scale in (1, 2))
-    assert fusion.calibrate(honest, out / "features", torch.device("cpu")) == pytest.approx(1, abs=0.1)
-    assert fusion.calibrate(boastful, out / "features", torch.device("cpu")) == pytest.approx(2, abs=0.15)
+    assert training.calibrate(honest, out / "features", torch.device("cpu")) == pytest.approx(1, abs=0.1)
+    assert training.calibrate(boastful, out / "features", torch.device("cpu")) == pytest.approx(2, abs=0.15)
     assert float(boastful.classifier.temperature) == pytest.approx(2 * float(honest.classifier.temperature), abs=0.03)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hff.config import EMOTIONS
 from hff.errors import HFFError
-from train import record
+from train.engine import record
 
 
 class CorpusError(HFFError):

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from hff.config import EMOTIONS, FACE_SIZE
-from train import record
 from train.corpora.base import CorpusError, Faces, find, read_rows
 from train.corpora.fer import pictures_of
+from train.engine import record
 
 LICENCE = "Apache-2.0 (repository)"
 SOURCE = "github.com/muxspace/facial_expressions"

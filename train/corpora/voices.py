@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from hff.errors import InputError
-from hff.media import read_audio
-from train import record
+from hff.media.audio import read_audio
 from train.corpora.base import CorpusError
+from train.engine import record
 
 SUFFIXES = (".flac", ".wav")
 

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from hff import weights
 from hff.config import EMOTIONS
-from train.quality import without_head
-from train.text import FROZEN
+from train.encoders.quality import without_head
+from train.encoders.text import FROZEN
 
 
 def encoder(name: str, out: Path, shipped: str | None = None) -> Path:

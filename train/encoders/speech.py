@@ -19,14 +19,15 @@ from sklearn.metrics import recall_score
 from torch import Tensor, nn
 
 from hff import corruption
-from hff.clip import encode_speech, step_count
 from hff.config import EMOTIONS, SAMPLE_RATE
-from hff.speech import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
-from hff.voice import normalise_level, voiced_segments
-from train import quality, record
+from hff.detectors.vad import normalise_level, voiced_segments
+from hff.encoders.mfcc_cnn import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
+from hff.pipeline.features import encode_speech, step_count
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance, load_found
-from train.loop import Plan, TrainingError, fit
+from train.encoders import quality
+from train.engine import record
+from train.engine.loop import Plan, TrainingError, fit
 
 PLAN = Plan(
     epochs=120, learning_rate=1e-3, weight_decay=0.02, batch_size=64, schedule="cosine", average=0.995,

@@ -1,10 +1,10 @@
 """The second speech encoder's training: a small network on the states of Whisper's encoder, which stay as they are.
 
 ``python -m train whisper --data DIR --out DIR`` ; some minutes for the states, which are kept under ``OUT/whisper``,
-then a second an epoch. Recordings, splits and damage are those of ``train.speech``.
+then a second an epoch. Recordings, splits and damage are those of ``train.encoders.speech``.
 
 ``--teach`` also writes ``OUT/whisper/soft.npz``, for teaching the paper's encoder (Hinton et al. 2015, arXiv
-1503.02531; ``train.speech``): for every training recording the probabilities that a network trained on other speakers
+1503.02531; ``speech``): for every training recording the probabilities that a network trained on other speakers
 gives it.
 """
 
@@ -21,15 +21,16 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
 
-from hff.clip import step_count, voiced_steps
 from hff.config import EMOTIONS, SAMPLE_RATE
-from hff.voice import normalise_level
-from hff.whisper import WINDOW_SAMPLES, WhisperEncoder, encoder_states, statistics, step_waves
-from train import parallel, quality
+from hff.detectors.vad import normalise_level
+from hff.encoders.whisper import WINDOW_SAMPLES, WhisperEncoder, encoder_states, statistics, step_waves
+from hff.pipeline.features import step_count, voiced_steps
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance
-from train.loop import Plan, fit
-from train.speech import MIXUP, SMOOTHING, SOFT_TARGETS, Voiced, variants, voices
+from train.encoders import quality
+from train.encoders.speech import MIXUP, SMOOTHING, SOFT_TARGETS, Voiced, variants, voices
+from train.engine import parallel
+from train.engine.loop import Plan, fit
 
 PLAN = Plan(
     epochs=40, learning_rate=1e-3, weight_decay=0.05, batch_size=64, schedule="cosine", average=0.99, patience=40,

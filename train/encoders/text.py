@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from hff import corruption, weights
 from hff.config import EMOTIONS
-from hff.text import TextEncoder, tokenizer
-from train import quality
+from hff.encoders.bert import TextEncoder, tokenizer
 from train.corpora import dailydialog, dairai, emorynlp, goemotions, isear, meld
 from train.corpora.base import CorpusError, Sentence, load_found
-from train.loop import Plan, autocast, fit
+from train.encoders import quality
+from train.engine.loop import Plan, autocast, fit
 
 CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)
 PLAN = Plan(

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from hff import corruption, weights
 from hff.config import EMOTIONS, FACE_SIZE
-from hff.vision import VisionEncoder, normalise_faces
+from hff.encoders.resnet import VisionEncoder, normalise_faces
 from train.corpora import fer, muxspace
 from train.corpora.base import CorpusError, Faces
-from train.loop import Plan, autocast, fit
+from train.engine.loop import Plan, autocast, fit
 
 PLAN = Plan(
     epochs=60, cycles=(11, 11, 22, 16), learning_rate=1e-3, weight_decay=0.05, batch_size=96, schedule="cosine",

@@ -1,9 +1,9 @@
 """The one training loop: AdamW, warm-up and cosine decay, clipping, early stop, resume, log and ETA.
 
 A run lives in one folder: ``last.pt`` (everything needed to go on), ``best.safetensors`` (the weights
-with the best validation score) and what ``train.record`` writes: ``run.json``, ``log.csv``, ``curve.png``. A run
+with the best validation score) and what ``train.engine.record`` writes: ``run.json``, ``log.csv``, ``curve.png``. A run
 that finds ``last.pt`` goes on after the last whole epoch, so a kill costs at most that epoch; every file is
-written whole or not at all. Several processes share each batch (``train.parallel``).
+written whole or not at all. Several processes share each batch (``train.engine.parallel``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hff.errors import HFFError
-from train import parallel, record
+from train.engine import parallel, record
 
 REPORT_SECONDS = 20.0  # between two progress lines
 CURVE_SECONDS = 60.0  # between two drawings of the learning curve; the last epoch's is always drawn

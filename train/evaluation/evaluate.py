@@ -13,19 +13,18 @@ import torch
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from torch import Tensor
 
-from hff import analysis, weights
-from hff.clip import Encoders
+from hff import weights
 from hff.config import EMOTIONS, SPEECH_ENCODERS
-from hff.model import HFF
+from hff.model.hff import HFF
+from hff.pipeline import analyzer as analysis
+from hff.pipeline.features import Encoders
 from hff.result import normalised_entropy
-from train import alone, card, robustness, speech, text, vision
 from train.corpora import fer, ravdess
-from train.features import folder_of
-from train.fusion import fixed_clips
-from train.joint import evaluate_joint
-from train.losses import expected_calibration_error
-from train.pairing import CLEAN, Mix, PairedClips
-from train.robustness import (
+from train.encoders import speech, text, vision
+from train.evaluation import model_card, robustness
+from train.evaluation import unimodal as alone
+from train.evaluation.joint import evaluate_joint
+from train.evaluation.robustness import (
     COMMAND,
     DAMAGE,
     SEED,
@@ -38,6 +37,10 @@ from train.robustness import (
     targets,
     uncertainty_table,
 )
+from train.fusion.feature_files import folder_of
+from train.fusion.losses import expected_calibration_error
+from train.fusion.pairing import CLEAN, Mix, PairedClips
+from train.fusion.training import fixed_clips
 
 
 def run(data: Path, out: Path, device: torch.device) -> dict:
@@ -56,7 +59,7 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
         report["joint_clips"] = joint["clips"]
     report["tables"] += other_tables(folder / "metrics.json")
     (folder / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
-    card.write(report, folder / "MODEL_CARD.md")
+    model_card.write(report, folder / "MODEL_CARD.md")
     return {table["title"]: table["rows"] for table in report["tables"]}
 
 

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff import analysis
-from hff.clip import Encoders, encode_speech, encode_text, encode_vision
 from hff.config import EMOTIONS, FACE_SIZE, MODALITIES, SAMPLE_RATE, STEP_SECONDS
-from hff.model import HFF
+from hff.model.hff import HFF
+from hff.pipeline import analyzer
+from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
 from hff.result import FaceSeen, Transcript
-from train.provenance import tensors_digest
-from train.record import write_whole
+from train.engine.provenance import tensors_digest
+from train.engine.record import write_whole
 
 COMMAND = "python -m train fingerprint --out DIR"
 STEPS = 4  # of each clip
@@ -115,13 +115,13 @@ def answers(encoders: Encoders, model: HFF, clip: Clip) -> dict[str, list[float]
     return {name: [round(float(x), DIGITS) for x in value] for name, value in found.items()}
 
 
-def _models(folder: Path, device: torch.device) -> Iterator[tuple[str, analysis.Analyzer]]:
+def _models(folder: Path, device: torch.device) -> Iterator[tuple[str, analyzer.Analyzer]]:
     """The model with each speech encoder that lies in ``folder`` (``speech-NAME`` beside ``fusion-NAME``)."""
     for path in sorted(folder.glob("speech*.safetensors")):
         name = path.stem.removeprefix("speech")
         if (folder / f"fusion{name}.safetensors").is_file():
             chosen = (name.removeprefix("-"),) if name else ()
-            yield path.stem, analysis.Analyzer(str(device), folder, *chosen)
+            yield path.stem, analyzer.Analyzer(str(device), folder, *chosen)
 
 
 def measure(folder: Path, device: torch.device) -> dict:

@@ -10,9 +10,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from hff.analysis import Analyzer
 from hff.config import EMOTIONS
 from hff.errors import HFFError
+from hff.pipeline.analyzer import Analyzer
 
 LABEL = {"01": 0, "03": 1, "04": 2, "05": 3, "06": 4, "07": 5, "08": 6}
 

@@ -16,10 +16,10 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from torch import Tensor
 
 from hff.config import MODALITIES
-from hff.model import HFF, FusionOutput
-from hff.shapley import shapley_values, subsets
-from train.fusion import fixed_clips
-from train.pairing import CLEAN, Batch, Mix, PairedClips
+from hff.model.hff import HFF, FusionOutput
+from hff.pipeline.shapley import shapley_values, subsets
+from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
+from train.fusion.training import fixed_clips
 
 COMMAND = "python -m train evaluate --data DIR --out DIR"
 CLIPS = 1400

@@ -1,6 +1,6 @@
 """Tables of measured figures: a cell over several seeds, and tables added to those that stand beside the weights.
 
-A table is a dict with the keys title, note, command, columns and rows, as ``train.evaluate`` makes them.
+A table is a dict with the keys title, note, command, columns and rows, as ``train.evaluation.evaluate`` makes them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from statistics import mean, stdev
 
-from train import card
-from train.record import write_whole
+from train.engine.record import write_whole
+from train.evaluation import model_card
 
 
 def mean_and_deviation(values: list[float]) -> str:
@@ -21,13 +21,13 @@ def mean_and_deviation(values: list[float]) -> str:
 
 def as_text(table: dict) -> str:
     """Title, Markdown table and note, for the terminal."""
-    return f"\n{table['title']}\n\n{card.table(table['columns'], table['rows'])}\n\n{table['note']}\n"
+    return f"\n{table['title']}\n\n{model_card.table(table['columns'], table['rows'])}\n\n{table['note']}\n"
 
 
 def add_tables(path: Path, tables: list[dict]) -> None:
     """Merge tables into ``metrics.json`` at ``path``: one with the title of another takes its place.
 
-    Everything else in the file stays. The model card beside it is written anew where ``train.evaluate`` has made one.
+    Everything else in the file stays. The model card beside it is written anew where ``evaluate`` has made one.
     """
     report = json.loads(path.read_text()) if path.exists() else {"tables": []}
     by_title = {table["title"]: table for table in [*report["tables"], *tables]}
@@ -35,4 +35,4 @@ def add_tables(path: Path, tables: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(report, indent=1) + "\n")
     if "confusion" in report:
-        card.write(report, path.with_name("MODEL_CARD.md"))
+        model_card.write(report, path.with_name("MODEL_CARD.md"))

@@ -13,13 +13,13 @@ import torch
 from sklearn.metrics import recall_score
 from torch import Tensor
 
-from hff.analysis import Analyzer
-from hff.clip import encode_speech, step_count
 from hff.config import MODALITIES, SAMPLE_RATE
-from hff.vision import normalise_faces
-from train import speech, text
+from hff.encoders.resnet import normalise_faces
+from hff.pipeline.analyzer import Analyzer
+from hff.pipeline.features import encode_speech, step_count
 from train.corpora import fer, ravdess
-from train.losses import expected_calibration_error
+from train.encoders import speech, text
+from train.fusion.losses import expected_calibration_error
 
 BATCH = 256
 FLOORS = {"speech": 0.62, "whisper": 0.72, "vision": 0.82, "goemotions_macro_f1": 0.58, "meld_weighted_f1": 0.57}

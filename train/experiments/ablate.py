@@ -5,7 +5,7 @@
 
 Each ablation is trained once a seed, with modalities dropped at random, and then tested on every subset of
 modalities. Prints the tables, writes ``OUT/ablate.json`` and adds the tables to ``metrics.json`` beside the weights.
-The whole model is that of ``train.compare``: with the same budget it is not trained again.
+The whole model is that of ``train.experiments.compare``: with the same budget it is not trained again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pathlib import Path
 import torch
 
 from hff.config import MODALITIES, HFFConfig
-from train import report, robustness
-from train.fusion import fixed_clips
-from train.pairing import CLEAN
-from train.record import write_whole
-from train.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary
+from train.engine.record import write_whole
+from train.evaluation import robustness
+from train.evaluation import tables as report
+from train.experiments.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary
+from train.fusion.pairing import CLEAN
+from train.fusion.training import fixed_clips
 
 SEEDS = 2  # unless told otherwise
 COMMAND = "python -m train ablate --data DIR --out DIR"

@@ -4,7 +4,7 @@
     python -m train compare --out DIR --seeds 5 --epochs 20 --threads 2
 
 Prints two tables (accuracy and macro F1), writes ``OUT/compare.json`` and adds the tables to ``metrics.json`` beside
-the weights. The test clips are those of ``train.robustness``: clean, mixed as in training, and clean but for one
+the weights. The test clips are those of ``robustness``: clean, mixed as in training, and clean but for one
 modality at severity 1, in kinds of damage of the training and in others.
 """
 
@@ -18,12 +18,13 @@ from statistics import mean
 import torch
 
 from hff.config import MODALITIES
-from train import report, robustness
-from train.fusion import fixed_clips
-from train.pairing import CLEAN, Mix
-from train.record import write_whole
+from train.engine.record import write_whole
+from train.evaluation import robustness
+from train.evaluation import tables as report
+from train.experiments.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary
+from train.fusion.pairing import CLEAN, Mix
+from train.fusion.training import fixed_clips
 from train.rivals import RIVALS
-from train.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary
 
 SEEDS = 3  # unless told otherwise
 COMMAND = "python -m train compare --data DIR --out DIR"

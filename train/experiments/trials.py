@@ -25,12 +25,13 @@ from torch import Tensor, nn
 
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
-from hff.model import HFF
-from train import features, fusion, robustness
-from train.loop import Plan, fit
-from train.losses import brier, fusion_loss
-from train.pairing import CLEAN, Batch, Mix, PairedClips
-from train.record import fingerprint, write_whole
+from hff.model.hff import HFF
+from train.engine.loop import Plan, fit
+from train.engine.record import fingerprint, write_whole
+from train.evaluation import robustness
+from train.fusion import feature_files, training
+from train.fusion.losses import brier, fusion_loss
+from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 from train.rivals import rival_loss
 
 
@@ -91,7 +92,7 @@ class Arena:
 
     def __init__(self, out: Path, device: torch.device, budget: Budget, mix: Mix | None = None) -> None:
         self.out, self.device, self.budget, self.mix = out, device, budget, mix or Mix()
-        paths = [out / "features" / f"{m}-{split}.safetensors" for m in MODALITIES for split in features.SPLITS]
+        paths = [out / "features" / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
         if missing:
             raise HFFError(
@@ -110,9 +111,9 @@ class Arena:
     @cached_property
     def held(self) -> dict[str, list[Batch]]:
         """Validation clips, clean and mixed."""
-        pairs, count, seed = self.split("validation"), fusion.VALIDATION_CLIPS, fusion.VALIDATION_SEED
+        pairs, count, seed = self.split("validation"), training.VALIDATION_CLIPS, training.VALIDATION_SEED
         mixes = {"clean": CLEAN, "mixed": self.mix}
-        return {name: fusion.fixed_clips(pairs, count, mix, seed + n) for n, (name, mix) in enumerate(mixes.items())}
+        return {name: training.fixed_clips(pairs, count, mix, seed + n) for n, (name, mix) in enumerate(mixes.items())}
 
     def trials(self, contenders: list[Contender]) -> list[Trial]:
         """Every contender with every seed of the budget, trained unless it has been."""
@@ -170,7 +171,7 @@ class Arena:
         rng = np.random.default_rng([seed, epoch])
         for _ in range(self.budget.batches):
             choices = [self.pairs.choose(rng, self.mix) for _ in range(self.budget.plan(seed).batch_size)]
-            twins = [self.pairs.twin(choice, rng) for choice in choices[: fusion.TWINS]]
+            twins = [self.pairs.twin(choice, rng) for choice in choices[: training.TWINS]]
             yield self.pairs.collate(choices + twins, rng).to(self.device)
         seconds.append(time.perf_counter() - begun)
 
@@ -178,7 +179,7 @@ class Arena:
         """As the fusion's own: 1 less the mean Brier score of clean and of mixed clips."""
         figures, score = {}, 1.0
         for name, clips in self.held.items():
-            p, target = fusion.predict(model, clips, self.device)
+            p, target = training.predict(model, clips, self.device)
             figures[f"{name}_accuracy"] = float((p.argmax(1) == target).float().mean())
             score -= float(brier(p, target).mean()) / len(self.held)
         return {"score": score} | figures
@@ -188,7 +189,7 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, fusion.TWINS, batch.said)
+        return fusion_loss(model, output, batch.target, batch.present, batch.severity, training.TWINS, batch.said)
     return rival_loss(output, batch.target, batch.present, batch.severity, batch.said)
 
 

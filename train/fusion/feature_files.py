@@ -1,7 +1,7 @@
 """Cached features for the fusion's training: each item clean and at many severities of damage.
 
 ``python -m train features --data DIR --out DIR [--speech-encoder whisper]``. The encoders are frozen by now, so each
-item passes them once per variant, through the app's own path (``hff.clip``): damage is done to the raw input, the voice
+item passes them once per variant, through the app's own path (``features``): damage is done to the raw input, the voice
 is looked for again in the damaged sound, and what the encoder then sees is what the app would see.
 
 One safetensors file per modality and split, holding for N items with V variants
@@ -26,16 +26,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hff import corruption, weights
-from hff.analysis import load_encoders
-from hff.clip import Encoders, encode_speech, encode_vision, step_count
 from hff.config import EMOTIONS, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
+from hff.detectors.vad import voiced_segments
+from hff.encoders.bert import BATCH
+from hff.pipeline.analyzer import load_encoders
+from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
-from hff.text import BATCH
-from hff.voice import voiced_segments
-from train import provenance, record
 from train.corpora import fer, goemotions, meld, ravdess
 from train.corpora.base import Faces, load_found
-from train.vision import random_view
+from train.encoders.vision import random_view
+from train.engine import provenance, record
 
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
@@ -121,7 +121,7 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
 
 @torch.inference_mode()
 def _text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
-    """(N,768) as ``hff.clip.encode_text`` gives them, batched by length so that little is padding."""
+    """(N,768) as ``hff.pipeline.features.encode_text`` gives them, batched by length so that little is padding."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     features = torch.zeros(len(texts), encoders.text.feature_dim)
     for part in _progress(np.array_split(order, max(1, len(order) // BATCH)), name):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hff.model import HFF, FusionOutput
+from hff.model.hff import HFF, FusionOutput
 
 STEP_WEIGHT = 0.3  # of the loss at every step, so that the reading is good before the clip ends
 ALONE_WEIGHT = 0.5  # of each modality's own classification
@@ -18,7 +18,7 @@ TAUGHT_MAX = 0.6  # severity of damage beyond which that head has not learned an
 RELIABILITY_WEIGHT = 4.0  # of alpha as a share of soundness
 SOUNDNESS_LEFT = 0.02  # what severity 1 leaves of 1
 SOUNDNESS_POWER = 3  # the higher, the sooner alpha leaves
-EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of damage (``train.benchmark_fit``)
+EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of damage (``dialogues``)
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
 RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
 SMOOTHING = 0.05

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
-from train import features
+from train.fusion import feature_files
 
 LABELS = 7
 
@@ -92,7 +92,7 @@ class PairedClips:
     """The cached items of one split, by label, and clips drawn from them."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        self.stored = {m: features.load(folder, m, split) for m in MODALITIES}
+        self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
         self.by_label = {
             m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(LABELS)] for m in MODALITIES
         }

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from hff import weights
 from hff.config import SPEECH_ENCODERS, HFFConfig
-from hff.model import HFF
-from train import parallel
-from train.loop import Plan, fit
-from train.losses import brier, expected_calibration_error, fusion_loss
-from train.pairing import CLEAN, Batch, Mix, PairedClips
+from hff.model.hff import HFF
+from train.engine import parallel
+from train.engine.loop import Plan, fit
+from train.fusion.losses import brier, expected_calibration_error, fusion_loss
+from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 
 PLAN = Plan(epochs=6, learning_rate=5e-4, schedule="cosine", average=0.995, patience=6, bf16=False)
 BATCHES_PER_EPOCH = 100

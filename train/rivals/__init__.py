@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from hff.config import HFFConfig
 from train.rivals.averaging import LateAveraging
-from train.rivals.base import Rival, RivalOutput, rival_loss
 from train.rivals.concatenation import Concatenation
 from train.rivals.fixed import FixedWeights
 from train.rivals.lmf import LowRankFusion
 from train.rivals.mfn import MemoryFusion
 from train.rivals.mult import MultimodalTransformer
+from train.rivals.rival import Rival, RivalOutput, rival_loss
 from train.rivals.tfn import TensorFusion
 
 __all__ = ["RIVALS", "Rival", "RivalOutput", "rival_loss"]

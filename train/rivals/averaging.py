@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hff.config import HFFConfig
-from hff.weighting import Alignment
-from train.rivals.base import MLP, Rival, mean_present
+from hff.model.weighting import Alignment
+from train.rivals.rival import MLP, Rival, mean_present
 
 
 class LateAveraging(Rival):

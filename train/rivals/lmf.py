@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hff.config import HFFConfig
-from train.rivals.base import MLP, Rival, TensorEncoders
+from train.rivals.rival import MLP, Rival, TensorEncoders
 
 RANK = 4
 

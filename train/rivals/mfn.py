@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hff.config import HFFConfig
-from train.rivals.base import MLP, Rival, masked_step
+from train.rivals.rival import MLP, Rival, masked_step
 
 
 class MemoryFusion(Rival):

@@ -11,9 +11,9 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from hff.attention import MultiHeadAttention, sinusoidal_positions
 from hff.config import HFFConfig
-from train.rivals.base import MLP, Rival, last_present
+from hff.model.attention import MultiHeadAttention, sinusoidal_positions
+from train.rivals.rival import MLP, Rival, last_present
 
 LAYERS = 2  # of each transformer; the paper's 4 to 6 are for sequences of 50 steps and more
 HEADS = 4

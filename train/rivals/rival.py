@@ -1,4 +1,4 @@
-"""What every rival shares: the interface of ``hff.model.HFF``, masked means, networks of one modality, the loss.
+"""What every rival shares: the interface of ``hff.model.hff.HFF``, masked means, networks of one modality, the loss.
 
 Shapes use B clips, T steps, M = 3 modalities in the order of ``hff.config.MODALITIES``, C labels. Hidden sizes
 grow with ``config.d_model``, so that one config sizes HFF and its rivals alike.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import HFFConfig
-from train.losses import SMOOTHING, STEP_WEIGHT, TEACHER_WEIGHT, answer_loss
+from train.fusion.losses import SMOOTHING, STEP_WEIGHT, TEACHER_WEIGHT, answer_loss
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hff.config import HFFConfig
-from train.rivals.base import MLP, Rival, TensorEncoders
+from train.rivals.rival import MLP, Rival, TensorEncoders
 
 
 class TensorFusion(Rival):

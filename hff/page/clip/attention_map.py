@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.locale import texts
-from hff.page.theme import COLOUR_MAP, MODALITY_COLOURS, Palette
+from hff.page.shared.theme import COLOUR_MAP, MODALITY_COLOURS, Palette
 from hff.result import Attention, Result
 
 if TYPE_CHECKING:

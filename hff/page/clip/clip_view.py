@@ -12,18 +12,19 @@ import gradio as gr
 
 from hff.config import MAX_CHARACTERS
 from hff.errors import HFFError
+from hff.examples.catalogue import EXAMPLES, Example
 from hff.locale import texts
-from hff.page import cards, report
-from hff.page.asker import asker_gone
-from hff.page.engine import Engine, Progress
-from hff.page.examples import EXAMPLES, Example
-from hff.page.inputs import Inputs, build_examples, build_inputs, status_line
-from hff.page.lanes import MOST_WAITING, TURNS
-from hff.page.sessions import Session, Sessions
+from hff.page.clip import report
+from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
+from hff.page.session.asker import asker_gone
+from hff.page.session.background_model import Engine, Progress
+from hff.page.session.lanes import MOST_WAITING, TURNS
+from hff.page.session.sessions import Session, Sessions
+from hff.page.shared import cards
 from hff.result import Result
 
 if TYPE_CHECKING:
-    from hff.recording import Recording
+    from hff.pipeline.recording import Recording
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from hff.config import MAX_CHARACTERS
+from hff.examples.catalogue import EXAMPLES
 from hff.locale import texts
-from hff.page.examples import EXAMPLES
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
 
@@ -71,7 +71,7 @@ def build_examples() -> list[gr.Button]:
 
 def status_line(inputs: dict[str, str | None], origin: str = "") -> str:
     """What Analyse would read, and an example's origin."""
-    from hff.page.cards import text
+    from hff.page.shared.cards import text
 
     given = [name for name in texts.INPUT_NAMES if (inputs.get(name) or "").strip()]
     if not given:

@@ -12,17 +12,17 @@ import numpy as np
 
 from hff.config import MODALITIES
 from hff.locale import language, names, texts
-from hff.page import cards, effects
-from hff.page.attention_map import attention_figure, describe, grid_figure
-from hff.page.drawing import png, svg
-from hff.page.theme import FONTS, MODALITY_COLOURS, MODALITY_HATCHES, Palette
-from hff.page.timeline import HEIGHT, WIDTH, draw_timeline, timeline_figure
+from hff.page.clip.attention_map import attention_figure, describe, grid_figure
+from hff.page.clip.timeline import HEIGHT, WIDTH, draw_timeline, timeline_figure
+from hff.page.shared import cards, effects
+from hff.page.shared.drawing import png, svg
+from hff.page.shared.theme import FONTS, MODALITY_COLOURS, MODALITY_HATCHES, Palette
 from hff.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STYLE = Path(__file__).with_name("style.css")
+STYLE = Path(__file__).parents[1] / "static" / "style.css"
 
 
 def json_text(result: Result) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from hff.config import MODALITIES
 from hff.locale import names, texts
-from hff.page.series import Series, columns, mel_columns, spans
-from hff.page.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_DASHES, MODALITY_HATCHES, Palette
+from hff.page.clip.series import Series, columns, mel_columns, spans
+from hff.page.shared.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_DASHES, MODALITY_HATCHES, Palette
 from hff.result import Result
 
 if TYPE_CHECKING:

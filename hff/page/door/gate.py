@@ -2,7 +2,7 @@
 
 Gradio serves many routes that our page has no use for, some of which run programs on uploads, fetch addresses or write
 to disk. ``ADMITTED`` is the whole list of what exists here; everything else is 404 before any of Gradio's code runs.
-Likewise nobody gets in under a name that is not ours (``hff.page.names``), or from another site's page (its ``Origin``,
+Likewise nobody gets in under a name that is not ours (``host_names``), or from another site's page (its ``Origin``,
 or what the browser says of where a request comes from).
 
 Everything here is plain ASGI, so that answers stream through it as they come.
@@ -20,7 +20,7 @@ from starlette.requests import cookie_parser
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hff.page.names import Names
+from hff.page.door.host_names import Names
 
 API_NAMES = ("analyze", "lab_rerun", "lab_sweep")  # what other programs may call by name
 API = "/gradio_api"

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hff.page.gate import API
+from hff.page.door.gate import API
 
 FILE = f"{API}/file="
 MAX_MESSAGE = 16 * 2**20  # bytes of a JSON message; files are not sent in one

@@ -29,7 +29,7 @@ from hff.errors import InputError
 from hff.locale import texts
 
 if TYPE_CHECKING:
-    from hff.page.sessions import Sessions
+    from hff.page.session.sessions import Sessions
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
-from hff.page.cards import bars, decimal, icon, number, percent, text
-from hff.page.effects import points
+from hff.page.shared.cards import bars, decimal, icon, number, percent, text
+from hff.page.shared.effects import points
 from hff.result import Result
 
 LEAST_CHANGE = 0.02  # of a weight, below which nobody would see it move

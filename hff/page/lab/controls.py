@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import gradio as gr
 
 from hff.config import MODALITIES, SAMPLES
-from hff.lab_damage import KINDS, is_trained
-from hff.lab_state import MAX_TEXT, PARTS, YOURS, Damage, LabState
+from hff.examples.catalogue import EXAMPLES
+from hff.lab.damage import KINDS, is_trained
+from hff.lab.state import MAX_TEXT, PARTS, YOURS, Damage, LabState
 from hff.locale import names, texts
-from hff.page.cards import icon, note, text
-from hff.page.examples import EXAMPLES
+from hff.page.shared.cards import icon, note, text
 
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
 # The two other weights share what is left in the ratio they had; the last one takes the rounding.

@@ -12,12 +12,12 @@ import numpy as np
 
 from hff.config import SAMPLE_RATE
 from hff.locale import texts
-from hff.page.cards import icon, text
-from hff.page.theme import COLOUR_MAP
+from hff.page.shared.cards import icon, text
+from hff.page.shared.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript
 
 if TYPE_CHECKING:
-    from hff.recording import Recording
+    from hff.pipeline.recording import Recording
 
 FACES = 5  # shown, from the first to the last
 LOUDEST = 0.9  # peak of the sound that is played: noise far above the voice must not hurt the ears

@@ -9,20 +9,20 @@ import gradio as gr
 
 from hff.config import MODALITIES
 from hff.errors import HFFError, InputError
-from hff.lab_state import YOURS, LabState
+from hff.lab.state import YOURS, LabState
 from hff.locale import texts
 from hff.numbers import shown, whole
-from hff.page.asker import asker_gone
-from hff.page.clip_view import MODEL
-from hff.page.engine import Engine
-from hff.page.inputs import Inputs
-from hff.page.lab_bench import Benches
-from hff.page.lab_compare import clip_means, what_changed
-from hff.page.sessions import Sessions
+from hff.page.clip.clip_view import MODEL
+from hff.page.clip.inputs import Inputs
+from hff.page.lab.before_after import clip_means, what_changed
+from hff.page.lab.workbench import Benches
+from hff.page.session.asker import asker_gone
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
 from hff.result import Result
 
 if TYPE_CHECKING:
-    from hff.lab import Lab
+    from hff.lab.lab import Lab
 
 MAX_POINTS = 101  # of one sweep
 

@@ -8,28 +8,21 @@ from collections.abc import Callable
 import gradio as gr
 
 from hff.errors import HFFError, InputError
-from hff.lab_state import YOURS, LabState
+from hff.lab.lessons import Lesson, load_lessons
+from hff.lab.state import YOURS, LabState
 from hff.locale import names, texts
-from hff.page import cards
-from hff.page.clip_view import LAB, QUICK
-from hff.page.engine import Engine
-from hff.page.lab_bench import Benches
-from hff.page.lab_compare import comparison, unknown_after
-from hff.page.lab_controls import Controls
-from hff.page.lab_evidence import evidence
-from hff.page.lab_lesson_view import LessonPanel, answer_html
-from hff.page.lab_lessons import Lesson, load_lessons
-from hff.page.lab_share import (
-    FILE_NAME,
-    WORKSHEET_NAME,
-    SharePanel,
-    link,
-    state_from_address,
-    state_from_file,
-)
-from hff.page.lab_sweep_view import SweepPanel
-from hff.page.lab_worksheet import worksheet
-from hff.page.sessions import Sessions
+from hff.page.clip.clip_view import LAB, QUICK
+from hff.page.lab.before_after import comparison, unknown_after
+from hff.page.lab.controls import Controls
+from hff.page.lab.evidence import evidence
+from hff.page.lab.lesson_view import LessonPanel, answer_html
+from hff.page.lab.share import FILE_NAME, WORKSHEET_NAME, SharePanel, link, state_from_address, state_from_file
+from hff.page.lab.sweep_view import SweepPanel
+from hff.page.lab.workbench import Benches
+from hff.page.lab.worksheet import worksheet
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
+from hff.page.shared import cards
 
 log = logging.getLogger(__name__)
 _ID = "lab"
@@ -246,7 +239,7 @@ def _lesson_panel() -> LessonPanel:
 
 
 def _trained_with(model) -> str:
-    from hff.lab_switches import trained_without
+    from hff.lab.ablation import trained_without
 
     missing = trained_without(model)
     if not missing:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
+from hff.lab.lessons import Lesson
 from hff.locale import texts
-from hff.page.cards import alert, note, text
-from hff.page.lab_lessons import Lesson
+from hff.page.shared.cards import alert, note, text
 from hff.result import Result
 
 

@@ -8,11 +8,11 @@ from urllib.parse import quote
 import gradio as gr
 
 from hff.errors import InputError
-from hff.lab_state import YOURS, LabState
+from hff.lab.state import YOURS, LabState
 from hff.locale import texts
-from hff.page.cards import note
-from hff.page.inputs import keep_local
-from hff.page.lab_bench import check_source
+from hff.page.clip.inputs import keep_local
+from hff.page.lab.workbench import check_source
+from hff.page.shared.cards import note
 
 PARAMETER = "lab"  # of the page's address
 FILE_NAME = "lab-state.json"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
-from hff.page.cards import decimal, percent, text
+from hff.page.shared.cards import decimal, percent, text
 
 if TYPE_CHECKING:
-    from hff.lab import SweepPoint
+    from hff.lab.lab import SweepPoint
 
 WIDTH, HEIGHT = 400, 360  # of one panel, in units of the drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 104, 34, 50  # margins; names of the lines stand on the right

@@ -13,14 +13,14 @@ import gradio as gr
 from hff.config import MODALITIES
 from hff.errors import HFFError
 from hff.locale import names, texts
-from hff.page import cards
-from hff.page.clip_view import LAB
-from hff.page.lab_chart import sweep_chart, sweep_sentence
-from hff.page.sessions import Session, Sessions
+from hff.page.clip.clip_view import LAB
+from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
+from hff.page.session.sessions import Session, Sessions
+from hff.page.shared import cards
 
 if TYPE_CHECKING:
-    from hff.lab import Lab, SweepPoint
-    from hff.lab_state import LabState
+    from hff.lab.lab import Lab, SweepPoint
+    from hff.lab.state import LabState
 
 FILE_NAME = "sweep.csv"
 

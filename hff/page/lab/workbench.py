@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from hff.errors import InputError, NothingToAnalyse
-from hff.lab_state import YOURS
+from hff.examples.catalogue import EXAMPLES
+from hff.lab.state import YOURS
 from hff.locale import texts
-from hff.page.engine import Engine
-from hff.page.examples import EXAMPLES
-from hff.page.sessions import Session, Sessions
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Session, Sessions
 
 if TYPE_CHECKING:
-    from hff.lab import Lab
-    from hff.recording import Recording
+    from hff.lab.lab import Lab
+    from hff.pipeline.recording import Recording
 
 _EXAMPLES = {example.key: example for example in EXAMPLES}
 
@@ -57,7 +57,7 @@ class Benches:
             return True
 
     def new_lab(self, recording: Recording) -> Lab:
-        from hff.lab import Lab
+        from hff.lab.lab import Lab
 
         return Lab(self._engine.model(), recording)
 

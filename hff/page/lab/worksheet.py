@@ -6,19 +6,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from hff.config import MODALITIES
-from hff.lab_state import PARTS, YOURS, LabState
+from hff.examples.catalogue import EXAMPLES
+from hff.lab.lessons import Lesson
+from hff.lab.state import PARTS, YOURS, LabState
 from hff.locale import language, names, sentence, texts
-from hff.page.cards import decimal, note, number, percent, text
-from hff.page.effects import points
-from hff.page.examples import EXAMPLES
-from hff.page.lab_compare import clip_means, what_changed
-from hff.page.lab_lesson_view import equation_html
-from hff.page.lab_lessons import Lesson
-from hff.page.report import STYLE
-from hff.page.theme import FONTS
+from hff.page.clip.report import STYLE
+from hff.page.lab.before_after import clip_means, what_changed
+from hff.page.lab.lesson_view import equation_html
+from hff.page.shared.cards import decimal, note, number, percent, text
+from hff.page.shared.effects import points
+from hff.page.shared.theme import FONTS
 from hff.result import Result
 
-_STYLE = Path(__file__).with_name("lab_worksheet.css")
+_STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 
 
 def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> str:

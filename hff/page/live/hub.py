@@ -13,14 +13,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from hff.capture import Capture
 from hff.errors import HFFError, InputError
-from hff.live import LiveSession
-from hff.live_words import Recogniser
+from hff.live.session import LiveSession
+from hff.live.words import Recogniser
 from hff.locale import texts
-from hff.page import live_state
-from hff.page.engine import Engine
-from hff.recording import Recording
+from hff.media.capture import Capture
+from hff.page.live import messages
+from hff.page.session.background_model import Engine
+from hff.pipeline.recording import Recording
 
 log = logging.getLogger(__name__)
 
@@ -138,15 +138,15 @@ class LiveHub:
                 self._drop(ticket)
 
     def _take(self, session: LiveSession, message: dict) -> None:
-        if (typed := live_state.part(message, "text")) is not None:
+        if (typed := messages.part(message, "text")) is not None:
             session.set_text(typed[:MAX_TEXT])
-        if frame := live_state.part(message, "frame"):
-            session.add_frame(frame["time"], live_state.picture(frame["data"]))
-        if sound := live_state.part(message, "sound"):
-            session.add_sound(sound["time"], sound["rate"], live_state.sound(sound["data"]))
+        if frame := messages.part(message, "frame"):
+            session.add_frame(frame["time"], messages.picture(frame["data"]))
+        if sound := messages.part(message, "sound"):
+            session.add_sound(sound["time"], sound["rate"], messages.sound(sound["data"]))
 
     def _answer(self, session: LiveSession) -> dict:
-        return live_state.state(session.reading(), session)
+        return messages.state(session.reading(), session)
 
     def _forget_silent(self) -> None:
         now = time.monotonic()
@@ -188,7 +188,7 @@ class NativeHub(LiveHub):
                 answer = super()._answer(session)
                 known = [at for at in (answer["looked"], answer["heard"]) if at is not None]
                 answer["age"] = self.capture.now - min(known) if known else None
-                answer["picture"] = None if image is None else live_state.jpeg(live_state.shrunk(image))
+                answer["picture"] = None if image is None else messages.jpeg(messages.shrunk(image))
                 self._last = time.monotonic(), answer
             return self._last[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
 from hff.locale import names, texts
-from hff.page.cards import heading, icon, text
+from hff.page.shared.cards import heading, icon, text
 
 HISTORY_SECONDS = 30  # s that the timelines go back
 ARC = "M10 60A50 50 0 0 1 110 60"  # half a circle of radius 50

@@ -8,13 +8,13 @@ import gradio as gr
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError
-from hff.live import WINDOW_SECONDS
+from hff.live.session import WINDOW_SECONDS
 from hff.locale import texts
-from hff.page.live_hub import LiveHub
-from hff.page.live_layout import HISTORY_SECONDS, page
-from hff.page.sessions import Sessions
+from hff.page.live.hub import LiveHub
+from hff.page.live.layout import HISTORY_SECONDS, page
+from hff.page.session.sessions import Sessions
 
-_SCRIPT = Path(__file__).with_name("live.js")
+_SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
 _WIDEST = {"concurrency_limit": 8, "concurrency_id": "live", "show_progress": "hidden", "api_visibility": "private"}
 # The lab may not be part of the page; its tab is pressed as a person would.
 _SHOW_LAB = "() => { document.querySelector('#hff-views [role=tab][data-tab-id=lab]')?.click() }"

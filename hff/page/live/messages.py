@@ -10,10 +10,10 @@ import numpy as np
 
 from hff.config import MODALITIES
 from hff.errors import InputError
-from hff.frames import MAX_SIDE
-from hff.live import LiveReading, LiveSession
+from hff.live.session import LiveReading, LiveSession
+from hff.media.image import read_jpeg
+from hff.media.video import MAX_SIDE
 from hff.numbers import shown
-from hff.picture import read_jpeg
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hff.config import MODALITIES, HFFConfig
 from hff.locale import texts
-from hff.page.cards import text
+from hff.page.shared.cards import text
 
 _WIDTH, _HEIGHT = 1180, 430
 _ROWS = {"speech": 70, "text": 185, "vision": 300}  # top of each modality's blocks

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hff.locale import texts
-from hff.page import cards
-from hff.page.drawing import svg
-from hff.page.theme import COLOUR_MAP, Palette
+from hff.page.shared import cards
+from hff.page.shared.drawing import svg
+from hff.page.shared.theme import COLOUR_MAP, Palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,9 @@ import gradio as gr
 from hff.config import HFFConfig
 from hff.errors import WeightsError
 from hff.locale import texts
-from hff.page import cards
-from hff.page.architecture import architecture_html
-from hff.page.metrics import metrics_html, read
+from hff.page.model.architecture import architecture_html
+from hff.page.model.measured import metrics_html, read
+from hff.page.shared import cards
 
 
 def build_model_view(tab: gr.Tab) -> None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from hff.cancel import current
 from hff.errors import DependencyError, HFFError
-from hff.page.lanes import LEFT, Lanes, Work
+from hff.page.session.lanes import LEFT, Lanes, Work
 from hff.result import Result
 
 if TYPE_CHECKING:
-    from hff.recording import Recording
+    from hff.pipeline.recording import Recording
 
 log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
@@ -25,7 +25,7 @@ class Engine:
     """Loads with ``load()`` at the first need, whichever thread comes first, and hands inputs to the model.
 
     ``failure`` holds the error of a load that went wrong; every later call raises it again. Every analysis has its
-    turn (``hff.page.lanes``); ``stop`` and ``leave`` end what a visit has asked for.
+    turn (``hff.page.session.lanes``); ``stop`` and ``leave`` end what a visit has asked for.
     """
 
     def __init__(self, load: Callable[[], object], transcribe: bool = True, lanes: Lanes | None = None) -> None:

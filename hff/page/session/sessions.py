@@ -27,8 +27,8 @@ from hff.locale import texts
 from hff.result import Result
 
 if TYPE_CHECKING:
-    from hff.page.uploads import Uploads
-    from hff.recording import Recording
+    from hff.page.door.uploads import Uploads
+    from hff.pipeline.recording import Recording
 
 log = logging.getLogger(__name__)
 _PREFIX = "hff-page-"

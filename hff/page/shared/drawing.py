@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hff.page.theme import FONTS, PAGE, PAGE_VARIABLES, PRINT, Palette
+from hff.page.shared.theme import FONTS, PAGE, PAGE_VARIABLES, PRINT, Palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

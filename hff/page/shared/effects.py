@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hff.config import MODALITIES
 from hff.locale import names, texts
-from hff.page.cards import bars, decimal, icon, note, percent, text
+from hff.page.shared.cards import bars, decimal, icon, note, percent, text
 from hff.result import Result
 
 

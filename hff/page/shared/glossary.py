@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from hff.locale import texts
-from hff.page.cards import text
+from hff.page.shared.cards import text
 
 # The browser's own disclosure widget opens with Enter or Space; Escape closes it and gives the focus back.
 _CLOSE = """

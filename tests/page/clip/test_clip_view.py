@@ -9,7 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_browser import (
+from PIL import Image
+
+from hff.config import EMOTIONS, MODALITIES
+from hff.examples.catalogue import EXAMPLES, FOLDER
+from hff.locale import texts
+from hff.pipeline import recording
+from tests.support.page_browser import (
     analyse,
     browsing,
     camera_flags,
@@ -26,13 +32,7 @@ from page_browser import (
     wait_for_film,
     wait_for_sound,
 )
-from page_fixtures import alike
-from PIL import Image
-
-from hff import media
-from hff.config import EMOTIONS, MODALITIES
-from hff.locale import texts
-from hff.page.examples import EXAMPLES, FOLDER
+from tests.support.page_fixtures import alike
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +81,7 @@ def test_other_words_for_the_same_clip_need_no_file(server, monkeypatch):
         choose_example(page, "Clip")
         analyse(page)
         for decoder in ("read_audio", "read_frames", "probe"):
-            monkeypatch.setattr(media, decoder, None)  # to decode would fail now
+            monkeypatch.setattr(recording, decoder, None)  # to decode would fail now
         open_section(page, "Words")
         page.fill("#hff-transcript textarea", expected.transcript.text)
         page.click("#hff-rerun")

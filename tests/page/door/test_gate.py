@@ -17,18 +17,27 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, AuthenticationError
-from page_browser import FakeModel, analyse, browsing, choose_example, download, eventually, files_in, serving
 from starlette.responses import PlainTextResponse
 
 import app
 from hff.errors import HFFError
+from hff.examples.catalogue import FOLDER
 from hff.locale import texts
-from hff.page.engine import Engine
-from hff.page.examples import FOLDER
-from hff.page.gate import ADMITTED, API, WRONG_PASSWORDS, Gate, admitted
-from hff.page.hidden_paths import MAX_MESSAGE, HiddenPaths
-from hff.page.names import Names, origin_of
-from hff.page.server import Options, Server
+from hff.page.door.gate import ADMITTED, API, WRONG_PASSWORDS, Gate, admitted
+from hff.page.door.hidden_paths import MAX_MESSAGE, HiddenPaths
+from hff.page.door.host_names import Names, origin_of
+from hff.page.serve import Options, Server
+from hff.page.session.background_model import Engine
+from tests.support.page_browser import (
+    FakeModel,
+    analyse,
+    browsing,
+    choose_example,
+    download,
+    eventually,
+    files_in,
+    serving,
+)
 
 EVIL = "http://evil.example"
 NOTHING = {"video": None, "audio": None, "image": None, "text": "", "transcribe": True}
@@ -343,7 +352,7 @@ def test_the_options_reach_the_page(monkeypatch):
     options = app.parse(["--allow-origin", "https://a.example", "--allow-origin", "http://b:80", "--password", "pw"])
     assert (options.allow_origin, options.password) == (["https://a.example", "http://b"], "pw")
     taken = []
-    monkeypatch.setattr("hff.page.server.run", lambda options: taken.append(options) or 0)
+    monkeypatch.setattr("hff.page.serve.run", lambda options: taken.append(options) or 0)
     monkeypatch.setenv("HFF_PASSWORD", "from the environment")
     assert app.main(["--allow-origin", "https://a.example"]) == app.main(["--password", "typed"]) == 0
     assert [one.password for one in taken] == ["from the environment", "typed"]
@@ -580,13 +589,13 @@ def test_guessing_is_slow(monkeypatch):
         tries = [web.post("/login", data={"username": "x", "password": str(n)}) for n in range(WRONG_PASSWORDS + 2)]
         assert [answer.status_code for answer in tries] == [400] * WRONG_PASSWORDS + [429] * 2
         assert web.post("/login", data={"username": "x", "password": PASSWORD}).status_code == 429
-        monkeypatch.setattr("hff.page.gate.FORGET_SECONDS", 0.0)
+        monkeypatch.setattr("hff.page.door.gate.FORGET_SECONDS", 0.0)
         assert web.post("/login", data={"username": "x", "password": PASSWORD}).status_code == 200
 
 
 @pytest.mark.browser
 def test_a_visitor_gives_the_password_and_works(locked):
-    from page_browser import chromium
+    from tests.support.page_browser import chromium
 
     with chromium.page(viewport={"width": 1366, "height": 768}) as page:
         page.goto(locked.url)

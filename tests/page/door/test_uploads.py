@@ -19,17 +19,17 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page_browser import FakeModel, browsing, eventually, files_in, serving
-from page_fixtures import SENTENCE
 
-from hff import recording
 from hff.config import MAX_CHARACTERS
 from hff.errors import InputError
 from hff.locale import texts
-from hff.page import sessions as sessions_module
-from hff.page import uploads
-from hff.page.server import Server
-from hff.page.uploads import MB, Limits, Parts, Refused, Uploads, size_text
+from hff.page.door import uploads
+from hff.page.door.uploads import MB, Limits, Parts, Refused, Uploads, size_text
+from hff.page.serve import Server
+from hff.page.session import sessions as sessions_module
+from hff.pipeline import recording
+from tests.support.page_browser import FakeModel, browsing, eventually, files_in, serving
+from tests.support.page_fixtures import SENTENCE
 
 KB = 1024
 SMALL = Limits(MB, 4 * MB, 8 * MB, reserve=0)

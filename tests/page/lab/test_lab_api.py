@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from page_browser import real_model, serving
 
 from hff.config import MODALITIES
-from hff.page.examples import FOLDER
+from hff.examples.catalogue import FOLDER
+from tests.support.page_browser import real_model, serving
 
 DARK = {"source": "mixed", "damage": {"vision": {"kind": "dark", "severity": 0.9}}}
 NO_FILES = {"video": None, "audio": None, "image": None}

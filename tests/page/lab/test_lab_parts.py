@@ -13,24 +13,24 @@ from xml.etree import ElementTree
 import gradio as gr
 import numpy as np
 import pytest
-from page_fixtures import make_result
 
 from hff.config import EMOTIONS, MODALITIES
-from hff.lab import SweepPoint
-from hff.lab_damage import KINDS
-from hff.lab_state import PARTS, Damage, LabState
+from hff.lab.damage import KINDS
+from hff.lab.lab import SweepPoint
+from hff.lab.lessons import load_lessons
+from hff.lab.state import PARTS, Damage, LabState
 from hff.locale import texts
-from hff.page.lab_chart import sweep_chart, sweep_sentence
-from hff.page.lab_compare import clip_means, comparison, unknown_after, what_changed
-from hff.page.lab_controls import in_hundredths
-from hff.page.lab_evidence import evidence, faces, wav_bytes, words
-from hff.page.lab_lessons import load_lessons
-from hff.page.lab_sweep_view import csv_text
-from hff.page.lab_view import LabView
-from hff.page.lab_worksheet import describe, questions, worksheet
-from hff.page.sessions import Sessions
-from hff.recording import Recording
+from hff.page.lab.before_after import clip_means, comparison, unknown_after, what_changed
+from hff.page.lab.controls import in_hundredths
+from hff.page.lab.evidence import evidence, faces, wav_bytes, words
+from hff.page.lab.lab_view import LabView
+from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
+from hff.page.lab.sweep_view import csv_text
+from hff.page.lab.worksheet import describe, questions, worksheet
+from hff.page.session.sessions import Sessions
+from hff.pipeline.recording import Recording
 from hff.result import Transcript
+from tests.support.page_fixtures import make_result
 
 
 def after(alpha: dict, variance: dict | None = None, **changes):

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from page_browser import analyse, browsing, choose_example, outside, real_model, serving
 
 from hff.config import MODALITIES
-from hff.lab_state import Damage, LabState
+from hff.lab.lessons import load_lessons
+from hff.lab.state import Damage, LabState
 from hff.locale import texts
-from hff.page.lab_lessons import load_lessons
+from tests.support.page_browser import analyse, browsing, choose_example, outside, real_model, serving
 
 pytestmark = pytest.mark.browser
 LESSONS = load_lessons()

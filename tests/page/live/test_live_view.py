@@ -11,15 +11,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
-from media_fixtures import tone
-from page_browser import browsing, outside, real_model, serving
 
 from hff.config import MODALITIES
 from hff.errors import InputError, WeightsError
 from hff.locale import texts
-from hff.page import live_hub, live_state
-from hff.page.live_hub import LiveHub
+from hff.page.live import hub as live_hub
+from hff.page.live import messages
+from hff.page.live.hub import LiveHub
+from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
+from tests.support.media_fixtures import tone
+from tests.support.page_browser import browsing, outside, real_model, serving
 
 RATE = 16_000
 
@@ -29,7 +30,7 @@ def message(ticket: str, time: float, brightness: int = 120) -> dict:
     sound = (32767 * tone(0.25, RATE)).astype("<i2").tobytes()
     return {
         "ticket": ticket,
-        "frame": {"time": time, "data": live_state.jpeg(picture(brightness))},
+        "frame": {"time": time, "data": messages.jpeg(picture(brightness))},
         "sound": {"time": time, "rate": RATE, "data": base64.b64encode(sound).decode()},
     }
 

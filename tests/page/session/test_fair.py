@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from media_fixtures import write_wav
-from page_browser import FakeModel, eventually, real_model, serving
 
 from hff import cancel
 from hff.config import SAMPLE_RATE
-from hff.page import asker
-from hff.page.examples import FOLDER
-from hff.page.lanes import MOST_WAITING, TURNS
-from hff.page.live_state import jpeg
-from hff.picture import read_image
+from hff.examples.catalogue import FOLDER
+from hff.media.image import read_image
+from hff.page.live.messages import jpeg
+from hff.page.session import asker
+from hff.page.session.lanes import MOST_WAITING, TURNS
+from tests.support.media_fixtures import write_wav
+from tests.support.page_browser import FakeModel, eventually, real_model, serving
 
 LONG = 1200  # s of speech in a long sound: minutes of work, on any machine
 SOON = 90.0  # s for a short answer on a busy machine; the long ones take much longer there

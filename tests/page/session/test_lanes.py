@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from page_browser import eventually
 
 from hff.cancel import Budget, checkpoint, out_of_time, watching
 from hff.errors import BusyError, Cancelled
-from hff.page.engine import Engine
-from hff.page.lanes import LEVELS, Lanes, Work
+from hff.page.session.background_model import Engine
+from hff.page.session.lanes import LEVELS, Lanes, Work
+from tests.support.page_browser import eventually
 
 
 class Clock:

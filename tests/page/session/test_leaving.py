@@ -18,15 +18,16 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from page_browser import FakeModel, analyse, browsing, choose_example, download, eventually, serving
 from test_page_app import LONG, free_port, started
 
 from hff.errors import HFFError
+from hff.examples.catalogue import FOLDER
 from hff.locale import texts
-from hff.page import sessions, uploads
-from hff.page.examples import FOLDER
-from hff.page.server import Server
-from hff.page.sessions import PrivateFolder, Sessions
+from hff.page.door import uploads
+from hff.page.serve import Server
+from hff.page.session import sessions
+from hff.page.session.sessions import PrivateFolder, Sessions
+from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, download, eventually, serving
 
 MARK = "visitor-4711"  # in the name of every file that a visitor of these tests sends
 SOON = 60  # s in which what a visitor left has to go; the machine may be busy
@@ -354,7 +355,7 @@ def test_the_folder_takes_all_temporary_files_and_goes_for_good(tmp_path: Path, 
 def test_a_folder_that_is_made_again_after_it_was_removed(tmp_path: Path):
     """Gradio does so when a request is still at work; the program's very end removes it once more."""
     program = (
-        "import atexit, os, pathlib, hff.page.sessions as s\n"
+        "import atexit, os, pathlib, hff.page.session.sessions as s\n"
         "folder = s.PrivateFolder()\n"
         "folder.close()\n"
         "(folder.path / 'again').mkdir(parents=True)\n"

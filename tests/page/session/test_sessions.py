@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from page_browser import FakeModel
-from page_fixtures import make_result
 
 from hff.errors import DependencyError, WeightsError
-from hff.page.engine import Engine
-from hff.page.sessions import PrivateFolder, Sessions
-from hff.recording import Recording
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import PrivateFolder, Sessions
+from hff.pipeline.recording import Recording
+from tests.support.page_browser import FakeModel
+from tests.support.page_fixtures import make_result
 
 
 def test_a_closed_page_takes_its_files_along_but_not_other_pages(tmp_path: Path):

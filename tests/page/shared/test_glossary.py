@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from page_browser import FakeModel, browsing, outside, serving
 
 from hff.locale import texts
-from hff.page.glossary import glossary_html
+from hff.page.shared.glossary import glossary_html
+from tests.support.page_browser import FakeModel, browsing, outside, serving
 
 VIEWS = (texts.TAB_LIVE, texts.TAB_CLIP, texts.TAB_LAB, texts.TAB_MODEL)
 NEEDED = ("α,", "α₀", "precision", "σ²", "aleatoric", "epistemic", "attention", "β_t", "entropy", "Shapley value",

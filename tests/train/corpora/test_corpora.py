@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-import corpus_fixtures as made
 import numpy as np
 import pytest
 
 from hff.config import EMOTIONS
 from hff.errors import HFFError
+from tests.support import corpus_fixtures as made
 from train.__main__ import main
 from train.corpora import (
     ALL,

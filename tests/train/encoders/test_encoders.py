@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-import corpus_fixtures as made
 import numpy as np
 import pytest
 import torch
 
 from hff.config import EMOTIONS
-from hff.speech import N_MFCC, WINDOW_FRAMES
-from train import speech, text, vision
+from hff.encoders.mfcc_cnn import N_MFCC, WINDOW_FRAMES
+from tests.support import corpus_fixtures as made
 from train.corpora import ravdess
 from train.corpora.base import Sentence, Utterance, target
-from train.loop import TrainingError
+from train.encoders import speech, text, vision
+from train.engine.loop import TrainingError
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -18,8 +18,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from train import loop, record
-from train.loop import Plan, WeightAverage, fit
+from train.engine import loop, record
+from train.engine.loop import Plan, WeightAverage, fit
 
 BATCHES = 4
 CPU = torch.device("cpu")
@@ -139,7 +139,7 @@ def test_a_kill_while_files_are_written_costs_one_epoch(tmp_path, monkeypatch, m
 
 def test_a_process_that_is_killed_outright_goes_on(tmp_path):
     """SIGKILL, which no code hears of, in the third epoch."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     command = [sys.executable, __file__, str(tmp_path / "killed"), str(2 * BATCHES + 1)]
     assert subprocess.run(command, env=environment, timeout=240).returncode == -signal.SIGKILL
     straight, best = train(tmp_path / "straight", COSINE)

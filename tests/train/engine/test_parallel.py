@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from hff.errors import HFFError
-from train import parallel, record
-from train.loop import Plan, fit
-from train.pairing import Batch
+from train.engine import parallel, record
+from train.engine.loop import Plan, fit
+from train.fusion.pairing import Batch
 
 PLAN = Plan(epochs=3, learning_rate=0.02, bf16=False, patience=10, average=0.9)
 SECONDS = 240  # to wait for both processes on a busy machine
@@ -63,8 +63,8 @@ def train(folder: Path, plan: Plan = PLAN) -> dict[str, float]:
 
 def launch(folder: Path) -> subprocess.CompletedProcess:
     """``accelerate launch`` of this file in two processes."""
-    root = Path(__file__).resolve().parents[1]
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "OMP_NUM_THREADS": "1"}
+    root = Path(__file__).resolve().parents[3]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
                "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
                __file__, str(folder)]  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 
 from hff import weights
 from hff.errors import HFFError
-from train import provenance
+from train.engine import provenance
 
 
 def encoder(path: Path, value: float, **more: torch.Tensor) -> Path:

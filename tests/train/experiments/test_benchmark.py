@@ -13,13 +13,13 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from hff.errors import InputError
-from hff.model import HFF
-from train import benchmark, benchmark_text
+from hff.model.hff import HFF
 from train.__main__ import main
-from train.benchmark_fit import DialogueModel, Grades, Recipe, batches
-from train.benchmark_leaks import Leak, exchanged, find
 from train.corpora import mmsa
 from train.corpora.base import CorpusError
+from train.experiments.benchmark import benchmark, bert_features
+from train.experiments.benchmark.dialogues import DialogueModel, Grades, Recipe, batches
+from train.experiments.benchmark.leaks import Leak, exchanged, find
 
 SIZES = {"text": 6, "audio": 4, "vision": 5}
 
@@ -308,7 +308,7 @@ def test_cross_validation_with_encoded_text(tmp_path, monkeypatch, capsys):
         asked.append(cache)
         return {name: np.outer(signs[name], np.ones(7, np.float32)) for name in splits}
 
-    monkeypatch.setattr(benchmark_text, "encode", encode)
+    monkeypatch.setattr(bert_features, "encode", encode)
     assert command(path, "--models", "HFF", "--seeds", "1", "--text", "both", "--cv") == 0
     assert "cross-validation, text both" in capsys.readouterr().out
     (table,) = (tmp_path / "out").rglob("cross-validation.json")
@@ -324,19 +324,19 @@ def test_encodings_are_kept_and_follow_the_words(path, monkeypatch):
             Encoder.calls += 1
             return torch.tensor([[float(len(text)), text == text.lower()] for text in texts])
 
-    monkeypatch.setattr(benchmark_text, "load_encoders", lambda folder, device: type("E", (), {"text": Encoder()}))
+    monkeypatch.setattr(bert_features, "load_encoders", lambda folder, device: type("E", (), {"text": Encoder()}))
     splits = mmsa.read(path)
     cache = path.parent / "cache"
-    first = benchmark_text.encode(splits, cache, torch.device("cpu"))
-    again = benchmark_text.encode(splits, cache, torch.device("cpu"))
+    first = bert_features.encode(splits, cache, torch.device("cpu"))
+    again = bert_features.encode(splits, cache, torch.device("cpu"))
     assert Encoder.calls == 2
     np.testing.assert_array_equal(first["train"], again["train"])
     np.testing.assert_array_equal(first["valid"], [[len(text), 1] for text in splits["valid"].texts])
     splits["valid"].texts[0] = "OTHER"
-    assert benchmark_text.encode(splits, cache, torch.device("cpu"))["valid"][0, 0] == 5
+    assert bert_features.encode(splits, cache, torch.device("cpu"))["valid"][0, 0] == 5
     splits["valid"].texts.clear()
     with pytest.raises(CorpusError, match=r"raw_text in split valid.*--text given"):
-        benchmark_text.encode(splits, cache, torch.device("cpu"))
+        bert_features.encode(splits, cache, torch.device("cpu"))
 
 
 def test_unknown_models_and_bad_files_are_one_line(path, tmp_path, capsys):

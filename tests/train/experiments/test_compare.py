@@ -11,11 +11,15 @@ import torch
 from safetensors.torch import save_file
 
 from hff.config import MODALITIES, HFFConfig
-from hff.model import HFF
-from train import ablate, compare, features, fusion, record, report, robustness, trials
+from hff.model.hff import HFF
 from train.__main__ import main
+from train.engine import record
+from train.evaluation import robustness
+from train.evaluation import tables as report
+from train.experiments import ablate, compare, trials
+from train.experiments.trials import Arena, Budget, Contender, Trial
+from train.fusion import feature_files, training
 from train.rivals import RIVALS
-from train.trials import Arena, Budget, Contender, Trial
 
 CLIPS, STEPS = 28, 3  # a clip without a voice has up to three steps
 CPU = torch.device("cpu")
@@ -25,13 +29,13 @@ SMALL = {"d_model": 16, "layers": 1, "heads": 2}
 
 
 def make_features(folder: Path, seed: int = 0) -> None:
-    """Items of every split in the layout of ``train.features``; a label shows in the features, damage hides it."""
+    """Items of every split in the layout of ``feature_files``; a label shows in the features, damage hides it."""
     generator = torch.Generator().manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     label = torch.arange(14) % 7
     sizes = {"speech": (STEPS, 128), "text": (768,), "vision": (1, 512)}
     means = {m: torch.randn(7, *size, generator=generator) for m, size in sizes.items()}
-    for split in features.SPLITS:
+    for split in feature_files.SPLITS:
         severity = torch.linspace(0, 1, 6).expand(14, -1)
         for m, size in sizes.items():
             noise = torch.randn(14, 6, *size, generator=generator)
@@ -51,7 +55,7 @@ def make_features(folder: Path, seed: int = 0) -> None:
 def _small():
     """Small models and few clips, so that it is the machinery that is run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fusion, "VALIDATION_CLIPS", CLIPS)
+        patch.setattr(training, "VALIDATION_CLIPS", CLIPS)
         patch.setattr(robustness, "CLIPS", CLIPS)
         patch.setattr(record, "draw_curve", lambda folder: None)  # half a second each
         small = {c.name: Contender(c.name, c.build, HFFConfig(**SMALL)) for c in compare.CONTENDERS}
@@ -137,7 +141,7 @@ def test_figures_are_those_of_the_kept_weights(out):
     arena = Arena(out, CPU, Budget(epochs=1, batches=1, seeds=(0, 1)))
     contender = compare.CONTENDERS[0]
     trial = arena.trial(contender, 1)
-    clips = fusion.fixed_clips(arena.split("test"), CLIPS, trials.CLEAN, robustness.SEED)
+    clips = training.fixed_clips(arena.split("test"), CLIPS, trials.CLEAN, robustness.SEED)
     p = robustness.probabilities(trial.model(CPU), clips, CPU)
     assert trial.figures["test"]["clean"] == pytest.approx(robustness.accuracy(p, robustness.targets(clips)))
 
@@ -244,7 +248,7 @@ def test_tables_are_merged_by_title_and_all_else_stays(tmp_path):
 
 
 def test_evaluate_keeps_tables_of_other_commands(tmp_path):
-    from train import evaluate
+    from train.evaluation import evaluate
 
     path = tmp_path / "metrics.json"
     report.add_tables(path, [table("kept", 1.0), table("own", 1.0, robustness.COMMAND)])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_fixtures import random_clips, small_config, small_model
-from numpy_model import numbers
 
-from hff.model import HFF
-from train import losses
+from hff.model.hff import HFF
+from tests.support.model_fixtures import random_clips, small_config, small_model
+from tests.support.numpy_model import numbers
+from train.fusion import losses
 
 positive = st.floats(0.01, 4)
 

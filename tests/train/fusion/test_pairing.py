@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from train.fusion import fixed_clips
-from train.pairing import CLEAN, Batch, Choice, Mix, PairedClips
+from train.fusion.pairing import CLEAN, Batch, Choice, Mix, PairedClips
+from train.fusion.training import fixed_clips
 
 PER_LABEL, VARIANTS, STEPS = 4, 5, 6
 ITEMS = 7 * PER_LABEL

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from model_fixtures import random_clips, small_config
 from torch.nn import functional as F
 
 from hff.config import MODALITIES, HFFConfig
+from tests.support.model_fixtures import random_clips, small_config
 from train.rivals import RIVALS, RivalOutput, rival_loss
-from train.rivals.base import last_present, mean_present
 from train.rivals.lmf import RANK
+from train.rivals.rival import last_present, mean_present
 from train.rivals.tfn import outer_product
 
 NAMES = list(RIVALS)

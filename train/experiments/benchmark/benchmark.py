@@ -10,7 +10,7 @@ What speaks for the choices, on CMU-MOSI's 62 training and validation videos wit
 
 - ``--text bert --cv`` is the honest figure, since our BERT has not seen these labels; only the face is exchanged.
   ``--models HFF --seeds 3``: accuracy 80.7 ± 0.2 % (80.2 ± 0.5 with 8 epochs in place of 15).
-- ``--text both --cv`` adds the file's text features, which have (``train.benchmark_leaks``), and takes for granted
+- ``--text both --cv`` adds the file's text features, which have (``leaks``), and takes for granted
   that they are as reliable on new videos as published: an estimate.
   ``--models HFF --seeds 1``: accuracy 83.9 %.
 """
@@ -28,12 +28,12 @@ import torch
 from sklearn.metrics import f1_score
 
 from hff.errors import InputError
-from hff.model import HFF
-from train import benchmark_text
-from train.benchmark_fit import Build, Grades, Recipe, predict, train
-from train.benchmark_leaks import Leak, exchanged, find
+from hff.model.hff import HFF
 from train.corpora import mmsa
 from train.corpora.mmsa import Utterances
+from train.experiments.benchmark import bert_features
+from train.experiments.benchmark.dialogues import Build, Grades, Recipe, predict, train
+from train.experiments.benchmark.leaks import Leak, exchanged, find
 
 
 def models(names: str) -> dict[str, Build]:
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
     splits = mmsa.read(options.features)
     given = {m: x.shape[1] for m, x in splits["train"].features.items()}
     if options.text != "given":
-        encoded = benchmark_text.encode(splits, options.out / "benchmark" / "text", options.device)
+        encoded = bert_features.encode(splits, options.out / "benchmark" / "text", options.device)
         for name, split in splits.items():
             kept = [split.features["text"]] if options.text == "both" else []
             split.features["text"] = np.concatenate([*kept, encoded[name]], axis=1)

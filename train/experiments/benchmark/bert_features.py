@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from hff import weights
-from hff.analysis import load_encoders
-from hff.text import TextEncoder
+from hff.encoders.bert import TextEncoder
+from hff.pipeline.analyzer import load_encoders
 from train.corpora.base import CorpusError
 from train.corpora.mmsa import Utterances
 

@@ -19,11 +19,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import MODALITIES, HFFConfig
-from hff.model import HFF
-from train.benchmark_leaks import Leak, exchanged
+from hff.model.hff import HFF
 from train.corpora.mmsa import Utterances
-from train.loop import Plan, fit
-from train.losses import ALONE_WEIGHT, EXPERT_WEIGHT, KL_WEIGHT, VARIANCE_WEIGHT, brier, expert_loss, variance_nll
+from train.engine.loop import Plan, fit
+from train.experiments.benchmark.leaks import Leak, exchanged
+from train.fusion.losses import (
+    ALONE_WEIGHT,
+    EXPERT_WEIGHT,
+    KL_WEIGHT,
+    VARIANCE_WEIGHT,
+    brier,
+    expert_loss,
+    variance_nll,
+)
 
 LIMIT = 4.0  # standard deviations beyond which a normalised feature is cut
 SMOOTHING = 0.1
@@ -140,7 +148,7 @@ def compress(x: Tensor) -> Tensor:
 
 
 def loss(model: DialogueModel, batch: Dialogues) -> Tensor:
-    """Cross-entropy of every utterance; for HFF also what its sigma^2 and alpha are trained to (``train.losses``)."""
+    """Cross-entropy of every utterance; for HFF also what its sigma^2 and alpha are trained to (``losses``)."""
     logits, output = model(batch)
     target = batch.target[batch.valid]
     value = F.cross_entropy(logits, target, label_smoothing=SMOOTHING)

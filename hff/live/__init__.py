@@ -1,0 +1,4 @@
+"""Reading while it happens: a rolling window over pictures, sound and words, and its effort.
+
+The engine without a page: no HTML, no HTTP, no browser.
+"""

@@ -1,0 +1,4 @@
+"""Files, arrays and devices become sound at 16 kHz and upright RGB pictures.
+
+Whatever opens a file or a device lives here, and nothing that knows a model: no import of detectors or encoders.
+"""

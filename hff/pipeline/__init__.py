@@ -1,0 +1,4 @@
+"""The way of a clip: recording (raw material) -> features (on the time grid) -> analyzer (a ``Result``).
+
+The one path that page, command line, lab and training share. Nothing that only Live or only the lab needs.
+"""
