@@ -112,15 +112,16 @@ def load_lessons(folder: Path = FOLDER) -> list[Lesson]:
 
 
 def load_lesson(path: Path) -> Lesson:
-    """One lesson file, with its texts in the language of the moment where ``<language>/`` beside it has them.
+    """One lesson file, with its texts in the language of the moment where ``../<language>/`` has them.
 
     Raises ``InputError`` that names the file and the fault.
     """
-    translation = path.parent / language() / path.name
+    translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         lesson = _lesson(path.stem, values)
-        return _translated(lesson, json.loads(translation.read_text("utf-8"))) if translation.is_file() else lesson
+        told = translation != path and translation.is_file()
+        return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
         raise InputError(f"The lesson {path.name} cannot be read ({error.strerror or error}).") from error
     except (ValueError, RecursionError) as error:

@@ -118,7 +118,7 @@ class Server:
         from hff.page.door.hidden_paths import HiddenPaths
 
         served = {"visit": self.folder.path, "examples": FOLDER}
-        ours = _HERE.parent.parent  # with its libraries, weights and whatever lies beside it
+        ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
         return [Middleware(HiddenPaths, served, secret)]
 
