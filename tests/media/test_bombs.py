@@ -138,7 +138,7 @@ def test_live_takes_jpeg_up_to_what_a_webcam_makes_and_keeps_it_small():
     data = io.BytesIO()
     Image.fromarray(portrait).save(data, "JPEG", quality=95)
     assert np.abs(messages.picture(address(data.getvalue())).astype(int) - portrait).mean() < 3
-    with pytest.raises(InputError, match="4000 x 3000 pixels; at most 8.3 megapixels"):
+    with pytest.raises(InputError, match=r"4000 x 3000 pixels; at most 8\.3 megapixels"):
         messages.picture(address(jpeg(4000, 3000)))
 
 

@@ -169,7 +169,7 @@ def test_an_analysis_is_stopped_from_another_thread():
     assert ended == ["Enough."]
 
 
-@pytest.mark.parametrize("given", [{"video": str(FOLDER / "clip.mp4")}, {"text": "I am fine"}], ids=lambda g: [*g][0])
+@pytest.mark.parametrize("given", [{"video": str(FOLDER / "clip.mp4")}, {"text": "I am fine"}], ids=["film", "words"])
 def test_a_flag_that_is_set_before_lets_nothing_begin(given):
     cancel = Cancel()
     cancel.set()

@@ -162,7 +162,8 @@ def test_stop_ends_a_visits_work_and_no_other(lanes):
     one, two, three = (lanes.visit(owner) for owner in ("mine", "yours", "mine"))
     assert eventually(lambda: lanes.working == 2 and lanes.waiting == 1)
     assert lanes.stop("mine") == 2
-    assert one.done.wait(60) and three.done.wait(60)
+    assert one.done.wait(60)
+    assert three.done.wait(60)
     assert eventually(lambda: two.has_turn)
     assert not two.done.is_set()
 

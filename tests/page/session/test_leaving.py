@@ -18,7 +18,6 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from test_page_app import LONG, free_port, started
 
 from hff.errors import HFFError
 from hff.examples.catalogue import FOLDER
@@ -27,6 +26,7 @@ from hff.page.door import uploads
 from hff.page.serve import Server
 from hff.page.session import sessions
 from hff.page.session.sessions import PrivateFolder, Sessions
+from tests.page.test_app import LONG, free_port, started
 from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, download, eventually, serving
 
 MARK = "visitor-4711"  # in the name of every file that a visitor of these tests sends
