@@ -23,7 +23,8 @@ from hff.errors import InputError
 from hff.live.audio_buffer import SoundTrack
 from hff.live.feature_cache import FaceFeatures, KnownTexts, SpeechSteps
 from hff.live.pace import Effort, Pace
-from hff.live.words import RESTART_EVERY, LiveWords, Recogniser
+from hff.live.recogniser import Recogniser
+from hff.live.words import RESTART_EVERY, LiveWords
 from hff.media.image import resized
 from hff.media.video import MAX_SIDE
 from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hff.config import SAMPLE_RATE
+from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
-from hff.live.words import HOLD_SECONDS, LiveWords, Recogniser
+from hff.live.words import HOLD_SECONDS, LiveWords
 from hff.result import Transcript, Word
 from tests.support.live_fixtures import FakeAnalyzer, SteadyPace, fake, picture, play  # noqa: F401
 from tests.support.page_browser import eventually

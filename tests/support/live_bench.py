@@ -28,8 +28,8 @@ import hff
 from hff.config import SAMPLE_RATE
 from hff.examples.catalogue import FOLDER
 from hff.live.pace import LEVELS, Pace
+from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
-from hff.live.words import Recogniser
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
 

@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass, field
 
 from hff.errors import HFFError, InputError
+from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
-from hff.live.words import Recogniser
 from hff.locale import texts
 from hff.media.capture import Capture
 from hff.page.live import messages
