@@ -23,7 +23,8 @@ from hff.examples.catalogue import FOLDER
 from hff.page.door.host_names import Names
 from hff.page.door.uploads import MAX_FILE, BodyGuard, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
-from hff.page.session.sessions import PrivateFolder, Sessions, Sweeper, notice_lost_pages
+from hff.page.session.private_folder import PrivateFolder
+from hff.page.session.sessions import Sessions, Sweeper, notice_lost_pages
 
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
 END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left

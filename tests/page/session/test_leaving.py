@@ -25,7 +25,8 @@ from hff.locale import texts
 from hff.page.door import uploads
 from hff.page.serve import Server
 from hff.page.session import sessions
-from hff.page.session.sessions import PrivateFolder, Sessions
+from hff.page.session.private_folder import PrivateFolder
+from hff.page.session.sessions import Sessions
 from tests.page.test_app import LONG, free_port, started
 from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, download, eventually, serving
 

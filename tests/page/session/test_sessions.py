@@ -12,7 +12,8 @@ import pytest
 
 from hff.errors import DependencyError, WeightsError
 from hff.page.session.background_model import Engine
-from hff.page.session.sessions import PrivateFolder, Sessions
+from hff.page.session.private_folder import PrivateFolder
+from hff.page.session.sessions import Sessions
 from hff.pipeline.recording import Recording
 from tests.support.page_browser import FakeModel
 from tests.support.page_fixtures import make_result
