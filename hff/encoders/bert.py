@@ -8,8 +8,6 @@ only the tensors that fine-tuning changed; the embeddings stay those of the pack
 from __future__ import annotations
 
 import functools
-import re
-from dataclasses import dataclass
 
 import torch
 from safetensors.torch import load_file
@@ -17,13 +15,10 @@ from torch import Tensor, nn
 
 from hff import pretrained as parts
 from hff.pipeline.clean_text import clean
-from hff.result import Word
 
 MAX_TOKENS = 128  # per piece, [CLS] and [SEP] included; longer text is cut into pieces and averaged
 MAX_PIECES = 64  # about 5000 words; what lies beyond is not read, and the caller is told
 BATCH = 32  # pieces in one pass
-PAUSE_SECONDS = 0.8  # a silence between words that ends an utterance
-MAX_UTTERANCE_SECONDS = 12.0
 
 
 @functools.cache
@@ -32,32 +27,6 @@ def tokenizer():
     from transformers import BertTokenizerFast
 
     return BertTokenizerFast.from_pretrained(str(parts.bert_folder()), local_files_only=True)
-
-
-@dataclass
-class Utterance:
-    """Words said in one go, with their times in seconds."""
-
-    text: str
-    start: float
-    end: float
-
-
-def utterances(words: list[Word]) -> list[Utterance]:
-    """Cut timed words into utterances at pauses, at the ends of sentences, and when they grow too long."""
-    groups: list[list[Word]] = []
-    for word in words:
-        last = groups[-1] if groups else None
-        if (
-            last is None
-            or word.start - last[-1].end > PAUSE_SECONDS
-            or word.end - last[0].start > MAX_UTTERANCE_SECONDS
-            or re.search(r"[.!?]$", last[-1].text.strip())
-        ):
-            groups.append([word])
-        else:
-            last.append(word)
-    return [Utterance(" ".join(w.text.strip() for w in g), g[0].start, g[-1].end) for g in groups]
 
 
 class TextEncoder(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import zip_longest
 
-from hff.encoders.bert import PAUSE_SECONDS
+from hff.pipeline.utterances import PAUSE_SECONDS
 from hff.result import Transcript, Word
 
 EDGE = 0.3  # s at the end of the sound in which a word may still be going on

@@ -11,7 +11,7 @@ from torch import nn
 
 from hff.config import STEP_SECONDS
 from hff.encoders import bert
-from hff.encoders.bert import TextEncoder, utterances
+from hff.encoders.bert import TextEncoder
 from hff.encoders.mfcc_cnn import (
     FRAMES_PER_SECOND,
     N_MFCC,
@@ -23,6 +23,8 @@ from hff.encoders.mfcc_cnn import (
 )
 from hff.encoders.resnet import VisionEncoder, normalise_faces
 from hff.pipeline import features as clip
+from hff.pipeline import utterances as utterances_module
+from hff.pipeline.utterances import utterances
 from hff.result import FaceSeen, Transcript, Word
 
 
@@ -174,7 +176,7 @@ def test_utterances_do_not_grow_without_end():
     """A minute of talk without a pause or a full stop."""
     found = utterances(words(*((f"w{i}", 0.5 * i, 0.5 * i + 0.45) for i in range(120))))
     assert len(found) > 1
-    assert all(u.end - u.start <= bert.MAX_UTTERANCE_SECONDS for u in found)
+    assert all(u.end - u.start <= utterances_module.MAX_UTTERANCE_SECONDS for u in found)
     assert " ".join(u.text for u in found) == " ".join(f"w{i}" for i in range(120))
 
 
