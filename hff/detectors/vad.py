@@ -1,4 +1,4 @@
-"""Where a voice is heard, and a common level for it.
+"""Where a voice is heard.
 
 The detector is Silero VAD (https://github.com/snakers4/silero-vad), which comes inside faster-whisper.
 It decides every 32 ms; silence is an absent voice, not a voice of zeros.
@@ -12,11 +12,9 @@ import numpy as np
 
 from hff.cancel import out_of_time
 from hff.config import SAMPLE_RATE
+from hff.media.level import FAINTEST
 
 Segments = list[tuple[float, float]]  # (start, end) in s, in order, apart from each other
-
-LEVEL = 10 ** (-26 / 20)  # RMS of the voiced part after normalising: -26 dBFS, as in ITU-T P.56 listening tests
-FAINTEST = 10 ** (-80 / 20)  # peak of a voice; below are only the last bits of 16-bit sound
 BLOCK_SECONDS = 300  # s that the detector takes at once, to bound its memory; about 1 s of work
 PAD = 0.1  # s of breath kept on both sides of a segment
 MIN_SILENCE = 0.2  # s of silence that end a segment
@@ -90,24 +88,3 @@ def _append(segments: Segments, start: float, end: float) -> None:
         segments[-1] = segments[-1][0], max(end, segments[-1][1])
     else:
         segments.append((start, end))
-
-
-def normalise_level(wave: np.ndarray, segments: Segments) -> np.ndarray:
-    """``wave`` (samples,) scaled so that the RMS over ``segments`` is ``LEVEL``; peaks may then exceed 1.
-
-    Without segments, or where they hold nothing but silence, the wave is returned as it is.
-    """
-    gain = level_gain(wave, segments)
-    return wave if gain == 1.0 else wave * np.float32(gain)
-
-
-def level_gain(wave: np.ndarray, segments: Segments) -> float:
-    """The factor that ``normalise_level`` applies."""
-    power, size = 0.0, 0
-    for start, end in segments:
-        part = wave[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
-        power += float(np.dot(part, part))
-        size += len(part)
-    rms = np.sqrt(power / size) if size else 0.0
-    # a voice's peaks are about 20 dB above its RMS
-    return 1.0 if rms < FAINTEST / 10 else float(LEVEL / rms)

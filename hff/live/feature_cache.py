@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hff.config import SAMPLE_RATE, STEP_SECONDS
-from hff.detectors.vad import level_gain
 from hff.encoders.bert import TextEncoder
 from hff.encoders.mfcc_cnn import WINDOW_SECONDS
+from hff.media.level import level_gain
 from hff.pipeline.features import Encoders, encode_faces, encode_speech, place_faces
 from hff.result import FaceSeen
 

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from hff.cancel import checkpoint, out_of_time
 from hff.config import MODALITIES, STEP_SECONDS
-from hff.detectors.vad import level_gain
 from hff.encoders.bert import TextEncoder
 from hff.encoders.mfcc_cnn import SpeechEncoder
 from hff.encoders.resnet import VisionEncoder, normalise_faces, pool_frames
 from hff.encoders.whisper import WhisperEncoder
+from hff.media.level import level_gain
 from hff.pipeline.utterances import Utterance, utterances
 from hff.result import FaceSeen, Transcript
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hff.config import SAMPLE_RATE
-from hff.detectors.vad import BLOCK_SECONDS, LEVEL, PAD, certainty, normalise_level, voiced_segments
+from hff.detectors.vad import BLOCK_SECONDS, PAD, certainty, voiced_segments
+from hff.media.level import LEVEL, normalise_level
 from hff.pipeline import recording
 from hff.pipeline.recording import MAYBE_NO_SPEECH, NO_WORDS, UNSURE, UNSURE_WITHOUT_WORDS
 from tests.support.media_fixtures import tone

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from hff import corruption
 from hff.config import EMOTIONS, SAMPLE_RATE
-from hff.detectors.vad import normalise_level, voiced_segments
+from hff.detectors.vad import voiced_segments
 from hff.encoders.mfcc_cnn import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
+from hff.media.level import normalise_level
 from hff.pipeline.features import encode_speech, step_count
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance, load_found

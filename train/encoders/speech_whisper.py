@@ -22,8 +22,8 @@ from sklearn.metrics import recall_score
 from torch import Tensor, nn
 
 from hff.config import EMOTIONS, SAMPLE_RATE
-from hff.detectors.vad import normalise_level
 from hff.encoders.whisper import WINDOW_SAMPLES, WhisperEncoder, encoder_states, statistics, step_waves
+from hff.media.level import normalise_level
 from hff.pipeline.features import step_count, voiced_steps
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance
