@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hff.errors import HFFError
-from train.engine import parallel, record
+from train.engine import parallel, record, whole_files
 
 REPORT_SECONDS = 20.0  # between two progress lines
 CURVE_SECONDS = 60.0  # between two drawings of the learning curve; the last epoch's is always drawn
@@ -234,7 +234,7 @@ class _Run:
         self.best, self.bad = (figures, 0) if better else (self.best, self.bad + 1)
         if better and parallel.leads():
             state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
-            record.write_whole(self.folder / "best.safetensors", save(state))
+            whole_files.write_whole(self.folder / "best.safetensors", save(state))
         if self.plan.schedule == "plateau":
             self.scheduler.step(figures["score"])
         self.model.load_state_dict(trained)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hff import weights
 from hff.errors import HFFError
-from train.engine.record import write_whole
+from train.engine.whole_files import write_whole
 
 
 def tensors_digest(path: Path) -> str:

@@ -21,6 +21,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from train.engine.whole_files import write_whole
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -49,13 +51,6 @@ def used(corpus: str, path: Path) -> Path:
     if files is not None:
         files.setdefault(corpus, set()).add(path)
     return path
-
-
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file that is there whole or not at all, whenever the process is killed."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    part.replace(path)
 
 
 # The data's fingerprints

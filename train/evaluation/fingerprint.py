@@ -24,7 +24,7 @@ from hff.pipeline import analyzer
 from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
 from hff.result import FaceSeen, Transcript
 from train.engine.provenance import tensors_digest
-from train.engine.record import write_whole
+from train.engine.whole_files import write_whole
 
 COMMAND = "python -m train fingerprint --out DIR"
 STEPS = 4  # of each clip

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from statistics import mean, stdev
 
-from train.engine.record import write_whole
+from train.engine.whole_files import write_whole
 from train.evaluation import model_card
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from hff.config import MODALITIES, HFFConfig
-from train.engine.record import write_whole
+from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.evaluation import tables as report
 from train.experiments.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary

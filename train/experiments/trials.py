@@ -27,7 +27,8 @@ from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
 from train.engine.loop import Plan, fit
-from train.engine.record import fingerprint, write_whole
+from train.engine.record import fingerprint
+from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.fusion import feature_files, training
 from train.fusion.losses import brier, fusion_loss
