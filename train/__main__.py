@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(stages: dict[str, Stage], options: argparse.Namespace) -> None:
     """Each stage in turn; of several processes all train, but one alone does the other stages and speaks."""
     from hff import device
-    from train.engine import parallel, record
+    from train.engine import data_files, parallel
 
     options.device = parallel.join(device.choose(options.device))
     silence = contextlib.nullcontext() if parallel.leads() else contextlib.redirect_stdout(io.StringIO())
@@ -58,7 +58,7 @@ def run(stages: dict[str, Stage], options: argparse.Namespace) -> None:
         for name, stage in stages.items():
             begun = time.monotonic()
             if stage.shared or parallel.leads():
-                with record.reading():
+                with data_files.reading():
                     figures = stage.run(options)
                 print(f"{name} done in {(time.monotonic() - begun) / 60:.1f} min: {figures}", flush=True)
             parallel.wait(options.device)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hff.config import EMOTIONS
 from hff.errors import HFFError
-from train.engine import record
+from train.engine import data_files
 
 
 class CorpusError(HFFError):
@@ -72,7 +72,7 @@ def find(root: Path, names: list[str], corpus: str, source: str) -> Path:
     for name in names:
         found = next(iter(sorted(root.glob(name))), None) or next(iter(sorted(root.rglob(name))), None)
         if found is not None:
-            return record.used(corpus, found)
+            return data_files.used(corpus, found)
     where = f"under {root}" if root.is_dir() else f"under {root}, which is no folder"
     raise CorpusError(f"{corpus}: none of {', '.join(names)} {where}. It comes from {source}.")
 

@@ -14,7 +14,7 @@ from PIL import Image
 from hff.config import EMOTIONS, FACE_SIZE
 from train.corpora.base import CorpusError, Faces, find, read_rows
 from train.corpora.fer import pictures_of
-from train.engine import record
+from train.engine import data_files
 
 LICENCE = "Apache-2.0 (repository)"
 SOURCE = "github.com/muxspace/facial_expressions"
@@ -54,7 +54,7 @@ def _from_legend(path: Path) -> tuple[list[np.ndarray], list[int]]:
         if ours is None or row["image"] in seen or not picture.is_file():
             continue
         seen.add(row["image"])
-        with Image.open(record.used("muxspace", picture)) as opened:
+        with Image.open(data_files.used("muxspace", picture)) as opened:
             pictures.append(np.array(opened.convert("L")))
         labels.append(EMOTIONS.index(ours))
     if not pictures:

@@ -12,7 +12,7 @@ import numpy as np
 from hff.errors import InputError
 from hff.media.audio import read_audio
 from train.corpora.base import CorpusError
-from train.engine import record
+from train.engine import data_files
 
 SUFFIXES = (".flac", ".wav")
 
@@ -30,7 +30,7 @@ def read_tar(archive: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def read_folder(folder: Path, pattern: str, corpus: str) -> Iterator[tuple[str, np.ndarray]]:
     """The same of the files in ``folder`` that match ``pattern``."""
-    yield from _read([record.used(corpus, path) for path in sorted(folder.glob(pattern))])
+    yield from _read([data_files.used(corpus, path) for path in sorted(folder.glob(pattern))])
 
 
 def _read(paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:

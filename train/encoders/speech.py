@@ -27,7 +27,7 @@ from hff.pipeline.features import encode_speech, step_count
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance, load_found
 from train.encoders import quality
-from train.engine import record
+from train.engine import data_files
 from train.engine.loop import Plan, TrainingError, fit
 
 PLAN = Plan(
@@ -139,7 +139,7 @@ def targets(recordings: list[Recording], soft: Path | None = None) -> tuple[Tens
         return target, SMOOTHING
     if not soft.exists():
         raise TrainingError(f"{soft} is missing; `python -m train whisper --teach` makes it.")
-    with np.load(record.used("soft targets", soft)) as stored:
+    with np.load(data_files.used("soft targets", soft)) as stored:
         said = dict(zip(stored["name"].tolist(), torch.from_numpy(stored["probabilities"]), strict=True))
     taught = torch.stack([said.get(r.name, row) for r, row in zip(recordings, target, strict=True)])
     return (1 - TAUGHT_SHARE) * target + TAUGHT_SHARE * taught, (1 - TAUGHT_SHARE) * SMOOTHING

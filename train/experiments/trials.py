@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
+from train.engine.data_files import fingerprint
 from train.engine.loop import Plan, fit
-from train.engine.record import fingerprint
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.fusion import feature_files, training

@@ -35,7 +35,7 @@ from hff.result import FaceSeen
 from train.corpora import fer, goemotions, meld, ravdess
 from train.corpora.base import Faces, load_found
 from train.encoders.vision import random_view
-from train.engine import provenance, record
+from train.engine import data_files, provenance
 
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
@@ -196,7 +196,7 @@ def _progress(items, name: str) -> Iterator:
 
 def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:
     """A cached set, features as float32."""
-    stored = load_file(record.used("features", folder / f"{modality}-{split}.safetensors"))
+    stored = load_file(data_files.used("features", folder / f"{modality}-{split}.safetensors"))
     return stored | {name: stored[name].float() for name in ("features", "said")}
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from train.engine import loop, record
+from train.engine import data_files, loop, record
 from train.engine.loop import Plan, WeightAverage, fit
 
 BATCHES = 4
@@ -153,8 +153,8 @@ def test_a_run_describes_itself(tmp_path, capsys):
     data = tmp_path / "made.csv"
     data.write_text("a,b\n1,2\n")
     folder = tmp_path / "run"
-    with record.reading():
-        record.used("Made", data)
+    with data_files.reading():
+        data_files.used("Made", data)
         train(folder, replace(PLATEAU, epochs=1))
     told = json.loads((folder / "run.json").read_text())
     assert (told["seed"], told["plan"]["learning_rate"]) == (PLATEAU.seed, PLATEAU.learning_rate)
@@ -162,8 +162,8 @@ def test_a_run_describes_itself(tmp_path, capsys):
     assert told["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert Image.open(folder / "curve.png").size > (600, 400)
     data.write_text("a,b\n1,3\n")
-    with record.reading():
-        record.used("Made", data)
+    with data_files.reading():
+        data_files.used("Made", data)
         train(folder, PLATEAU)
     printed = capsys.readouterr().out
     assert "note: run goes on with another data than it began with" in printed
@@ -174,7 +174,7 @@ def test_a_run_describes_itself(tmp_path, capsys):
 
 
 def test_a_fingerprint_sees_the_middle_of_a_long_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "SAMPLE", 10)
+    monkeypatch.setattr(data_files, "SAMPLE", 10)
     path = tmp_path / "long.bin"
     content = bytearray(100)
     seen = []
@@ -183,10 +183,10 @@ def test_a_fingerprint_sees_the_middle_of_a_long_file(tmp_path, monkeypatch):
         if place is not None:
             changed[place] = 1
         path.write_bytes(changed)
-        seen.append(record.fingerprint({path})["sha256"])
+        seen.append(data_files.fingerprint({path})["sha256"])
     assert len(set(seen)) == 4
     path.write_bytes(content + b"0")
-    assert record.fingerprint({path})["sha256"] not in seen
+    assert data_files.fingerprint({path})["sha256"] not in seen
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_word(tmp_path):
