@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hff.errors import HFFError
-from train.engine import parallel, record, whole_files
+from train.engine import learning_curve, parallel, record, whole_files
 
 REPORT_SECONDS = 20.0  # between two progress lines
 CURVE_SECONDS = 60.0  # between two drawings of the learning curve; the last epoch's is always drawn
@@ -248,7 +248,7 @@ class _Run:
         minutes = round((time.monotonic() - self.begun) / 60, 2)
         record.write_log(self.folder, [*record.read_log(self.folder), figures | {"minutes": minutes}])
         if time.monotonic() - self.drawn > CURVE_SECONDS:
-            record.draw_curve(self.folder)
+            learning_curve.draw_curve(self.folder)
             self.drawn = time.monotonic()
 
     def _save(self) -> None:
@@ -269,7 +269,7 @@ class _Run:
             if not self.best:
                 raise TrainingError(f"{self.folder.name}: no epoch was trained; the plan asks for {self.plan.epochs}.")
             if self.steps_done:
-                record.draw_curve(self.folder)
+                learning_curve.draw_curve(self.folder)
             best = load_file(self.folder / "best.safetensors")
         self.model.load_state_dict(parallel.agree(best, self.device))
         self.model.eval()

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from hff.config import MODALITIES, HFFConfig
 from hff.model.hff import HFF
 from train.__main__ import main
-from train.engine import record
+from train.engine import learning_curve
 from train.evaluation import robustness
 from train.evaluation import tables as report
 from train.experiments import ablate, compare, trials
@@ -57,7 +57,7 @@ def _small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "VALIDATION_CLIPS", CLIPS)
         patch.setattr(robustness, "CLIPS", CLIPS)
-        patch.setattr(record, "draw_curve", lambda folder: None)  # half a second each
+        patch.setattr(learning_curve, "draw_curve", lambda folder: None)  # half a second each
         small = {c.name: Contender(c.name, c.build, HFFConfig(**SMALL)) for c in compare.CONTENDERS}
         patch.setattr(compare, "CONTENDERS", list(small.values()))
         whole = small["HFF"]
