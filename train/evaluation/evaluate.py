@@ -38,9 +38,9 @@ from train.evaluation.robustness import (
     uncertainty_table,
 )
 from train.fusion.feature_files import folder_of
-from train.fusion.losses import expected_calibration_error
 from train.fusion.pairing import CLEAN, Mix, PairedClips
 from train.fusion.training import fixed_clips
+from train.metrics import expected_calibration_error
 
 
 def run(data: Path, out: Path, device: torch.device) -> dict:

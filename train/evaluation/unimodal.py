@@ -19,7 +19,7 @@ from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import encode_speech, step_count
 from train.corpora import fer, ravdess
 from train.encoders import speech, text
-from train.fusion.losses import expected_calibration_error
+from train.metrics import expected_calibration_error
 
 BATCH = 256
 FLOORS = {"speech": 0.62, "whisper": 0.72, "vision": 0.82, "goemotions_macro_f1": 0.58, "meld_weighted_f1": 0.57}

@@ -31,8 +31,9 @@ from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.fusion import feature_files, training
-from train.fusion.losses import brier, fusion_loss
+from train.fusion.losses import fusion_loss
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
+from train.metrics import brier
 from train.rivals import rival_loss
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from hff.model.hff import HFF, FusionOutput
+from train.metrics import brier
 
 STEP_WEIGHT = 0.3  # of the loss at every step, so that the reading is good before the clip ends
 ALONE_WEIGHT = 0.5  # of each modality's own classification
@@ -22,11 +22,6 @@ EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is kno
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
 RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
 SMOOTHING = 0.05
-
-
-def brier(probabilities: Tensor, target: Tensor) -> Tensor:
-    """Squared distance of probabilities (...,C) from the one-hot target (...): 0 right and sure, 2 wrong and sure."""
-    return (probabilities - F.one_hot(target, probabilities.shape[-1])).square().sum(-1)
 
 
 def variance_nll(variance: Tensor, error: Tensor) -> Tensor:
@@ -137,16 +132,3 @@ def fusion_loss(
         ranks = rank_loss(variance[:twins], severity[:twins], variance[-twins:], severity[-twins:])
         loss = loss + RANK_WEIGHT * _mean_where(ranks, both)
     return loss
-
-
-def expected_calibration_error(probabilities: Tensor, target: Tensor, bins: int = 15) -> float:
-    """ECE (Guo et al. 2017): mean gap between confidence and accuracy over equal-width bins of confidence."""
-    confidence, guess = probabilities.max(-1)
-    right = (guess == target).float()
-    which = (confidence * bins).long().clamp_max(bins - 1)
-    gaps = [
-        (confidence[which == b].mean() - right[which == b].mean()).abs() * (which == b).float().mean()
-        for b in range(bins)
-        if (which == b).any()
-    ]
-    return float(torch.stack(gaps).sum())

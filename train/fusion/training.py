@@ -19,8 +19,9 @@ from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.model.hff import HFF
 from train.engine import parallel
 from train.engine.loop import Plan, fit
-from train.fusion.losses import brier, expected_calibration_error, fusion_loss
+from train.fusion.losses import fusion_loss
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
+from train.metrics import brier, expected_calibration_error
 
 PLAN = Plan(epochs=6, learning_rate=5e-4, schedule="cosine", average=0.995, patience=6, bf16=False)
 BATCHES_PER_EPOCH = 100

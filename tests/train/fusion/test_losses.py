@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hff.model.hff import HFF
 from tests.support.model_fixtures import random_clips, small_config, small_model
 from tests.support.numpy_model import numbers
+from train import metrics
 from train.fusion import losses
 
 positive = st.floats(0.01, 4)
@@ -21,7 +22,7 @@ positive = st.floats(0.01, 4)
     [([1, 0, 0], 0, 0), ([0, 1, 0], 0, 2), ([0.5, 0.25, 0.25], 0, 0.375), ([1 / 3] * 3, 2, 2 / 3)],
 )
 def test_brier_score(p, label, expected):
-    assert losses.brier(torch.tensor([p], dtype=torch.float), torch.tensor([label])).item() == pytest.approx(expected)
+    assert metrics.brier(torch.tensor([p], dtype=torch.float), torch.tensor([label])).item() == pytest.approx(expected)
 
 
 @given(st.lists(positive, min_size=1, max_size=6))
@@ -213,15 +214,15 @@ def test_calibration_error_by_hand():
     p = torch.tensor([[0.95, 0.05], [0.6, 0.4], [0.4, 0.6], [0.6, 0.4]])
     target = torch.tensor([0, 0, 0, 1])
     expected = 1 / 4 * abs(1 - 0.95) + 3 / 4 * abs(1 / 3 - 0.6)
-    assert losses.expected_calibration_error(p, target, bins=10) == pytest.approx(expected, abs=1e-6)
+    assert metrics.expected_calibration_error(p, target, bins=10) == pytest.approx(expected, abs=1e-6)
 
 
 def test_calibration_error_of_honest_and_of_boastful_answers():
     generator = torch.Generator().manual_seed(0)
     p = torch.softmax(2 * torch.randn(20_000, 7, generator=generator), -1)
     target = torch.multinomial(p, 1, generator=generator).squeeze(1)
-    assert losses.expected_calibration_error(p, target) < 0.02
+    assert metrics.expected_calibration_error(p, target) < 0.02
     sharper = torch.softmax(3 * p.log(), -1)
-    assert losses.expected_calibration_error(sharper, target) > 0.15
+    assert metrics.expected_calibration_error(sharper, target) > 0.15
     sure = torch.eye(7)[target]
-    assert losses.expected_calibration_error(sure, target) == 0  # certainty falls into the last bin
+    assert metrics.expected_calibration_error(sure, target) == 0  # certainty falls into the last bin

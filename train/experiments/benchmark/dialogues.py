@@ -23,15 +23,8 @@ from hff.model.hff import HFF
 from train.corpora.mmsa import Utterances
 from train.engine.loop import Plan, fit
 from train.experiments.benchmark.leaks import Leak, exchanged
-from train.fusion.losses import (
-    ALONE_WEIGHT,
-    EXPERT_WEIGHT,
-    KL_WEIGHT,
-    VARIANCE_WEIGHT,
-    brier,
-    expert_loss,
-    variance_nll,
-)
+from train.fusion.losses import ALONE_WEIGHT, EXPERT_WEIGHT, KL_WEIGHT, VARIANCE_WEIGHT, expert_loss, variance_nll
+from train.metrics import brier
 
 LIMIT = 4.0  # standard deviations beyond which a normalised feature is cut
 SMOOTHING = 0.1
