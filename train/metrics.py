@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
+
+from hff.result import normalised_entropy
 
 
 def brier(probabilities: Tensor, target: Tensor) -> Tensor:
@@ -23,3 +26,24 @@ def expected_calibration_error(probabilities: Tensor, target: Tensor, bins: int 
         if (which == b).any()
     ]
     return float(torch.stack(gaps).sum())
+
+
+def entropy_auroc(p: Tensor, target: Tensor) -> float | None:
+    """How well the entropy tells wrong answers from right ones; None where all are alike."""
+    wrong = (p.argmax(1) != target).numpy()
+    return float(roc_auc_score(wrong, [normalised_entropy(row) for row in p.numpy()])) if 0 < wrong.mean() < 1 else None
+
+
+def reliability(p: Tensor, target: Tensor, bins: int = 10) -> dict:
+    confidence, guess = p.max(-1)
+    right = (guess == target).float()
+    which = (confidence * bins).long().clamp_max(bins - 1)
+    filled = [b for b in range(bins) if (which == b).any()]
+    return {
+        "title": "Class-paired test clips, mixed damage",
+        "bins": [
+            [float(confidence[which == b].mean()), float(right[which == b].mean()), int((which == b).sum())]
+            for b in filled
+        ],
+        "ece": expected_calibration_error(p, target),
+    }

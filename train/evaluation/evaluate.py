@@ -10,15 +10,13 @@ import json
 from pathlib import Path
 
 import torch
-from sklearn.metrics import confusion_matrix, roc_auc_score
-from torch import Tensor
+from sklearn.metrics import confusion_matrix
 
 from hff import weights
 from hff.config import EMOTIONS, SPEECH_ENCODERS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
 from hff.pipeline.features import Encoders
-from hff.result import normalised_entropy
 from train.corpora import fer, ravdess
 from train.encoders import speech, text, vision
 from train.evaluation import model_card, robustness
@@ -40,7 +38,7 @@ from train.evaluation.robustness import (
 from train.fusion.feature_files import folder_of
 from train.fusion.pairing import CLEAN, Mix, PairedClips
 from train.fusion.training import fixed_clips
-from train.metrics import expected_calibration_error
+from train.metrics import entropy_auroc, expected_calibration_error, reliability
 
 
 def run(data: Path, out: Path, device: torch.device) -> dict:
@@ -163,7 +161,7 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
         "command": COMMAND,
         "columns": ["clips", "accuracy", "macro F1", "ECE", "AUROC of entropy for a wrong answer"],
         "rows": [
-            [name, *accuracy(p, target), expected_calibration_error(p, target), _entropy_auroc(p, target)]
+            [name, *accuracy(p, target), expected_calibration_error(p, target), entropy_auroc(p, target)]
             for name, (p, target) in read.items()
         ],
     })  # fmt: skip
@@ -175,25 +173,4 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
             "matrix": confusion_matrix(target, p.argmax(1), labels=range(len(EMOTIONS))).tolist(),
         },
         "reliability": reliability(*read[f"mixed, {DAMAGE['test']}"]),
-    }
-
-
-def _entropy_auroc(p: Tensor, target: Tensor) -> float | None:
-    """How well the entropy tells wrong answers from right ones; None where all are alike."""
-    wrong = (p.argmax(1) != target).numpy()
-    return float(roc_auc_score(wrong, [normalised_entropy(row) for row in p.numpy()])) if 0 < wrong.mean() < 1 else None
-
-
-def reliability(p: Tensor, target: Tensor, bins: int = 10) -> dict:
-    confidence, guess = p.max(-1)
-    right = (guess == target).float()
-    which = (confidence * bins).long().clamp_max(bins - 1)
-    filled = [b for b in range(bins) if (which == b).any()]
-    return {
-        "title": "Class-paired test clips, mixed damage",
-        "bins": [
-            [float(confidence[which == b].mean()), float(right[which == b].mean()), int((which == b).sum())]
-            for b in filled
-        ],
-        "ece": expected_calibration_error(p, target),
     }
