@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
@@ -47,3 +49,7 @@ def reliability(p: Tensor, target: Tensor, bins: int = 10) -> dict:
         ],
         "ece": expected_calibration_error(p, target),
     }
+
+
+def spearman(a, b) -> float:
+    return float(spearmanr(np.asarray(a), np.asarray(b)).statistic)

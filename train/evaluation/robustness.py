@@ -11,7 +11,6 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from hff.model.hff import HFF, FusionOutput
 from hff.pipeline.shapley import shapley_values, subsets
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 from train.fusion.training import fixed_clips
+from train.metrics import spearman
 
 COMMAND = "python -m train evaluate --data DIR --out DIR"
 CLIPS = 1400
@@ -164,13 +164,9 @@ def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> li
     means = torch.stack([variance[severity == level].mean() for level in levels])
     clean, worst = (float(torch.cat(alpha[level]).mean()) for level in (0, LEVELS))
     return [
-        _spearman(severity, variance), _spearman(levels, means), float(roc_auc_score(wrong, variance)),
+        spearman(severity, variance), spearman(levels, means), float(roc_auc_score(wrong, variance)),
         clean, worst, worst / clean,
     ]  # fmt: skip
-
-
-def _spearman(a, b) -> float:
-    return float(spearmanr(np.asarray(a), np.asarray(b)).statistic)
 
 
 def shapley_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
@@ -179,9 +175,9 @@ def shapley_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     for split, kinds in DAMAGE.items():
         clips = fixed_clips(pairs[split], SHAPLEY_CLIPS, Mix(held_out=1), SEED + 4)
         alpha, share = _alpha_and_shapley(model, clips, device)
-        within = [_spearman(a, s) for a, s in zip(alpha, share, strict=True)]
+        within = [spearman(a, s) for a, s in zip(alpha, share, strict=True)]
         top = np.mean(alpha.argmax(1) == share.argmax(1))
-        rows.append([kinds, len(alpha), _spearman(alpha.ravel(), share.ravel()), float(np.nanmean(within)), float(top)])
+        rows.append([kinds, len(alpha), spearman(alpha.ravel(), share.ravel()), float(np.nanmean(within)), float(top)])
     return {
         "title": "Alpha and the Shapley values",
         "note": "Mixed clips with all three modalities somewhere present. alpha is the clip's mean; the Shapley value "
