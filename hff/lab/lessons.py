@@ -14,9 +14,9 @@ from pathlib import Path
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.catalogue import EXAMPLES
+from hff.lab.comparison import clip_means
 from hff.lab.state import LabState
 from hff.locale import language
-from hff.page.lab.before_after import clip_means
 from hff.result import Result
 
 FOLDER = Path(__file__).with_name("lessons") / "en"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hff.config import MODALITIES
+from hff.lab.comparison import clip_means
 from hff.locale import names, sentence, texts
 from hff.page.shared.cards import bars, decimal, icon, number, percent, text
 from hff.page.shared.effects import points
@@ -14,25 +13,6 @@ LEAST_CHANGE = 0.02  # of a weight, below which nobody would see it move
 _UNKNOWN = (
     '<div class="hff-lab-after hff-lab-cell"><span class="hff-track"></span><span class="hff-value">?</span></div>'
 )
-
-
-def clip_means(result: Result) -> dict[str, dict[str, float | None]]:
-    """Every figure of the table by name and modality: clip means, ``None`` where the modality is absent."""
-    line = result.timeline
-
-    def mean(values: np.ndarray) -> dict[str, float | None]:
-        return {
-            m: float(values[line.present[:, i], i].mean()) if result.present[m] else None
-            for i, m in enumerate(MODALITIES)
-        }
-
-    return {
-        "variance": result.variance,
-        "precision": mean(line.precision),
-        "alpha0": mean(line.alpha0),
-        "alpha": {m: result.alpha[m] if result.present[m] else None for m in MODALITIES},
-        "shapley": result.shapley,
-    }
 
 
 def what_changed(before: Result, after: Result) -> str:

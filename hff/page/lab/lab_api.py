@@ -9,12 +9,13 @@ import gradio as gr
 
 from hff.config import MODALITIES
 from hff.errors import HFFError, InputError
+from hff.lab.comparison import clip_means
 from hff.lab.state import YOURS, LabState
 from hff.locale import texts
 from hff.numbers import shown, whole
 from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
-from hff.page.lab.before_after import clip_means, what_changed
+from hff.page.lab.before_after import what_changed
 from hff.page.lab.workbench import Benches
 from hff.page.session.asker import asker_gone
 from hff.page.session.background_model import Engine

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from hff.config import MODALITIES
 from hff.examples.catalogue import EXAMPLES
+from hff.lab.comparison import clip_means
 from hff.lab.lessons import Lesson
 from hff.lab.state import PARTS, YOURS, LabState
 from hff.locale import language, names, sentence, texts
 from hff.page.clip.report import STYLE
-from hff.page.lab.before_after import clip_means, what_changed
+from hff.page.lab.before_after import what_changed
 from hff.page.lab.lesson_view import equation_html
 from hff.page.shared.cards import decimal, note, number, percent, text
 from hff.page.shared.effects import points

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from hff.config import EMOTIONS, MODALITIES
+from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS
 from hff.lab.lab import SweepPoint
 from hff.lab.lessons import load_lessons
 from hff.lab.state import PARTS, Damage, LabState
 from hff.locale import texts
-from hff.page.lab.before_after import clip_means, comparison, unknown_after, what_changed
+from hff.page.lab.before_after import comparison, unknown_after, what_changed
 from hff.page.lab.controls import in_hundredths
 from hff.page.lab.evidence import evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
