@@ -22,12 +22,12 @@ from hff.media.files import open_file, printable
 log = logging.getLogger(__name__)
 
 # What a file with such a name holds is not doubted: if it cannot be read, that is an error. Others count by content.
-SUFFIXES = frozenset(
+CLIP_SUFFIXES = frozenset(
     ".mp4 .webm .mov .mkv .avi .gif .m4v .wav .mp3 .flac .ogg .oga .m4a .opus .aac .jpg .jpeg .png .webp .txt".split()
 )
 MAX_TEXT_BYTES = 1_000_000
 
-EXAMPLES = """\
+USAGE = """\
 examples:
   python -m hff analyze clip.mp4                      face, voice and recognised words
   python -m hff analyze clip.mp4 --text "I am fine"   the same, with words of your own
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Read the emotion of each file, one JSON object a line (or one CSV row): the emotion and all "
         "probabilities, how much each modality counted (alpha), how unsure it was (variance), which were "
         "present, the transcript, the length in seconds and any warnings.",
-        epilog=EXAMPLES,
+        epilog=USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     analyze.add_argument("files", nargs="*", type=Path, metavar="FILE", help="video, sound, picture, .txt, or a folder")
@@ -196,7 +196,7 @@ class _Walk:
         if not os.path.isfile(path):
             _tell(f"passed over {path}: a link to nothing, a pipe or a device.")
             return False
-        if path.suffix.lower() in SUFFIXES or _holds_media(path):
+        if path.suffix.lower() in CLIP_SUFFIXES or _holds_media(path):
             return True
         _tell(f"passed over {path}: no video, sound or picture in it, and no .txt.")
         return False

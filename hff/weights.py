@@ -17,9 +17,9 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
     import torch
     from torch import Tensor
 
-FORMAT = "hff-1"
+WEIGHTS_FORMAT = "hff-1"
 MAX_LABELS = 1000
-PARTS = ("speech", "text", "vision", "fusion")
+WEIGHT_FILES = ("speech", "text", "vision", "fusion")
 
 
 def folder(path: str | Path | None = None) -> Path:
@@ -31,7 +31,7 @@ def folder(path: str | Path | None = None) -> Path:
         if not path.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
             path = Path(next(iter(spec.submodule_search_locations or [str(path)])))
     path = Path(path)
-    missing = [f"{part}.safetensors" for part in PARTS if not (path / f"{part}.safetensors").is_file()]
+    missing = [f"{part}.safetensors" for part in WEIGHT_FILES if not (path / f"{part}.safetensors").is_file()]
     if missing:
         raise WeightsError(
             f"No trained weights in {path}: {', '.join(missing)} missing. They come with the repository; "
@@ -41,7 +41,7 @@ def folder(path: str | Path | None = None) -> Path:
 
 
 def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:
-    """Where the weights of one of ``PARTS`` lie: speech and fusion exist once for each speech encoder."""
+    """Where the weights of one of ``WEIGHT_FILES`` lie: speech and fusion exist once for each speech encoder."""
     own = speech_encoder != SPEECH_ENCODERS[0] and part in ("speech", "fusion")
     return folder / (f"{part}-{speech_encoder}.safetensors" if own else f"{part}.safetensors")
 
@@ -71,7 +71,7 @@ def save(path: Path, state: dict[str, Tensor], config: dict, half: bool = True) 
         for name, value in state.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"format": FORMAT, "config": json.dumps(config)})
+    save_file(tensors, path, metadata={"format": WEIGHTS_FORMAT, "config": json.dumps(config)})
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -85,8 +85,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} cannot be read ({error}); fetch the repository's weights again.") from error
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path.name} is no {FORMAT} file; fetch the weights that belong to this version.")
+    if metadata.get("format") != WEIGHTS_FORMAT:
+        raise WeightsError(f"{path.name} is no {WEIGHTS_FORMAT} file; fetch the weights that belong to this version.")
     floats = {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
     return floats, _config(metadata, path)
 

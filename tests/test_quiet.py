@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from hff import quiet
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from tests.support.page_browser import analyse, browsing, choose_example
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +33,7 @@ REPORTING = {"ORT_DISABLE_TELEMETRY": "0", "GRADIO_ANALYTICS_ENABLED": "True", "
 READ = f"""
 import time
 import hff
-result = hff.load(device="cpu").analyze(video={str(FOLDER / "clip.mp4")!r})
+result = hff.load(device="cpu").analyze(video={str(EXAMPLES_FOLDER / "clip.mp4")!r})
 assert result.present == {{"speech": True, "text": True, "vision": True}} and result.transcript.text
 time.sleep({WAIT})
 """
@@ -140,7 +140,9 @@ def test_the_python_api_reaches_nobody_and_leaves_nothing(strace: str, tmp_path:
 
 
 def test_the_command_line_reaches_nobody_and_leaves_nothing(strace: str, tmp_path: Path):
-    with watched(strace, tmp_path, "-m", "hff", "analyze", "--device", "cpu", str(FOLDER / "voice.wav")) as run:
+    with watched(
+        strace, tmp_path, "-m", "hff", "analyze", "--device", "cpu", str(EXAMPLES_FOLDER / "voice.wav")
+    ) as run:
         status, out, err = run.end()
     assert status == 0, err
     assert '"transcript": "' in out

@@ -67,7 +67,7 @@ def test_weights_of_another_shape_or_with_other_tensors(tmp_path):
 
 
 def test_folder_is_asked_for_then_the_environment_then_the_shipped_one(tmp_path, monkeypatch):
-    for name in weights.PARTS:
+    for name in weights.WEIGHT_FILES:
         (tmp_path / f"{name}.safetensors").touch()
     assert weights.folder(tmp_path) == tmp_path
     monkeypatch.setenv("HFF_WEIGHTS", str(tmp_path))
@@ -82,7 +82,7 @@ def test_fusion_weights_of_another_version_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
     config = small_config().to_dict()
     for changed in (config | {"use_magic": True}, config | {"heads": 0}, config | {"heads": "many"}):
-        for name in weights.PARTS:
+        for name in weights.WEIGHT_FILES:
             weights.save(tmp_path / f"{name}.safetensors", small_model().state_dict(), changed)
         with pytest.raises(WeightsError, match="another version"):
             analyzer.Analyzer("cpu", tmp_path)
@@ -129,7 +129,7 @@ def write_raw(path: Path, header: object, data: bytes = b"") -> Path:
 
 
 def of_format(config: str | None) -> dict:
-    return {"__metadata__": {"format": weights.FORMAT} | ({} if config is None else {"config": config})}
+    return {"__metadata__": {"format": weights.WEIGHTS_FORMAT} | ({} if config is None else {"config": config})}
 
 
 BROKEN = {
@@ -173,7 +173,7 @@ LABELS = [None, 7, "ab", [], ["one"], ["a", "a"], ["a", 1], ["a", ""], {"a": 1},
 
 @pytest.mark.parametrize("labels", LABELS, ids=lambda labels: repr(labels)[:20])
 def test_labels_that_are_none(labels, tmp_path):
-    for part in weights.PARTS:
+    for part in weights.WEIGHT_FILES:
         weights.save(tmp_path / f"{part}.safetensors", {}, {"labels": labels})
     with pytest.raises(WeightsError, match="lists no labels"):
         analyzer.load_encoders(tmp_path, torch.device("cpu"))
@@ -193,7 +193,7 @@ def test_a_config_of_wrong_values_is_refused_or_changes_nothing(changes, tmp_pat
     monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
     folder = tmp_path_factory.mktemp("weights")
     model = small_model()
-    for part in weights.PARTS:
+    for part in weights.WEIGHT_FILES:
         weights.save(folder / f"{part}.safetensors", model.state_dict(), model.config.to_dict() | changes)
     with suppress(WeightsError):
         analyzer.Analyzer("cpu", folder)

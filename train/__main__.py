@@ -53,11 +53,11 @@ def run(stages: dict[str, Stage], options: argparse.Namespace) -> None:
     from train.engine import data_files, parallel
 
     options.device = parallel.join(device.choose(options.device))
-    silence = contextlib.nullcontext() if parallel.leads() else contextlib.redirect_stdout(io.StringIO())
+    silence = contextlib.nullcontext() if parallel.is_main() else contextlib.redirect_stdout(io.StringIO())
     with silence:
         for name, stage in stages.items():
             begun = time.monotonic()
-            if stage.shared or parallel.leads():
+            if stage.shared or parallel.is_main():
                 with data_files.reading():
                     figures = stage.run(options)
                 print(f"{name} done in {(time.monotonic() - begun) / 60:.1f} min: {figures}", flush=True)

@@ -48,8 +48,8 @@ def _encoder(name: str) -> Callable[[Options], dict[str, Any]]:
         if getattr(options, "taught", False):
             more["taught"] = True
         figures = module.train(options.data, options.out, options.device, _plan(module.PLAN, options), **more)
-        if parallel.leads():
-            export.encoder(name, options.out)
+        if parallel.is_main():
+            export.export_encoder(name, options.out)
         return figures
 
     return run
@@ -66,8 +66,8 @@ def _whisper(options: Options) -> dict[str, Any]:
     plan = _plan(speech_whisper.PLAN, options)
     teach = getattr(options, "teach", False)
     figures = speech_whisper.train(options.data, options.out, options.device, plan, teach)
-    if parallel.leads():
-        export.encoder("whisper", options.out, "speech-whisper")
+    if parallel.is_main():
+        export.export_encoder("whisper", options.out, "speech-whisper")
     return figures
 
 
@@ -101,7 +101,7 @@ def _fusion(options: Options) -> dict[str, Any]:
 
     plan = _plan(training.PLAN, options)
     return {
-        name: training.train_and_ship(
+        name: training.train_and_export(
             feature_files.folder_of(options.out, name), options.out, options.device, plan, name
         )
         for name in _speech_encoders(options)

@@ -27,7 +27,7 @@ from hff.result import Transcript, Word
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of work
+ASR_BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of work
 LEAST_CERTAIN = 0.15  # probability of a word, or geometric mean of a sentence's, below which it was not said
 LEAST_SECONDS = 0.04  # a word as short as this was not said either ...
 CERTAIN_ANYWAY = 0.5  # ... unless it is at least this probable
@@ -109,15 +109,15 @@ def transcribe(
 
 
 def _blocks(voiced: Segments) -> Segments:
-    """Stretches of at most ``BLOCK_SECONDS``, cut in silence where there is any; memory grows with them."""
+    """Stretches of at most ``ASR_BLOCK_SECONDS``, cut in silence where there is any; memory grows with them."""
     blocks: Segments = []
     for start, end in voiced:
-        if blocks and end - blocks[-1][0] <= BLOCK_SECONDS:
+        if blocks and end - blocks[-1][0] <= ASR_BLOCK_SECONDS:
             blocks[-1] = blocks[-1][0], end
             continue
-        while end - start > BLOCK_SECONDS:
-            blocks.append((start, start + BLOCK_SECONDS))
-            start += BLOCK_SECONDS
+        while end - start > ASR_BLOCK_SECONDS:
+            blocks.append((start, start + ASR_BLOCK_SECONDS))
+            start += ASR_BLOCK_SECONDS
         blocks.append((start, end))
     return blocks
 

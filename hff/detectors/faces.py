@@ -28,11 +28,11 @@ FINE_AREA = 640 * 384  # on a second look for small faces, about four times that
 LEAST_SIDE = 160  # pixels to which a smaller picture is blown up
 FILLED_BORDER = 0.3  # margin for a face that fills the picture, as a share of the longer side
 LOWEST_SCORE = 0.5
-MAX_OVERLAP = 0.3  # intersection over union above which two boxes are one face
+MAX_IOU = 0.3  # intersection over union above which two boxes are one face
 LOOK_INTERVAL = 1.0  # s between searches of the whole picture, and between second looks where they find nothing
 NEARBY = 2.5  # side of the surroundings in which a followed face is looked for, in units of the face
 NEARBY_AREA = 160 * 160  # pixels of the surroundings that the detector sees, about 6 ms on one core
-LOST_AFTER = 1.0  # s without the tracked face until the largest face is taken instead
+FACE_LOST_AFTER = 1.0  # s without the tracked face until the largest face is taken instead
 SAME_FACE_DISTANCE = 0.75  # of the face's size, that its centre may move between two frames
 COMPARABLE = 0.5  # share of the largest face's side from which a second face counts
 
@@ -175,12 +175,12 @@ def _best_of_each(boxes: np.ndarray, scores: np.ndarray) -> list[int]:
     """Non-maximum suppression: indices of the boxes that overlap no better one."""
     kept: list[int] = []
     for i in np.argsort(-scores):
-        if all(overlap(boxes[i], boxes[j]) < MAX_OVERLAP for j in kept):
+        if all(box_iou(boxes[i], boxes[j]) < MAX_IOU for j in kept):
             kept.append(int(i))
     return kept
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
+def box_iou(a: np.ndarray, b: np.ndarray) -> float:
     """Intersection over union of two boxes (left, top, right, bottom)."""
     width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     if width <= 0 or height <= 0:
@@ -256,11 +256,11 @@ class FaceTracker:
         """Whether a frame without the face deserves another look: a closer one, or one for any face after a loss."""
         if self._shown[1] is not None:
             return False
-        lost = self._last is not None and time - self._last_time > LOST_AFTER
+        lost = self._last is not None and time - self._last_time > FACE_LOST_AFTER
         return lost or (not self._searched and time >= self._next_odd_look)
 
     def _find(self, time: float, image: np.ndarray) -> FaceSeen | None:
-        if self._last is not None and time - self._last_time > LOST_AFTER:
+        if self._last is not None and time - self._last_time > FACE_LOST_AFTER:
             self._last = None
         face = self._same(self._nearby(image))
         self._searched = False
@@ -307,8 +307,8 @@ class FaceTracker:
         last = self._last
         if last is None:
             return found[0]
-        best = max(found, key=lambda face: overlap(face.box, last.box))
-        if overlap(best.box, last.box) > 0:
+        best = max(found, key=lambda face: box_iou(face.box, last.box))
+        if box_iou(best.box, last.box) > 0:
             return best
         nearest = min(found, key=lambda face: np.linalg.norm(face.centre - last.centre))
         moved = np.linalg.norm(nearest.centre - last.centre)

@@ -15,7 +15,7 @@ from hff.config import SAMPLE_RATE
 from hff.media.level import FAINTEST
 
 Segments = list[tuple[float, float]]  # (start, end) in s, in order, apart from each other
-BLOCK_SECONDS = 300  # s that the detector takes at once, to bound its memory; about 1 s of work
+VAD_BLOCK_SECONDS = 300  # s that the detector takes at once, to bound its memory; about 1 s of work
 PAD = 0.1  # s of breath kept on both sides of a segment
 MIN_SILENCE = 0.2  # s of silence that end a segment
 MIN_VOICE = 0.1  # s; shorter sounds are clicks
@@ -44,7 +44,7 @@ def voiced_segments(wave: np.ndarray) -> Segments:
     if peak < FAINTEST:
         return []
     segments: Segments = []
-    block = BLOCK_SECONDS * SAMPLE_RATE
+    block = VAD_BLOCK_SECONDS * SAMPLE_RATE
     for start in range(0, len(wave), block):
         if out_of_time():
             break

@@ -18,7 +18,7 @@ from hff.pipeline.clean_text import clean
 
 MAX_TOKENS = 128  # per piece, [CLS] and [SEP] included; longer text is cut into pieces and averaged
 MAX_PIECES = 64  # about 5000 words; what lies beyond is not read, and the caller is told
-BATCH = 32  # pieces in one pass
+PIECES_AT_ONCE = 32  # pieces in one pass
 
 
 @functools.cache
@@ -70,11 +70,15 @@ class TextEncoder(nn.Module):
             owner += [number] * len(cut)
         total = torch.zeros(len(texts), self.feature_dim, device=device)
         weight = torch.zeros(len(texts), device=device)
-        for first in range(0, len(pieces), BATCH):
+        for first in range(0, len(pieces), PIECES_AT_ONCE):
             batch = tokenizer()(
-                pieces[first : first + BATCH], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+                pieces[first : first + PIECES_AT_ONCE],
+                padding=True,
+                truncation=True,
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
             ).to(device)
-            index = torch.tensor(owner[first : first + BATCH], device=device)
+            index = torch.tensor(owner[first : first + PIECES_AT_ONCE], device=device)
             size = batch["attention_mask"].sum(1).float()
             features = self.tokens_to_features(batch["input_ids"], batch["attention_mask"]).float()
             total.index_add_(0, index, features * size[:, None])

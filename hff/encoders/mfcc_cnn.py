@@ -1,7 +1,7 @@
 """The speech encoder: waveform to MFCC to features, equations (1) to (8) of the paper.
 
 Time steps are half a second apart, too short to hear an emotion in; so each step's feature is read from
-the ``WINDOW_SECONDS`` around it. The window of a step depends on nothing else, so features of sound
+the ``SPEECH_WINDOW_SECONDS`` around it. The window of a step depends on nothing else, so features of sound
 already heard need not be computed again.
 """
 
@@ -22,9 +22,9 @@ HOP_LENGTH = 160  # samples, 10 ms
 N_FFT = 512
 N_MELS = 64  # filters of equation (3)
 N_MFCC = 40  # coefficients kept of equation (5)
-WINDOW_SECONDS = 3.0  # of sound that one step's feature hears
+SPEECH_WINDOW_SECONDS = 3.0  # of sound that one step's feature hears
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
-WINDOW_FRAMES = int(WINDOW_SECONDS * FRAMES_PER_SECOND)
+WINDOW_FRAMES = int(SPEECH_WINDOW_SECONDS * FRAMES_PER_SECOND)
 STEP_FRAMES = int(STEP_SECONDS * FRAMES_PER_SECOND)
 CHUNK_FRAMES = 6000  # frames (one minute) transformed in one go
 EDGE_FRAMES = 4  # more than N_FFT / 2 samples on either side of a chunk

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from hff.config import SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import recogniser
-from hff.encoders.mfcc_cnn import WINDOW_SECONDS
+from hff.encoders.mfcc_cnn import SPEECH_WINDOW_SECONDS
 
 STATE_DIM = 384  # width of Whisper tiny
 STATES_PER_SECOND = 50
-WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
-WINDOW_STATES = int(WINDOW_SECONDS * STATES_PER_SECOND)
+WINDOW_SAMPLES = int(SPEECH_WINDOW_SECONDS * SAMPLE_RATE)
+WINDOW_STATES = int(SPEECH_WINDOW_SECONDS * STATES_PER_SECOND)
 STEP_SAMPLES = int(STEP_SECONDS * SAMPLE_RATE)
 SAMPLES_PER_STATE = SAMPLE_RATE // STATES_PER_SECOND
 

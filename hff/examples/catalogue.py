@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hff.locale import texts
 
-FOLDER = Path(__file__).parent
+EXAMPLES_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Example:
-    """One ready example; files are names in ``FOLDER``."""
+    """One ready example; files are names in ``EXAMPLES_FOLDER``."""
 
     key: str
     video: str | None = None
@@ -30,7 +30,7 @@ class Example:
 
     def path(self, kind: str) -> str | None:
         name = getattr(self, kind)
-        return str(FOLDER / name) if name else None
+        return str(EXAMPLES_FOLDER / name) if name else None
 
 
 EXAMPLES = (

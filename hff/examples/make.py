@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).parent
+EXAMPLES_FOLDER = Path(__file__).parent
 WELCOME = "Good morning everyone! I am so happy to see you all, this is going to be a wonderful day."
 LIGHTS = "Somebody please turn on the lights, I can not see anything in here and I do not like it."
 IRONY = "Oh great. I am so happy. What a wonderful day this is."  # in a tired, low voice
-RATE = 15  # frames a second
+EXAMPLE_FPS = 15  # frames a second
 SIDE = 320  # pixels
 SAMPLE_RATE = 16_000  # Hz
 FACE_CENTRE = (224, 118)  # x, y in the 512x512 portrait
@@ -44,8 +44,8 @@ def frames(portrait: np.ndarray, seconds: float) -> list[np.ndarray]:
     from PIL import Image
 
     picture, pictures = Image.fromarray(portrait), []
-    for k in range(round(seconds * RATE)):
-        turn = 2 * math.pi * k / (RATE * 4)
+    for k in range(round(seconds * EXAMPLE_FPS)):
+        turn = 2 * math.pi * k / (EXAMPLE_FPS * 4)
         half = 112 + 8 * math.sin(turn)
         x, y = FACE_CENTRE[0] + 7 * math.sin(1.3 * turn), FACE_CENTRE[1] + 4 * math.cos(turn)
         box = (x - half, max(0.0, y - half), x + half, max(0.0, y - half) + 2 * half)
@@ -58,7 +58,7 @@ def write_clip(path: Path, pictures: list[np.ndarray], sound: np.ndarray | None)
     import av
 
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as file:
-        video = file.add_stream("libx264", rate=RATE, options={"crf": "27", "preset": "veryslow"})
+        video = file.add_stream("libx264", rate=EXAMPLE_FPS, options={"crf": "27", "preset": "veryslow"})
         video.width = video.height = SIDE
         video.pix_fmt = "yuv420p"
         audio = file.add_stream("aac", rate=SAMPLE_RATE, bit_rate=48_000) if sound is not None else None
@@ -84,21 +84,21 @@ def main() -> None:
     from PIL import Image
     from skimage import data
 
-    FOLDER.mkdir(exist_ok=True)
+    EXAMPLES_FOLDER.mkdir(exist_ok=True)
     portrait = data.astronaut()
-    Image.fromarray(portrait).crop((80, 0, 368, 288)).save(FOLDER / "portrait.jpg", quality=88)
+    Image.fromarray(portrait).crop((80, 0, 368, 288)).save(EXAMPLES_FOLDER / "portrait.jpg", quality=88)
     welcome = speak(WELCOME, pitch=70, speed=165)
     lights = speak(LIGHTS, pitch=45, speed=160)
-    write_voice(FOLDER / "voice.wav", lights)
-    write_voice(FOLDER / "sarcasm.wav", speak(IRONY, pitch=5, speed=90, voice="en-us"))
+    write_voice(EXAMPLES_FOLDER / "voice.wav", lights)
+    write_voice(EXAMPLES_FOLDER / "sarcasm.wav", speak(IRONY, pitch=5, speed=90, voice="en-us"))
     pictures = frames(portrait, len(welcome) / SAMPLE_RATE)
-    write_clip(FOLDER / "clip.mp4", pictures, welcome)
+    write_clip(EXAMPLES_FOLDER / "clip.mp4", pictures, welcome)
     covered = frames(portrait, len(lights) / SAMPLE_RATE)
     dark = np.random.default_rng(0).integers(0, 12, (SIDE, SIDE, 3), dtype=np.uint8)
     half = len(covered) // 2
-    write_clip(FOLDER / "camera_covered.mp4", covered[:half] + [dark] * (len(covered) - half), lights)
-    write_clip(FOLDER / "no_sound.mp4", pictures[: 4 * RATE], None)
-    for file in sorted(FOLDER.iterdir()):
+    write_clip(EXAMPLES_FOLDER / "camera_covered.mp4", covered[:half] + [dark] * (len(covered) - half), lights)
+    write_clip(EXAMPLES_FOLDER / "no_sound.mp4", pictures[: 4 * EXAMPLE_FPS], None)
+    for file in sorted(EXAMPLES_FOLDER.iterdir()):
         print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
 
 

@@ -26,11 +26,11 @@ from hff.lab.ablation import switch_off
 from hff.lab.damage import damage_faces, damage_transcript, damage_wave
 from hff.lab.state import LabState
 from hff.pipeline.analyzer import Analyzer
-from hff.pipeline.features import Clip, encode_speech, encode_text, encode_vision, step_count
+from hff.pipeline.features import ClipFeatures, encode_speech, encode_text, encode_vision, step_count
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
 
-MAX_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
+MAX_LAB_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
 KEPT = 48  # damaged versions of one modality whose features are kept; two sweeps' worth
 SWEEP_POINTS = 21
 
@@ -43,7 +43,7 @@ def damage(recording: Recording, state: LabState) -> Recording:
     )
 
 
-def excerpt(recording: Recording, seconds: float = MAX_SECONDS) -> Recording:
+def excerpt(recording: Recording, seconds: float = MAX_LAB_SECONDS) -> Recording:
     """The recording's beginning, in whole steps; the recording itself if it is no longer than that."""
     if recording.seconds <= seconds:
         return recording
@@ -127,14 +127,14 @@ class Lab:
             faces=self._part("vision", state, _faces),
         )  # fmt: skip
 
-    def clip(self, state: LabState) -> Clip:
+    def clip(self, state: LabState) -> ClipFeatures:
         """The features of the damaged recording; of each modality only what is not known yet is computed."""
         parts = [self._encoded(m, state) for m in MODALITIES]
         features = dict(zip(MODALITIES, (part[0] for part in parts), strict=True))
         present = torch.stack([part[1] for part in parts], dim=1)
         if not present.any():
             raise NothingToAnalyse("Nothing is left to read: no voice, no words and no face. Give one of them back.")
-        return Clip(**features, present=present)
+        return ClipFeatures(**features, present=present)
 
     def read(self, state: LabState) -> Result:
         """The full reading, as ``Analyzer.analyze`` gives it. Raises ``NothingToAnalyse``."""
@@ -227,7 +227,7 @@ def _given(state: LabState, present: Tensor) -> Tensor | None:
     return alpha
 
 
-def _sweep_point(analyzer: Analyzer, clip: Clip, state: LabState, severity: float) -> SweepPoint:
+def _sweep_point(analyzer: Analyzer, clip: ClipFeatures, state: LabState, severity: float) -> SweepPoint:
     output = analyzer.fuse(
         clip, samples=state.samples, seed=state.seed, alpha=_given(state, clip.present), with_attention=False
     )

@@ -19,7 +19,7 @@ from hff.lab.state import LabState
 from hff.locale import language
 from hff.result import Result
 
-FOLDER = Path(__file__).with_name("lessons") / "en"
+LESSONS_FOLDER = Path(__file__).with_name("lessons") / "en"
 FIGURES = ("alpha", "alpha0", "precision", "variance", "shapley")  # of one modality
 CHANGES = ("rises", "stays", "falls")
 LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays
@@ -106,7 +106,7 @@ class Lesson:
         return [choice.claim.holds(before, after) for choice in self.choices]
 
 
-def load_lessons(folder: Path = FOLDER) -> list[Lesson]:
+def load_lessons(folder: Path = LESSONS_FOLDER) -> list[Lesson]:
     """All lessons of a folder in their order. Raises ``InputError`` that names the file and the fault."""
     return sorted((load_lesson(path) for path in folder.glob("*.json")), key=lambda lesson: (lesson.order, lesson.key))
 

@@ -13,11 +13,11 @@ from hff.lab.damage import KINDS
 from hff.numbers import number, shown, whole
 from hff.pipeline.clean_text import clean
 
-PARTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
+COMPONENTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
 YOURS = "yours"  # a source that is not a ready example: the visitor's own recording
 MAX_SAMPLES = 256  # draws of equation (20); more change nothing one could see
 MAX_TEXT = 2000  # characters of typed words
-FORMAT = 1  # of the JSON; a state of a later format is refused
+STATE_FORMAT = 1  # of the JSON; a state of a later format is refused
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LabState:
 
     source: key of a ready example, or ``YOURS``. damage: one for each modality. alpha: hand-set weights in the
     order of ``MODALITIES`` that sum to 1, or ``None`` for the model's own. without: parts of the model that are
-    switched off, out of ``PARTS``. samples: Monte Carlo draws. seed: of the damage and of the draws. text: typed
+    switched off, out of ``COMPONENTS``. samples: Monte Carlo draws. seed: of the damage and of the draws. text: typed
     words in place of the recording's own.
     """
 
@@ -70,7 +70,7 @@ class LabState:
     def to_dict(self) -> dict:
         """JSON-ready values; what is as in an untouched state is left out, to keep links short."""
         clean = undamaged()
-        values: dict = {"format": FORMAT, "source": self.source}
+        values: dict = {"format": STATE_FORMAT, "source": self.source}
         damage = {m: _damage_to_dict(d) for m, d in self.damage.items() if d != clean[m]}
         if damage:
             values["damage"] = damage
@@ -100,16 +100,18 @@ class LabState:
         if not isinstance(values, dict):
             raise InputError(f"A lab state is a JSON object, not {type(values).__name__}. {_ADVICE}")
         _known(values, ("format", *(f.name for f in dataclasses.fields(cls))), "The lab state")
-        if values.get("format", FORMAT) != FORMAT:
-            raise InputError(f"This lab state has the format {shown(values['format'])}; this version reads {FORMAT}.")
+        if values.get("format", STATE_FORMAT) != STATE_FORMAT:
+            raise InputError(
+                f"This lab state has the format {shown(values['format'])}; this version reads {STATE_FORMAT}."
+            )
         without = values.get("without", ())
-        if not isinstance(without, list | tuple) or not all(part in PARTS for part in without):
-            raise InputError(f"'without' is a list of parts out of {', '.join(PARTS)}.")
+        if not isinstance(without, list | tuple) or not all(part in COMPONENTS for part in without):
+            raise InputError(f"'without' is a list of parts out of {', '.join(COMPONENTS)}.")
         return cls(
             source=_text(values, "source", YOURS, 100),
             damage=_read_damage(values.get("damage", {})),
             alpha=_read_alpha(values.get("alpha")),
-            without=tuple(part for part in PARTS if part in without),
+            without=tuple(part for part in COMPONENTS if part in without),
             samples=whole(values.get("samples", SAMPLES), "samples", 0, MAX_SAMPLES),
             seed=whole(values.get("seed", 0), "seed", 0, 2**31 - 1),
             text=_text(values, "text", "", MAX_TEXT),

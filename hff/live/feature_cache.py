@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hff.config import SAMPLE_RATE, STEP_SECONDS
 from hff.encoders.bert import TextEncoder
-from hff.encoders.mfcc_cnn import WINDOW_SECONDS
+from hff.encoders.mfcc_cnn import SPEECH_WINDOW_SECONDS
 from hff.media.level import level_gain
 from hff.pipeline.features import Encoders, encode_faces, encode_speech, place_faces
 from hff.result import FaceSeen
@@ -75,8 +75,8 @@ def _heard(first: int, step: int, end: float) -> tuple[float, float]:
     """The span, s, that the window of ``step`` holds of a sound from step ``first`` to ``end`` s."""
     middle = (step + 0.5) * STEP_SECONDS
     return (
-        round(max(first * STEP_SECONDS, middle - WINDOW_SECONDS / 2), 4),
-        round(min(end, middle + WINDOW_SECONDS / 2), 4),
+        round(max(first * STEP_SECONDS, middle - SPEECH_WINDOW_SECONDS / 2), 4),
+        round(min(end, middle + SPEECH_WINDOW_SECONDS / 2), 4),
     )
 
 

@@ -11,7 +11,7 @@ AIM = 1 / 8  # s that a reading may take: 8 updates a second
 RELAXED = 0.6  # share of ``AIM`` below which more work is tried again
 SETTLE = 1.5  # s at one level before the next change
 LONGEST_PATIENCE = 60.0  # s at most until more work is tried again where it did not fit before
-SMOOTHING = 0.3  # weight of the newest cost in its running mean
+COST_SMOOTHING = 0.3  # weight of the newest cost in its running mean
 RATE_SPAN = 3.0  # s over which updates a second are counted
 
 
@@ -24,7 +24,7 @@ class Effort:
     look_every: float  # s between frames looked at
 
 
-LEVELS = (
+EFFORTS = (
     Effort(samples=16, listen_every=0.0, look_every=0.0),
     Effort(samples=8, listen_every=0.2, look_every=0.12),
     Effort(samples=0, listen_every=0.25, look_every=0.2),
@@ -47,7 +47,7 @@ class Pace:
 
     @property
     def effort(self) -> Effort:
-        return LEVELS[self.level]
+        return EFFORTS[self.level]
 
     @property
     def rate(self) -> float:
@@ -65,10 +65,10 @@ class Pace:
         self._updates.append(now)
         while now - self._updates[0] > RATE_SPAN:
             self._updates.popleft()
-        self.cost = seconds if self.cost is None else self.cost + SMOOTHING * (seconds - self.cost)
+        self.cost = seconds if self.cost is None else self.cost + COST_SMOOTHING * (seconds - self.cost)
         if now - self._changed < SETTLE:
             return
-        if self.cost > AIM and self.level < len(LEVELS) - 1:
+        if self.cost > AIM and self.level < len(EFFORTS) - 1:
             if self._trying:
                 self._patience = min(2 * self._patience, LONGEST_PATIENCE)
             self._change(+1, now)

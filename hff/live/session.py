@@ -26,18 +26,18 @@ from hff.live.pace import Effort, Pace
 from hff.live.recogniser import Recogniser
 from hff.live.words import RESTART_EVERY, LiveWords
 from hff.media.image import resized
-from hff.media.video import MAX_SIDE
+from hff.media.video import MAX_FRAME_SIDE
 from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
 from hff.pipeline.clean_text import clean
-from hff.pipeline.features import FRAME_RATE, Clip, encode_text, step_count
+from hff.pipeline.features import FRAME_RATE, ClipFeatures, encode_text, step_count
 from hff.pipeline.recording import Recording
 from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
 
-WINDOW_SECONDS = 8.0  # s that a reading rests on
+LIVE_WINDOW_SECONDS = 8.0  # s that a reading rests on
 NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean
 LEAST_OF_STEP = 0.2  # s of a step that must have come in before it counts for "now": a voice is heard late
 MAX_WAITING_FRAMES = 8  # frames not looked at yet; older ones are dropped
-LOST_AFTER = 2.0  # s without a frame, or without sound, after which the camera or microphone counts as lost
+SOURCE_LOST_AFTER = 2.0  # s without a frame, or without sound, after which the camera or microphone counts as lost
 DARK = 16  # mean grey value (0 to 255) of a picture below which it is dark
 SILENT = 10 ** (-60 / 20)  # peak of the last second below which the room is silent
 RESTART_GAP = 60.0  # s without anything, or back in time, after which the session begins anew
@@ -83,7 +83,7 @@ class LiveSession:
     """One viewer's stream. Any thread may add and read; one reading is made at a time."""
 
     def __init__(
-        self, analyzer: Analyzer, recogniser: Recogniser | None = None, *, window: float = WINDOW_SECONDS,
+        self, analyzer: Analyzer, recogniser: Recogniser | None = None, *, window: float = LIVE_WINDOW_SECONDS,
         pace: Pace | None = None,
     ) -> None:  # fmt: skip
         """recogniser: shared by all sessions; None reads only typed words. window: s, a multiple of the step."""
@@ -117,7 +117,7 @@ class LiveSession:
         time, image = _checked_time(time), np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise InputError(f"A live picture has the shape {image.shape}, {image.dtype}. Give (H,W,3) uint8 RGB.")
-        image = resized(image, MAX_SIDE)
+        image = resized(image, MAX_FRAME_SIDE)
         with self._lock:
             self._restart_after_gap(time)
             if self._frames and time < self._frames[-1][0]:
@@ -227,7 +227,7 @@ class LiveSession:
             words, typed = list(self._words.words), self._typed
         text, has_words = encode_text(self._texts, transcript, steps)
         vision, has_face = self._faces.encode(self.analyzer.encoders, start, steps)
-        clip = Clip(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+        clip = ClipFeatures(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
         return self._fuse(clip, start, end, effort.samples, words, typed, first)
 
     def _look(self, every: float) -> None:
@@ -248,7 +248,7 @@ class LiveSession:
 
     def _held(self, time: float) -> list[FaceSeen]:
         """The last picture's face in the steps without a picture before ``time``: as in a clip, it stays on display."""
-        if self._last_face is None or time - self._looked > LOST_AFTER:
+        if self._last_face is None or time - self._looked > SOURCE_LOST_AFTER:
             return []
         between = range(int(self._looked // STEP_SECONDS) + 1, int(time // STEP_SECONDS))
         return [replace(self._last_face, time=(step + 0.5) * STEP_SECONDS) for step in between]
@@ -285,7 +285,7 @@ class LiveSession:
 
         self.recogniser.ask(id(self), part, answer)
 
-    def _fuse(self, clip: Clip, start, end, samples: int, words, typed: str, first: int) -> LiveReading:
+    def _fuse(self, clip: ClipFeatures, start, end, samples: int, words, typed: str, first: int) -> LiveReading:
         frame = self._newest_frame
         face = self._faces.faces[-1] if self._faces.faces else None
         common = {
@@ -317,12 +317,12 @@ class LiveSession:
         )  # fmt: skip
 
     def _camera_on(self, end: float) -> bool:
-        return self._newest_frame is not None and end - self._newest_frame[0] <= LOST_AFTER
+        return self._newest_frame is not None and end - self._newest_frame[0] <= SOURCE_LOST_AFTER
 
     def _microphone_on(self, end: float) -> bool:
-        return self._heard_anything and end - self._track.end <= LOST_AFTER
+        return self._heard_anything and end - self._track.end <= SOURCE_LOST_AFTER
 
-    def _notes(self, clip: Clip, end: float) -> tuple[str, ...]:
+    def _notes(self, clip: ClipFeatures, end: float) -> tuple[str, ...]:
         """What is missing from the last moment, by name."""
         notes = []
         frame = self._newest_frame

@@ -24,7 +24,7 @@ from hff.media.container import (
     open_media,
 )
 
-MAX_SECONDS = 2 * 3600  # s, about 460 MB as float32
+MAX_AUDIO_SECONDS = 2 * 3600  # s, about 460 MB as float32
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
 MEMORY = 2.0  # s over which channels are compared
 INVERTED = -0.6  # correlation of a channel with the loudest, below which it is turned round
@@ -61,7 +61,7 @@ def read_audio(
         if stream is None:
             raise InputError(f"{buffer.name} has no sound track. Give a file with sound, or use it as video only.")
         length = duration(container)
-        if length is not None and length > MAX_SECONDS:
+        if length is not None and length > MAX_AUDIO_SECONDS:
             raise InputError(_TOO_LONG.format(name=buffer.name))
         buffer.reserve(length)
         stream.thread_type = "AUTO"
@@ -192,7 +192,7 @@ class _Buffer:
     def extend(self, blocks: list[np.ndarray]) -> None:
         for block in blocks:
             end = self.size + len(block)
-            if end > MAX_SECONDS * SAMPLE_RATE:
+            if end > MAX_AUDIO_SECONDS * SAMPLE_RATE:
                 raise InputError(_TOO_LONG.format(name=self.name))
             if end > len(self.samples):
                 self._grow(max(end, int(1.5 * len(self.samples))))
@@ -226,7 +226,7 @@ def _read_array(rate: int, array: np.ndarray) -> np.ndarray:
     name = "The sound array"
     check_rate(rate)
     array = np.asarray(array)
-    if max(array.shape, default=0) > MAX_SECONDS * rate:
+    if max(array.shape, default=0) > MAX_AUDIO_SECONDS * rate:
         raise InputError(_TOO_LONG.format(name=name))
     wave = _mono(array, name)
     wave = _checked(wave, name)

@@ -22,7 +22,7 @@ from hff.errors import DependencyError, DeviceError
 log = logging.getLogger(__name__)
 
 WIDTH, HEIGHT = 640, 480  # pixels asked of the camera
-RATE = 15  # pictures handed on a second, at most
+CAPTURE_FPS = 15  # pictures handed on a second, at most
 BLOCK_SECONDS = 0.05  # s of sound in one chunk
 RETRY = 2.0  # s until a lost device is opened again
 MAX_CAMERAS = 8  # numbers tried where the system does not tell
@@ -180,7 +180,7 @@ class Capture:
                 if not there:
                     raise DeviceError(f"Camera {self.camera} gives no more pictures.")
                 now = self.now
-                if now - last >= 1 / RATE:
+                if now - last >= 1 / CAPTURE_FPS:
                     last = now
                     add_frame(now, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         finally:

@@ -24,7 +24,7 @@ Progress = Callable[[float | None, float], None]  # takes the share done (None: 
 
 # Self-contained formats only.
 DEMUXERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,webm,mov,mp4,mp3,mpeg,mpegts,ogg,w64,wav"
-KINDS = "mp4, mov, webm, mkv, avi or gif for video, wav, mp3, flac, ogg, m4a or opus for sound"
+MEDIA_KINDS = "mp4, mov, webm, mkv, avi or gif for video, wav, mp3, flac, ogg, m4a or opus for sound"
 MAX_FRAME_PIXELS = 40_000_000  # one video frame; 8K is 33 million
 MAX_SKEW = 600.0  # s, the longest gap in a stream's clock that is taken at its word
 BUFFER = 1 << 18  # bytes per read
@@ -62,7 +62,7 @@ def _unreadable(path: str | os.PathLike, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     return (
         f"{name_of(path)} cannot be read as video or sound ({reason}): it is damaged, cut off, or of another kind. "
-        f"What works: {KINDS}."
+        f"What works: {MEDIA_KINDS}."
     )
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from hff.errors import InputError
 from hff.media.container import name_of, open_file
 
-MAX_SIDE = 1280  # pixels, of the longer side
+MAX_IMAGE_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
 MAX_SCANS = 100  # of a JPEG; programs write about ten
 MAX_SCANNED = 1_500_000_000  # pixels times scans: each scan of a progressive JPEG goes over all of its pixels
@@ -30,12 +30,12 @@ def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
 
     The camera's orientation (EXIF) is applied and transparent parts become white.
 
-    Returns (H,W,3) uint8 RGB, longer side at most ``MAX_SIDE``.
+    Returns (H,W,3) uint8 RGB, longer side at most ``MAX_IMAGE_SIDE``.
 
     Raises ``InputError``: unreadable, damaged, a video, larger than 89 megapixels, NaN.
     """
     if isinstance(source, np.ndarray):
-        return resized(to_rgb(source, "The picture array"), MAX_SIDE)
+        return resized(to_rgb(source, "The picture array"), MAX_IMAGE_SIDE)
     with open_file(source) as stream, _opened(stream, source) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
@@ -45,10 +45,10 @@ def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
             )
         try:
             check_scans(image, name_of(source))
-            image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # JPEG only: decodes at a half, a quarter or an eighth
+            image.draft("RGB", (MAX_IMAGE_SIDE, MAX_IMAGE_SIDE))  # JPEG only: decodes at a half, a quarter or an eighth
             image.load()
             small = _flat(image)
-            small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX, reducing_gap=None)
+            small.thumbnail((MAX_IMAGE_SIDE, MAX_IMAGE_SIDE), Image.Resampling.BOX, reducing_gap=None)
             return np.array(ImageOps.exif_transpose(small))
         except InputError:
             raise
@@ -180,7 +180,7 @@ def _flat(image: Image.Image) -> Image.Image:
 
 def _coarse(image: Image.Image) -> Image.Image:
     """The picture, by averaging still at least twice as large as it will be: its copies then take little memory."""
-    factor = max(image.size) // (2 * MAX_SIDE)
+    factor = max(image.size) // (2 * MAX_IMAGE_SIDE)
     if factor < 2:
         return image
     if image.mode.startswith("I;"):

@@ -27,10 +27,10 @@ from hff.media.container import (
 )
 from hff.media.image import is_picture, read_image, resized, to_rgb
 
-MAX_SIDE = 640  # pixels, of a sampled frame's longer side
+MAX_FRAME_SIDE = 640  # pixels, of a sampled frame's longer side
 ARRAY_FPS = 25.0  # frames/s of an array that comes without
 MAX_HOLD = 60.0  # s, how long one frame can stay on display
-MAX_SECONDS = 2 * 3600  # s; of a longer video only the beginning is looked at
+MAX_VIDEO_SECONDS = 2 * 3600  # s; of a longer video only the beginning is looked at
 _EARLY = 1e-3  # s, stamps are rounded to milliseconds in some containers
 _LATE = 0.1  # s, a first frame this late still counts as being there from the start
 
@@ -67,7 +67,7 @@ def read_frames(
         fps, array = source if isinstance(source, tuple) else (ARRAY_FPS, source)
         yield from _array_frames(fps, np.asarray(array), rate, warn)
     elif is_picture(source):
-        yield Frame(0.0, resized(read_image(source), MAX_SIDE))
+        yield Frame(0.0, resized(read_image(source), MAX_FRAME_SIDE))
     else:
         yield from _file_frames(source, rate, progress, warn)
 
@@ -96,7 +96,7 @@ def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None
                 told = time
                 progress(min(time / length, 1.0) if length else None, time)
         read = clock.last or 0.0
-        if warn and read < MAX_SECONDS and (message := breaks_off(container, stream, read, path)):
+        if warn and read < MAX_VIDEO_SECONDS and (message := breaks_off(container, stream, read, path)):
             warn(message)
 
 
@@ -116,7 +116,7 @@ def _intervals(
     """(start, end, frame) from (start, how long it should last, frame): each is on display until the next."""
     before = None
     for start, lasts, frame in frames:
-        if start >= MAX_SECONDS:
+        if start >= MAX_VIDEO_SECONDS:
             if warn:
                 warn("The video is longer than two hours; only its first two hours are looked at.")
             break
@@ -161,7 +161,7 @@ def _points_before(time: float, rate: float) -> int:
 def _rgb(frame: av.VideoFrame, pixel_shape: float) -> np.ndarray:
     """(H,W,3) uint8: scaled by FFmpeg before it becomes an array, square pixels, upright."""
     width, height = frame.width * pixel_shape, frame.height
-    scale = min(1.0, MAX_SIDE / max(width, height))
+    scale = min(1.0, MAX_FRAME_SIDE / max(width, height))
     size = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
     small = frame.reformat(**size, format="rgb24", interpolation="AREA")
     quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 turns
@@ -181,5 +181,5 @@ def _array_frames(fps: float, array: np.ndarray, rate: float, warn: Warn | None)
         raise InputError(f"The video array has the shape {array.shape}. Give (frames, height, width, 3).")
     timed = ((i / fps, 1 / fps, image) for i, image in enumerate(array))
     yield from _converted(
-        _on_grid(_intervals(timed, warn), rate), lambda image: resized(to_rgb(image, "The video array"), MAX_SIDE)
+        _on_grid(_intervals(timed, warn), rate), lambda image: resized(to_rgb(image, "The video array"), MAX_FRAME_SIDE)
     )

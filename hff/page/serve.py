@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from hff import quiet, weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.page.door.host_names import Names
 from hff.page.door.uploads import MAX_FILE, BodyGuard, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
@@ -86,7 +86,7 @@ class Server:
                 quiet=True, show_error=False, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
                 css_paths=_STYLES, ssl_certfile=options.certificate,
                 ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
-                allowed_paths=[str(FOLDER)],
+                allowed_paths=[str(EXAMPLES_FOLDER)],
                 max_file_size=options.max_file_size,
             )  # fmt: skip
             if self.page.share_url:
@@ -118,7 +118,7 @@ class Server:
 
         from hff.page.door.hidden_paths import HiddenPaths
 
-        served = {"visit": self.folder.path, "examples": FOLDER}
+        served = {"visit": self.folder.path, "examples": EXAMPLES_FOLDER}
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
         return [Middleware(HiddenPaths, served, secret)]
@@ -179,7 +179,7 @@ def run(options: Options) -> int:
             _signals(signal.SIGHUP, asked)  # the terminal was closed
         with server:
             server.folder.take_all()
-            server.engine.warm_up(str(FOLDER / "clip.mp4"), on_failure=server.stop.set)
+            server.engine.warm_up(str(EXAMPLES_FOLDER / "clip.mp4"), on_failure=server.stop.set)
             print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
             _signals(signal.SIGINT, asked)
             while not asked and not server.stop.wait(LOOK_SECONDS):

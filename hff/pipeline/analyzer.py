@@ -21,7 +21,7 @@ from hff.errors import HFFError, WeightsError
 from hff.model.hff import HFF, FusionOutput
 from hff.numbers import whole
 from hff.pipeline import recording
-from hff.pipeline.features import Clip, Encoders, encode, step_times
+from hff.pipeline.features import ClipFeatures, Encoders, encode, step_times
 from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
@@ -151,7 +151,7 @@ class Analyzer:
         progress(1.0, "Done")
         return result
 
-    def encode(self, material: Recording) -> Clip:
+    def encode(self, material: Recording) -> ClipFeatures:
         """Raw material -> features on the time grid."""
         return encode(
             self.encoders, material.steps, wave=material.wave, voiced=material.voiced,
@@ -159,7 +159,7 @@ class Analyzer:
         )  # fmt: skip
 
     @torch.inference_mode()
-    def fuse(self, clip: Clip, keep: Subset = frozenset(MODALITIES), *, samples: int = SAMPLES, seed: int = 0,
+    def fuse(self, clip: ClipFeatures, keep: Subset = frozenset(MODALITIES), *, samples: int = SAMPLES, seed: int = 0,
              alpha: torch.Tensor | None = None, with_attention: bool = True) -> FusionOutput:  # fmt: skip
         """Run the fusion with only the modalities in ``keep`` present; ``alpha`` (1,T,M) replaces the model's own."""
         batch = clip.batch(self.device)
@@ -169,7 +169,7 @@ class Analyzer:
         alpha = alpha if alpha is None else alpha.to(self.device)
         return self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
 
-    def read_clip(self, clip: Clip, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
+    def read_clip(self, clip: ClipFeatures, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
                   alpha: torch.Tensor | None = None) -> Result:  # fmt: skip
         """Features -> the full reading, with every subset of the present modalities."""
         labels = self.config.labels
@@ -215,7 +215,7 @@ class Analyzer:
             speech_encoder=self.config.speech_encoder,
         )
 
-    def _alone(self, clip: Clip, subset: Subset, settings: dict) -> np.ndarray:
+    def _alone(self, clip: ClipFeatures, subset: Subset, settings: dict) -> np.ndarray:
         output = self.fuse(clip, subset, **settings, with_attention=False)
         return output.probabilities[0].cpu().numpy()
 
@@ -225,7 +225,7 @@ def check_draws(samples: object, seed: object) -> tuple[int, int]:
     return whole(samples, "samples", 0, MAX_DRAWS), whole(seed, "seed", 0, 2**63 - 1)
 
 
-def timeline_of(output: FusionOutput, clip: Clip) -> Timeline:
+def timeline_of(output: FusionOutput, clip: ClipFeatures) -> Timeline:
     """The figures of the first clip of a batch on the time grid."""
 
     def row(values: torch.Tensor) -> np.ndarray:

@@ -22,7 +22,7 @@ from hff.encoders.mfcc_cnn import SpeechEncoder
 from hff.encoders.resnet import VisionEncoder, normalise_faces, pool_frames
 from hff.encoders.whisper import WhisperEncoder
 from hff.media.level import level_gain
-from hff.pipeline.utterances import Utterance, utterances
+from hff.pipeline.utterances import TimedUtterance, utterances
 from hff.result import FaceSeen, Transcript
 
 FRAMES_PER_STEP = 2  # video frames looked at in each step
@@ -30,13 +30,13 @@ FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz
 MIN_VOICE_SECONDS = 0.1  # of voice within a step for the voice to count as present
 MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
 MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
-BATCH = 32  # windows or faces in one pass of an encoder, at most a second of work
+INPUTS_AT_ONCE = 32  # windows or faces in one pass of an encoder, at most a second of work
 
 SpeechWindows = Callable[[Tensor, int, float], Tensor]  # (samples,), T, gain -> (T, ...)
 
 
 @dataclass
-class Clip:
+class ClipFeatures:
     """Features on the time grid: what the fusion model takes, without the batch axis."""
 
     speech: Tensor  # (T,128)
@@ -76,7 +76,7 @@ def step_times(steps: int) -> np.ndarray:
     return (np.arange(steps) + 0.5) * STEP_SECONDS
 
 
-def overlap(intervals: list[tuple[float, float]], steps: int) -> np.ndarray:
+def shared_seconds(intervals: list[tuple[float, float]], steps: int) -> np.ndarray:
     """(len(intervals), T) seconds that each interval shares with each step."""
     start = np.arange(steps) * STEP_SECONDS
     bounds = np.asarray(intervals, float).reshape(-1, 2)
@@ -86,7 +86,7 @@ def overlap(intervals: list[tuple[float, float]], steps: int) -> np.ndarray:
 
 def voiced_steps(voiced: list[tuple[float, float]], steps: int) -> np.ndarray:
     """(T,) bool: steps with at least ``MIN_VOICE_SECONDS`` of voice."""
-    return overlap(voiced, steps).sum(0) >= MIN_VOICE_SECONDS
+    return shared_seconds(voiced, steps).sum(0) >= MIN_VOICE_SECONDS
 
 
 def speech_windows(
@@ -118,7 +118,7 @@ def encode_speech(
     if computed.any():
         windows = speech_windows(wave, voiced, steps, encoder.windows)
         # Indexing part by part: the windows overlap, and copies of all of them would be many times the clip.
-        for part in computed.nonzero().squeeze(1).split(BATCH):
+        for part in computed.nonzero().squeeze(1).split(INPUTS_AT_ONCE):
             if out_of_time():
                 there[part[0] :] = False
                 break
@@ -138,14 +138,16 @@ def encode_text(encoder: TextEncoder, transcript: Transcript | None, steps: int)
     said = utterances(transcript.words)
     # The recogniser gives some words the same start and end; they are said all the same.
     spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
-    shared = torch.from_numpy(overlap(spans, steps))
+    shared = torch.from_numpy(shared_seconds(spans, steps))
     there = shared.sum(0) > 0
-    vectors = torch.cat([_text_features(encoder, said[i : i + BATCH]) for i in range(0, len(said), BATCH)])
+    vectors = torch.cat(
+        [_text_features(encoder, said[i : i + INPUTS_AT_ONCE]) for i in range(0, len(said), INPUTS_AT_ONCE)]
+    )
     features[there] = vectors[shared.argmax(0)[there]]
     return features, there
 
 
-def _text_features(encoder: TextEncoder, said: list[Utterance]) -> Tensor:
+def _text_features(encoder: TextEncoder, said: list[TimedUtterance]) -> Tensor:
     checkpoint()
     return encoder.features([u.text for u in said]).cpu()
 
@@ -177,10 +179,10 @@ def encode_faces(encoder: VisionEncoder, faces: list[FaceSeen]) -> Tensor:
     crops = [faces[i].crop for i in first]
     parts: list[Tensor] = []
     # Normalised part by part: an hour's faces as float32, and the copies on the way there, would take 400 MB.
-    for start in range(0, len(crops), BATCH):
+    for start in range(0, len(crops), INPUTS_AT_ONCE):
         if out_of_time() and parts:
             break
-        batch = torch.from_numpy(np.stack(crops[start : start + BATCH]))
+        batch = torch.from_numpy(np.stack(crops[start : start + INPUTS_AT_ONCE]))
         parts.append(_in_batches(encoder.mirrored_features, normalise_faces(batch)))
     features = torch.cat(parts)
     place = {i: n for n, i in enumerate(first[: len(features)])}
@@ -204,16 +206,16 @@ def encode(
     transcript: Transcript | None = None,
     faces: list[FaceSeen] | None = None,
     still: bool = False,
-) -> Clip:
+) -> ClipFeatures:
     """Raw material on a grid of ``steps`` -> features. Whatever is left out is absent."""
     silence = np.zeros(0, np.float32)
     speech, has_voice = encode_speech(encoders.speech, silence if wave is None else wave, voiced or [], steps)
     text, has_words = encode_text(encoders.text, transcript, steps)
     vision, has_face = encode_vision(encoders.vision, faces or [], steps, still)
-    return Clip(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+    return ClipFeatures(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
 
 
 def _in_batches(features, inputs: Tensor) -> Tensor:
     """Run an encoder's ``features`` over inputs in bounded batches; the result is on the CPU."""
     device = next(features.__self__.parameters()).device
-    return torch.cat([features(part.to(device)).float().cpu() for part in inputs.split(BATCH)])
+    return torch.cat([features(part.to(device)).float().cpu() for part in inputs.split(INPUTS_AT_ONCE)])

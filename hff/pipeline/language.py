@@ -21,7 +21,7 @@ SISTERS = ("sco", "pcm")  # Scots and Nigerian Pidgin: taken for English
 NOT_ENGLISH = 0.02  # chance of English below which another language is believed ...
 ANOTHER = 0.45  # ... if it is at least this likely
 ANOTHER_IN_PIECES = 0.17  # ... or this, where the vocabulary knows few of the words whole
-WHOLE = 0.67  # share of words that the vocabulary knows whole; above, they may well be English
+WHOLE_SHARE = 0.67  # share of words that the vocabulary knows whole; above, they may well be English
 LEAST_WORDS = 2  # in Latin letters; one word belongs to many languages, or is a name
 
 
@@ -52,7 +52,7 @@ def _is_another_language(text: str) -> bool:
     if chances["en"] >= NOT_ENGLISH:
         return False
     best = max(chance for language, chance in chances.items() if language not in SISTERS)
-    return best >= ANOTHER or (best >= ANOTHER_IN_PIECES and known_whole(words) < WHOLE)
+    return best >= ANOTHER or (best >= ANOTHER_IN_PIECES and known_whole(words) < WHOLE_SHARE)
 
 
 def known_whole(words: list[str]) -> float:

@@ -12,7 +12,7 @@ MAX_UTTERANCE_SECONDS = 12.0
 
 
 @dataclass
-class Utterance:
+class TimedUtterance:
     """Words said in one go, with their times in seconds."""
 
     text: str
@@ -20,7 +20,7 @@ class Utterance:
     end: float
 
 
-def utterances(words: list[Word]) -> list[Utterance]:
+def utterances(words: list[Word]) -> list[TimedUtterance]:
     """Cut timed words into utterances at pauses, at the ends of sentences, and when they grow too long."""
     groups: list[list[Word]] = []
     for word in words:
@@ -34,4 +34,4 @@ def utterances(words: list[Word]) -> list[Utterance]:
             groups.append([word])
         else:
             last.append(word)
-    return [Utterance(" ".join(w.text.strip() for w in g), g[0].start, g[-1].end) for g in groups]
+    return [TimedUtterance(" ".join(w.text.strip() for w in g), g[0].start, g[-1].end) for g in groups]

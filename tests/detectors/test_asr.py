@@ -65,7 +65,7 @@ def test_times_count_from_the_start_of_the_wave(recognised, speech_wave):
 
 
 def test_long_sound_is_recognised_in_blocks(speech_wave, monkeypatch):
-    monkeypatch.setattr("hff.detectors.asr.BLOCK_SECONDS", 7.0)
+    monkeypatch.setattr("hff.detectors.asr.ASR_BLOCK_SECONDS", 7.0)
     pause = np.zeros(2 * SAMPLE_RATE, np.float32)
     wave = np.concatenate([speech_wave, pause] * 3)
     told = []

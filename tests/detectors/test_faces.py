@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from hff.config import FACE_SIZE
 from hff.detectors.faces import (
+    FACE_LOST_AFTER,
     FACE_TEMPLATE,
     LOOK_INTERVAL,
-    LOST_AFTER,
     Detection,
     FaceDetector,
     FaceTracker,
     _decode,
     align_face,
-    overlap,
+    box_iou,
     similarity,
 )
 
@@ -141,15 +141,15 @@ boxes = st.tuples(*[st.floats(0, 100)] * 2, *[st.floats(1, 50)] * 2).map(
 
 @given(boxes, boxes)
 def test_overlap_is_intersection_over_union(a, b):
-    assert overlap(a, a) == pytest.approx(1)
-    assert overlap(a, b) == pytest.approx(overlap(b, a))
+    assert box_iou(a, a) == pytest.approx(1)
+    assert box_iou(a, b) == pytest.approx(box_iou(b, a))
     canvas = np.zeros((2, 400, 400), bool)
     for layer, box in zip(canvas, (a, b), strict=True):
         left, top, right, bottom = np.round(box * 2).astype(int)
         layer[top:bottom, left:right] = True
     union = (canvas[0] | canvas[1]).sum()
     drawn = (canvas[0] & canvas[1]).sum() / union
-    assert overlap(np.round(a * 2), np.round(b * 2)) == pytest.approx(drawn)
+    assert box_iou(np.round(a * 2), np.round(b * 2)) == pytest.approx(drawn)
 
 
 @given(
@@ -243,7 +243,7 @@ def test_tracker_takes_the_largest_face_at_first_and_after_a_loss(detector, scen
     seen = [tracker.update(0.75 + 0.25 * k, right) for k in range(6)]
     first = next(face for face in seen if face is not None)
     assert first.box[0] > 320
-    assert LOST_AFTER < first.time <= LOST_AFTER + 0.5
+    assert FACE_LOST_AFTER < first.time <= FACE_LOST_AFTER + 0.5
 
 
 def test_tracker_says_when_there_is_one_face_or_none(detector, scene, head):

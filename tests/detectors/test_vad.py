@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hff.config import SAMPLE_RATE
-from hff.detectors.vad import BLOCK_SECONDS, PAD, certainty, voiced_segments
+from hff.detectors.vad import PAD, VAD_BLOCK_SECONDS, certainty, voiced_segments
 from hff.media.level import LEVEL, normalise_level
 from hff.pipeline import recording
 from hff.pipeline.recording import MAYBE_NO_SPEECH, NO_WORDS, UNSURE, UNSURE_WITHOUT_WORDS
@@ -83,8 +83,8 @@ def test_what_is_no_voice_is_not_taken_for_one(name):
 def test_a_long_recording_is_taken_in_blocks_that_join(speech_wave, monkeypatch):
     wave = np.concatenate([speech_wave, pause(1), speech_wave, pause(1)])
     whole = voiced_segments(wave)
-    assert len(wave) / SAMPLE_RATE < BLOCK_SECONDS
-    monkeypatch.setattr("hff.detectors.vad.BLOCK_SECONDS", 2)  # s; cuts through words
+    assert len(wave) / SAMPLE_RATE < VAD_BLOCK_SECONDS
+    monkeypatch.setattr("hff.detectors.vad.VAD_BLOCK_SECONDS", 2)  # s; cuts through words
     parts = voiced_segments(wave)
     inside = np.zeros((2, len(wave)), bool)
     for layer, segments in zip(inside, (whole, parts), strict=True):

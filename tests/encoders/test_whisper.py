@@ -149,7 +149,7 @@ def copied(folder: Path, *names: str) -> Path:
 
 
 def test_missing_weights_are_told_with_what_makes_them(tmp_path, encoder, capsys):
-    folder = copied(tmp_path, *weights.PARTS)
+    folder = copied(tmp_path, *weights.WEIGHT_FILES)
     with pytest.raises(WeightsError, match=r"speech-whisper\.safetensors.*python -m train whisper`"):
         hff.load("cpu", folder, speech_encoder="whisper")
     weights.save(folder / "speech-whisper.safetensors", encoder.state_dict(), {"labels": list(EMOTIONS)})
@@ -176,7 +176,7 @@ def trained(tmp_path_factory, speech_wave) -> Path:
     voice = speech_wave[: int(1.3 * made.RATE)]
     made.speech(data, made.ravdess_names((2, 3, 15, 18, 20)), voice, "ravdess", True)
     made.speech(data, made.emodb_names(), voice, "emodb", True)
-    copied(out / "weights", *weights.PARTS)
+    copied(out / "weights", *weights.WEIGHT_FILES)
     rng = np.random.default_rng(0)
     (out / "features").mkdir()
     for split, variants in TINY.items():
@@ -193,7 +193,7 @@ def trained(tmp_path_factory, speech_wave) -> Path:
             save_file(stored, out / "features" / f"{name}-{split}.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speech_whisper, "ROUNDS", 1)
-        patch.setattr(speech_whisper, "FOLDS", 2)
+        patch.setattr(speech_whisper, "TEACHER_FOLDS", 2)
         patch.setattr(feature_files, "VARIANTS", TINY)
         patch.setattr(training, "BATCHES_PER_EPOCH", 2)
         patch.setattr(training, "VALIDATION_CLIPS", 14)
@@ -240,7 +240,7 @@ def test_soft_targets_are_for_every_training_recording(trained):
 
 def test_soft_targets_come_from_a_network_that_has_not_met_the_speaker(tmp_path, monkeypatch):
     """With random labels, whoever has met a recording tells its label, and nobody else can."""
-    monkeypatch.setattr(speech_whisper, "FOLDS", 2)
+    monkeypatch.setattr(speech_whisper, "TEACHER_FOLDS", 2)
     rng = np.random.default_rng(0)
     recordings = [made_utterance(n, int(rng.integers(7))) for n in range(80)]
     values = torch.from_numpy(rng.normal(size=(80, 2 * STATE_DIM)).astype(np.float32))

@@ -15,7 +15,7 @@ from hff.errors import InputError, NothingToAnalyse
 from hff.lab.ablation import switch_off, trained_without
 from hff.lab.damage import FREEZE, KINDS, SWITCHED_OFF, damage_transcript, is_trained
 from hff.lab.lab import Lab, damage, excerpt
-from hff.lab.state import PARTS, Damage, LabState
+from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.page.lab.lab_api import _severities
 from hff.pipeline.analyzer import check_draws
 from hff.pipeline.recording import Recording
@@ -220,7 +220,7 @@ def test_what_a_sweep_loses_on_the_way_is_absent_not_zero(lab):
 # ---- switches -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", COMPONENTS)
 def test_a_part_switched_off_is_off_and_the_model_stays_whole(part: str):
     model = small_model()
     clips = random_clips(model.config, 2, 4)

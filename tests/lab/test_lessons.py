@@ -11,10 +11,10 @@ import pytest
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.lab.lab import Lab
-from hff.lab.lessons import FOLDER, Claim, Lesson, load_lesson, load_lessons
+from hff.lab.lessons import LESSONS_FOLDER, Claim, Lesson, load_lesson, load_lessons
 from hff.locale import texts
 from hff.page.lab.lesson_view import answer_html
-from hff.page.lab.workbench import Benches
+from hff.page.lab.workbench import Workbenches
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from tests.support.page_browser import real_model
@@ -27,7 +27,7 @@ NEEDED = {"lights_off", "radio_on", "mumbling_speaker", "sarcasm", "one_modality
 
 @cache
 def lab(source: str) -> Lab:
-    benches = Benches(Engine(real_model), Sessions(Path("unused")))
+    benches = Workbenches(Engine(real_model), Sessions(Path("unused")))
     return Lab(real_model(), benches.example(source))
 
 
@@ -107,7 +107,7 @@ def test_a_claim_is_judged_by_what_was_measured(claim: Claim, changes: dict, hol
 
 # ---- a teacher's own file -----------------------------------------------------------------------------------
 
-GOOD = json.loads((FOLDER / "lights_off.json").read_text(encoding="utf-8"))
+GOOD = json.loads((LESSONS_FOLDER / "lights_off.json").read_text(encoding="utf-8"))
 
 
 def write(folder: Path, values: object) -> Path:
@@ -167,9 +167,9 @@ def test_the_documented_example_is_a_valid_lesson(tmp_path: Path):
 
 def test_every_word_of_the_format_is_documented():
     from hff.lab.damage import KINDS
-    from hff.lab.state import PARTS
+    from hff.lab.state import COMPONENTS
 
     guide = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
-    for word in (*GOOD, "before", "then", *PARTS, *(kind for m in MODALITIES for kind in KINDS[m]),
+    for word in (*GOOD, "before", "then", *COMPONENTS, *(kind for m in MODALITIES for kind in KINDS[m]),
                  "leader", "side", "alone", "probability", "emotion", "answer", "not"):  # fmt: skip
         assert f"`{word}`" in guide, word

@@ -12,9 +12,9 @@ import torch
 
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.live.audio_buffer import SoundTrack
-from hff.live.pace import AIM, LEVELS, LONGEST_PATIENCE, SETTLE, Pace
+from hff.live.pace import AIM, EFFORTS, LONGEST_PATIENCE, SETTLE, Pace
 from hff.live.session import RESTART_GAP, LiveSession, now_weights
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
@@ -30,7 +30,7 @@ TOLERANCE = {"probabilities": 0.03, "alpha": 0.05, "variance": 0.03}
 
 def material(seconds: float) -> tuple[list[np.ndarray], np.ndarray]:
     """Pictures at the clip path's own rate, and sound, of the ready example."""
-    path = str(FOLDER / "clip.mp4")
+    path = str(EXAMPLES_FOLDER / "clip.mp4")
     frames = [frame.image for frame in read_frames(path, FRAME_RATE) if frame.time < seconds]
     return frames, read_audio(path)[: round(seconds * RATE)]
 
@@ -278,7 +278,7 @@ def test_it_works_less_on_a_slow_machine_and_more_on_a_quick_one():
     assert pace.level == 0
     assert pace.rate == pytest.approx(10, rel=0.05)
     run(4 * AIM, 200)
-    assert pace.level == len(LEVELS) - 1
+    assert pace.level == len(EFFORTS) - 1
     run(AIM / 5, 400)
     assert pace.level == 0
 
@@ -308,7 +308,7 @@ def test_it_does_not_waver_where_only_less_work_fits():
 
 def test_less_work_keeps_the_weights(fake: FakeAnalyzer):  # noqa: F811
     readings = []
-    for level in (0, len(LEVELS) - 1):
+    for level in (0, len(EFFORTS) - 1):
         session = LiveSession(fake, pace=SteadyPace(level))
         for quarter in range(40):
             play(session, 0.25, quarter / 4)

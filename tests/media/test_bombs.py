@@ -21,11 +21,11 @@ from hff.cancel import Budget, watching
 from hff.detectors import faces
 from hff.detectors.faces import FaceTracker
 from hff.errors import InputError
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.live.session import LiveSession
 from hff.media.audio import read_audio
 from hff.media.image import read_image
-from hff.media.video import MAX_SECONDS, MAX_SIDE, read_frames
+from hff.media.video import MAX_FRAME_SIDE, MAX_VIDEO_SECONDS, read_frames
 from hff.page.live import messages
 from hff.pipeline import recording
 from tests.support.media_fixtures import write_media, write_wav
@@ -120,7 +120,7 @@ def test_a_picture_of_many_pixels_costs_no_memory(tmp_path: Path):
         assert path.stat().st_size < 700_000
         given += [how, str(path)]
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(FOLDER / "portrait.jpg"), *given], capture_output=True, text=True,
+        [sys.executable, "-c", _MEASURE, str(EXAMPLES_FOLDER / "portrait.jpg"), *given], capture_output=True, text=True,
         check=True, cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     measured = [json.loads(line) for line in done.stdout.splitlines()]
@@ -134,7 +134,7 @@ def test_live_takes_jpeg_up_to_what_a_webcam_makes_and_keeps_it_small():
     assert messages.picture(address(jpeg(1920, 1080))).shape == (360, 640, 3)
     assert messages.picture(address(jpeg(3840, 2160))).shape == (360, 640, 3)
     assert messages.picture(address(jpeg(480, 360))).shape == (360, 480, 3)
-    portrait = np.array(Image.open(FOLDER / "portrait.jpg").convert("RGB"))[:300, :400]
+    portrait = np.array(Image.open(EXAMPLES_FOLDER / "portrait.jpg").convert("RGB"))[:300, :400]
     data = io.BytesIO()
     Image.fromarray(portrait).save(data, "JPEG", quality=95)
     assert np.abs(messages.picture(address(data.getvalue())).astype(int) - portrait).mean() < 3
@@ -159,7 +159,7 @@ def test_a_live_session_keeps_pictures_small():
     analyzer = SimpleNamespace(encoders=SimpleNamespace(text=SimpleNamespace(feature_dim=768)))
     session = LiveSession(analyzer, None)
     session.add_frame(0.0, np.zeros((2160, 3840, 3), np.uint8))
-    assert session.newest_picture.shape == (360, MAX_SIDE, 3)
+    assert session.newest_picture.shape == (360, MAX_FRAME_SIDE, 3)
 
 
 # ---- scans of a JPEG ----------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_of_a_video_of_many_hours_the_first_two_are_read(tmp_path: Path):
     warnings: list[str] = []
     times = [frame.time for frame in read_frames(path, 0.1, warn=warnings.append)]
     assert warnings == ["The video is longer than two hours; only its first two hours are looked at."]
-    assert MAX_SECONDS - 60 <= max(times) < MAX_SECONDS
+    assert MAX_VIDEO_SECONDS - 60 <= max(times) < MAX_VIDEO_SECONDS
 
 
 def test_a_gif_of_very_many_frames_ends_with_the_budget(tmp_path: Path):

@@ -130,7 +130,7 @@ def test_pictures_and_sound_come_on_one_clock_and_stop(devices: None):
     assert frames[0][1][0, 0].tolist() == [200, 0, 0]  # RGB
     times = [time for time, _ in frames]
     assert times == sorted(times)
-    assert np.diff(times).min() >= 0.9 / capture.RATE
+    assert np.diff(times).min() >= 0.9 / capture.CAPTURE_FPS
     assert all(rate == 44_100 and samples.ndim == 1 and time >= 0 for time, rate, samples in chunks)
     assert all(time <= source.now for time, _, _ in chunks)
     count = len(frames), len(chunks)

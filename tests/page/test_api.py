@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from tests.support.page_browser import FakeModel, eventually, files_in, real_model, serving
 from tests.support.page_fixtures import alike
 
@@ -50,7 +50,7 @@ def plain(result: dict) -> dict:
     ids=lambda inputs: "+".join(inputs),
 )
 def test_the_client_gets_the_same_numbers_as_the_python_api(client, inputs: dict):
-    files = {name: FOLDER / value for name, value in inputs.items() if name in ("video", "audio", "image")}
+    files = {name: EXAMPLES_FOLDER / value for name, value in inputs.items() if name in ("video", "audio", "image")}
     sent = {name: handle_file(path) for name, path in files.items()}
     if "video" in sent:
         sent["video"] = {"video": sent["video"]} if wants_dictionary(client) else sent["video"]
@@ -93,7 +93,7 @@ def test_only_uploaded_files_are_read(client, path: str):
 def test_uploads_are_deleted_with_the_client(server):
     assert eventually(lambda: files_in(server.folder.path) == [])
     client = Client(server.url, verbose=False)
-    call(client, image=handle_file(FOLDER / "portrait.jpg"))
+    call(client, image=handle_file(EXAMPLES_FOLDER / "portrait.jpg"))
     assert [path.name for path in files_in(server.folder.path)] == ["portrait.jpg"]
     client.close()
     assert eventually(lambda: files_in(server.folder.path) == [])
@@ -103,6 +103,6 @@ def test_uploads_are_deleted_with_the_server():
     with serving(FakeModel()) as running:
         folder = running.folder.path
         client = Client(running.url, verbose=False)
-        call(client, image=handle_file(FOLDER / "portrait.jpg"))
+        call(client, image=handle_file(EXAMPLES_FOLDER / "portrait.jpg"))
         assert files_in(folder) != []
     assert not folder.exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 LONG = 180  # s; the machine may be busy
@@ -148,7 +148,7 @@ def test_it_starts_reads_a_clip_and_stops_without_touching_the_network_or_leavin
         assert f"http://127.0.0.1:{port}/" in line
         client = Client(f"http://127.0.0.1:{port}/", verbose=False)
         result = client.predict(
-            video=handle_file(FOLDER / "clip.mp4"), audio=None, image=None, text="", transcribe=True,
+            video=handle_file(EXAMPLES_FOLDER / "clip.mp4"), audio=None, image=None, text="", transcribe=True,
             api_name="/analyze",
         )  # fmt: skip
         assert result["present"] == {"speech": True, "text": True, "vision": True}

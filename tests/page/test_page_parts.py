@@ -15,14 +15,14 @@ import pytest
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
-from hff.examples.catalogue import EXAMPLES, FOLDER
+from hff.examples.catalogue import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.clip import report
 from hff.page.clip.attention_map import choose
 from hff.page.clip.series import MAX_COLUMNS, columns, spans
 from hff.page.clip.timeline import timeline_figure
 from hff.page.model.architecture import architecture_html
-from hff.page.model.measured import metrics_html, read
+from hff.page.model.measured import load_measured, metrics_html
 from hff.page.shared import cards, effects
 from hff.page.shared.drawing import svg
 from hff.result import Transcript
@@ -211,7 +211,7 @@ METRICS = {
 
 def test_measured_figures_are_shown_as_they_were_measured(tmp_path: Path):
     (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
-    shown = words_of(metrics_html(read(tmp_path)))
+    shown = words_of(metrics_html(load_measured(tmp_path)))
     for part in (
         "Every subset",
         "0.612",
@@ -229,13 +229,13 @@ def test_measured_figures_are_shown_as_they_were_measured(tmp_path: Path):
 def test_missing_measurements_are_said_to_be_missing(tmp_path: Path, content: str | None):
     if content is not None:
         (tmp_path / "metrics.json").write_text(content)
-    assert words_of(metrics_html(read(tmp_path))) == texts.NO_METRICS
+    assert words_of(metrics_html(load_measured(tmp_path))) == texts.NO_METRICS
 
 
 def test_every_example_is_there_named_and_small():
     used = {getattr(example, kind) for example in EXAMPLES for kind in ("video", "audio", "image")} - {None}
-    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert all((FOLDER / name).is_file() and f"`{name}`" in readme for name in used)
-    assert {path.name for path in FOLDER.iterdir()} == used | {"README.md"}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1_500_000
+    readme = (EXAMPLES_FOLDER / "README.md").read_text(encoding="utf-8")
+    assert all((EXAMPLES_FOLDER / name).is_file() and f"`{name}`" in readme for name in used)
+    assert {path.name for path in EXAMPLES_FOLDER.iterdir()} == used | {"README.md"}
+    assert sum(path.stat().st_size for path in EXAMPLES_FOLDER.iterdir()) < 1_500_000
     assert {example.key for example in EXAMPLES} == set(texts.EXAMPLES)

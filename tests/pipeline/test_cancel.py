@@ -17,11 +17,11 @@ from hff.config import SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import transcribe
 from hff.detectors.vad import voiced_segments
 from hff.errors import Cancelled
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
 from hff.pipeline import recording
-from hff.pipeline.features import Clip, encode_faces, encode_speech, encode_text
+from hff.pipeline.features import ClipFeatures, encode_faces, encode_speech, encode_text
 from hff.result import FaceSeen, Transcript, Word
 from tests.support.media_fixtures import speak, write_media
 from tests.support.page_browser import real_model
@@ -115,7 +115,7 @@ def encode_the_faces(folder: Path) -> None:
 def fuse(folder: Path) -> None:
     steps, model = 14_400, real_model()
     there = torch.ones(steps, 3, dtype=torch.bool)
-    clip = Clip(torch.randn(steps, 128), torch.randn(steps, 768), torch.randn(steps, 512), there)
+    clip = ClipFeatures(torch.randn(steps, 128), torch.randn(steps, 768), torch.randn(steps, 512), there)
     yield
     model.fuse(clip)
 
@@ -169,7 +169,9 @@ def test_an_analysis_is_stopped_from_another_thread():
     assert ended == ["Enough."]
 
 
-@pytest.mark.parametrize("given", [{"video": str(FOLDER / "clip.mp4")}, {"text": "I am fine"}], ids=["film", "words"])
+@pytest.mark.parametrize(
+    "given", [{"video": str(EXAMPLES_FOLDER / "clip.mp4")}, {"text": "I am fine"}], ids=["film", "words"]
+)
 def test_a_flag_that_is_set_before_lets_nothing_begin(given):
     cancel = Cancel()
     cancel.set()
@@ -201,7 +203,7 @@ def ticking(seconds: int) -> Budget:
 
 def test_a_budget_ends_in_what_was_read_until_then():
     """Each look costs a second: the film's faces are looked at up to some moment, and the sentence says why."""
-    film = np.stack([np.asarray(frame.image) for frame in read_frames(FOLDER / "clip.mp4", 4)])
+    film = np.stack([np.asarray(frame.image) for frame in read_frames(EXAMPLES_FOLDER / "clip.mp4", 4)])
     film = np.concatenate([film] * 4)
     whole = real_model().analyze(video=(4.0, film), transcribe=False)
     cut = real_model().analyze(video=(4.0, film), transcribe=False, budget=ticking(len(film) // 2))

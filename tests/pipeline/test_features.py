@@ -87,7 +87,7 @@ def test_overlap_by_counting(spans, steps):
         for hundredth in range(start, start + length):
             if hundredth // 50 < steps:
                 expected[row, hundredth // 50] += 0.01
-    shared = clip.overlap([(start / 100, (start + length) / 100) for start, length in spans], steps)
+    shared = clip.shared_seconds([(start / 100, (start + length) / 100) for start, length in spans], steps)
     np.testing.assert_allclose(shared, expected, atol=1e-9)
 
 
@@ -266,8 +266,8 @@ def test_result_is_the_same_whichever_the_batch_size(monkeypatch):
     }  # fmt: skip
     whole = clip.encode(encoders, 8, **material)
     for size in (1, 3):
-        monkeypatch.setattr(clip, "BATCH", size)
-        monkeypatch.setattr(bert, "BATCH", size)
+        monkeypatch.setattr(clip, "INPUTS_AT_ONCE", size)
+        monkeypatch.setattr(bert, "PIECES_AT_ONCE", size)
         other = clip.encode(encoders, 8, **material)
         for name in ("speech", "text", "vision"):
             torch.testing.assert_close(getattr(other, name), getattr(whole, name), atol=1e-4, rtol=1e-4)

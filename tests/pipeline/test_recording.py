@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hff.errors import NothingToAnalyse
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.pipeline import recording
 from hff.pipeline.recording import NO_WORDS, TEXT_CUT, Recording
 
-CLIP = FOLDER / "clip.mp4"
+CLIP = EXAMPLES_FOLDER / "clip.mp4"
 
 
 @pytest.fixture(scope="module")

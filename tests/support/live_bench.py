@@ -26,8 +26,8 @@ import numpy as np
 
 import hff
 from hff.config import SAMPLE_RATE
-from hff.examples.catalogue import FOLDER
-from hff.live.pace import LEVELS, Pace
+from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.live.pace import EFFORTS, Pace
 from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
 from hff.media.audio import read_audio
@@ -37,7 +37,7 @@ FRAME_RATE = 15  # Hz
 CHUNK_SECONDS = 0.05
 PERIOD = 0.085  # s between two readings at least, as the page asks
 WARM_UP = 5.0  # s that are not counted
-CLIP = FOLDER / "clip.mp4"
+CLIP = EXAMPLES_FOLDER / "clip.mp4"
 
 
 def pictures() -> list[np.ndarray]:
@@ -101,7 +101,7 @@ def bench_engine(seconds: float) -> None:
 def bench_cost(seconds: float) -> None:
     """Eight readings a second of material time, as fast as they go: what one costs where nothing waits."""
     model, frames, sound = hff.load(device="cpu"), pictures(), read_audio(str(CLIP))
-    for level in range(len(LEVELS)):
+    for level in range(len(EFFORTS)):
         pace = Pace()
         pace.level = level
         pace.spent = lambda _: None

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page
 from skimage.data import astronaut
 
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.locale import texts
 from tests.support.page_browser import analyse, browsing, camera_flags, choose_example, real_model, serving
 
@@ -87,7 +87,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         url = options.url or stack.enter_context(serving(real_model())).url
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        flags = camera_flags(folder, astronaut(), FOLDER / "voice.wav")
+        flags = camera_flags(folder, astronaut(), EXAMPLES_FOLDER / "voice.wav")
         for name in options.views:
             with browsing(url, options.width, options.height, options.scheme, flags) as page:
                 VIEWS[name](page)

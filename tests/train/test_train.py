@@ -51,7 +51,7 @@ def out(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speech_whisper, "ROUNDS", 1)
-        patch.setattr(speech, "VARIANTS", 2)
+        patch.setattr(speech, "COPIES", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
         patch.setattr(training, "BATCHES_PER_EPOCH", 2)
@@ -127,7 +127,7 @@ def test_features_hold_every_item_clean_and_damaged(out):
     for split, voices in (("fusion", 14), ("validation", 7), ("test", 14), ("unseen", 14)):
         stored = {m: features.load(out / "features", m, split) for m in MODALITIES}
         variants = 4 if split == "fusion" else 6
-        assert stored["speech"]["features"].shape == (voices, variants, features.MAX_STEPS, 128)
+        assert stored["speech"]["features"].shape == (voices, variants, features.MAX_ITEM_STEPS, 128)
         assert stored["text"]["features"].shape[1:] == (variants, 768)
         assert stored["vision"]["features"].shape[1:] == (variants, 2 if split == "fusion" else 1, 512)
         for tensors in stored.values():
@@ -202,7 +202,7 @@ def test_the_app_reads_with_the_new_weights(out, speech_path):
 def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
     monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 2)
     monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
-    monkeypatch.setattr(speech, "VARIANTS", 2)
+    monkeypatch.setattr(speech, "COPIES", 2)
 
     def state() -> dict[str, object]:
         logs = {str(path): path.read_text() for path in out.glob("*/log.csv")}

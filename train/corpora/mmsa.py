@@ -27,7 +27,7 @@ SOURCE = (
     "the first features: github.com/declare-lab/contextual-utterance-level-multimodal-sentiment-analysis"
 )
 FEATURES = {"speech": "audio", "text": "text", "vision": "vision"}  # our name and the layout's
-LABELS = "regression_labels"
+LABEL_KEY = "regression_labels"
 REQUIRED = ("train", "valid")
 SEPARATOR = "$_$"
 FOLDS = 5
@@ -54,10 +54,10 @@ class Utterances:
 def load(root: Path) -> list[str]:
     """The names of CMU-MOSI's utterances under ``root``, of all splits."""
     path = find(root, ["mosi/*.pkl", "MOSI/**/*.pkl"], "CMU-MOSI", SOURCE)
-    return [name for split in read(path).values() for name in split.ids]
+    return [name for split in load_file(path).values() for name in split.ids]
 
 
-def read(path: Path) -> dict[str, Utterances]:
+def load_file(path: Path) -> dict[str, Utterances]:
     """The splits of a feature file; a ``CorpusError`` says what is missing or wrong in it."""
     stored = _unpickle(path)
     if not isinstance(stored, dict):
@@ -77,7 +77,7 @@ def read(path: Path) -> dict[str, Utterances]:
     labels = splits["train"].labels
     if not labels.min() < 0 < labels.max():
         raise CorpusError(
-            f"{path.name}, split train: {LABELS} reach from {labels.min():g} to {labels.max():g}; sentiment must be "
+            f"{path.name}, split train: {LABEL_KEY} reach from {labels.min():g} to {labels.max():g}; sentiment must be "
             "signed, below 0 for negative and above 0 for positive."
         )
     return splits
@@ -162,18 +162,18 @@ def _unpickle(path: Path):
 def _split(stored, where: str) -> Utterances:
     if not isinstance(stored, dict):
         raise CorpusError(f"{where}: a {type(stored).__name__}, not a dictionary.")
-    missing = [key for key in ("id", *FEATURES.values(), LABELS) if key not in stored]
+    missing = [key for key in ("id", *FEATURES.values(), LABEL_KEY) if key not in stored]
     if missing:
         raise CorpusError(f"{where}: no key {', '.join(missing)}; found: {', '.join(sorted(map(str, stored)))}.")
     ids = [str(name) for name in stored["id"]]
     if not ids:
         raise CorpusError(f"{where}: there is no utterance in it.")
     texts = [str(text) for text in stored.get("raw_text", ())]
-    labels = _array(stored[LABELS], f"{where}, {LABELS}").reshape(-1)
+    labels = _array(stored[LABEL_KEY], f"{where}, {LABEL_KEY}").reshape(-1)
     if not labels.any():
-        raise CorpusError(f"{where}: {LABELS} are all 0.")
+        raise CorpusError(f"{where}: {LABEL_KEY} are all 0.")
     features = {ours: _features(stored[theirs], f"{where}, {theirs}") for ours, theirs in FEATURES.items()}
-    lengths = {FEATURES[m]: len(x) for m, x in features.items()} | {LABELS: len(labels)}
+    lengths = {FEATURES[m]: len(x) for m, x in features.items()} | {LABEL_KEY: len(labels)}
     lengths |= {"raw_text": len(texts)} if texts else {}
     wrong = {key: length for key, length in lengths.items() if length != len(ids)}
     if wrong:

@@ -14,7 +14,7 @@ from hff.media.audio import read_audio
 from train.corpora.base import CorpusError
 from train.engine import data_files
 
-SUFFIXES = (".flac", ".wav")
+RECORDING_SUFFIXES = (".flac", ".wav")
 
 
 def read_tar(archive: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -35,7 +35,7 @@ def read_folder(folder: Path, pattern: str, corpus: str) -> Iterator[tuple[str, 
 
 def _read(paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
     for path in paths:
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in RECORDING_SUFFIXES:
             try:
                 wave = read_audio(path)
             except InputError as error:

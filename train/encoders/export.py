@@ -12,7 +12,7 @@ from train.encoders.quality import without_head
 from train.encoders.text import FROZEN
 
 
-def encoder(name: str, out: Path, shipped: str | None = None) -> Path:
+def export_encoder(name: str, out: Path, shipped: str | None = None) -> Path:
     """Write ``out / "weights" / SHIPPED.safetensors`` (by default NAME's) from the best epoch of ``out / NAME``."""
     state = load_file(out / name / "best.safetensors")
     if name == "text":

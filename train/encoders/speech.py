@@ -34,10 +34,10 @@ PLAN = Plan(
     epochs=120, learning_rate=1e-3, weight_decay=0.02, batch_size=64, schedule="cosine", average=0.995,
     patience=120, bf16=False,
 )  # fmt: skip
-VARIANTS = 12  # differently damaged copies of each recording, the first untouched
+COPIES = 12  # differently damaged copies of each recording, the first untouched
 TIME_MASK, COEFFICIENT_MASK = 40, 6  # frames and coefficients hidden by SpecAugment (Park et al. 2019)
 MIXUP = 0.3  # Beta parameter (Zhang et al. 2018)
-SMOOTHING = 0.1
+SPEECH_LABEL_SMOOTHING = 0.1
 TAUGHT_SHARE = 0.5  # of the target that the second encoder's soft targets are, which need that much less smoothing
 
 SOFT_TARGETS = "soft.npz"  # in the folder of the stage ``whisper``
@@ -46,7 +46,7 @@ Voiced = list[tuple[float, float]]  # s
 
 
 @dataclass
-class Recording:
+class PreparedVoice:
     """One utterance, ready for training: coefficients of each variant and where the voice is."""
 
     coefficients: list[Tensor]  # each (N_MFCC, frames)
@@ -76,20 +76,20 @@ def variants(
         yield normalise_level(wave, spans), spans, severity
 
 
-def prepare(utterance: Utterance, rng: np.random.Generator) -> Recording | None:
+def prepare(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | None:
     """All variants of one recording; None where no voice is found."""
     segments = voiced_segments(utterance.wave)
     if not segments:
         return None
     coefficients, voiced, severities = [], [], []
-    for wave, spans, severity in variants(utterance, segments, VARIANTS, rng):
+    for wave, spans, severity in variants(utterance, segments, COPIES, rng):
         coefficients.append(mfcc(torch.from_numpy(wave)))
         voiced.append((int(spans[0][0] * FRAMES_PER_SECOND), int(spans[-1][1] * FRAMES_PER_SECOND)))
         severities.append(severity)
-    return Recording(coefficients, voiced, severities, utterance.label, utterance.name)
+    return PreparedVoice(coefficients, voiced, severities, utterance.label, utterance.name)
 
 
-def random_window(recording: Recording, rng: np.random.Generator) -> tuple[Tensor, float]:
+def random_window(recording: PreparedVoice, rng: np.random.Generator) -> tuple[Tensor, float]:
     """A window centred anywhere in the voiced part of a random variant (NaN outside), and its severity."""
     variant = rng.integers(len(recording.coefficients))
     x, (first, last) = recording.coefficients[variant], recording.voiced[variant]
@@ -129,20 +129,20 @@ def unweighted_recall(model: SpeechEncoder, utterances: list[tuple[Utterance, Vo
     return float(recall_score([u.label for u, _ in utterances], guess, average="macro"))
 
 
-def targets(recordings: list[Recording], soft: Path | None = None) -> tuple[Tensor, float]:
+def targets(recordings: list[PreparedVoice], soft: Path | None = None) -> tuple[Tensor, float]:
     """Each recording's target (R,C), its label or with a file of ``soft`` targets half of each, and the smoothing.
 
     A recording that ``soft`` does not know keeps its label.
     """
     target = torch.eye(len(EMOTIONS))[[r.label for r in recordings]]
     if soft is None:
-        return target, SMOOTHING
+        return target, SPEECH_LABEL_SMOOTHING
     if not soft.exists():
         raise TrainingError(f"{soft} is missing; `python -m train whisper --teach` makes it.")
     with np.load(data_files.used("soft targets", soft)) as stored:
         said = dict(zip(stored["name"].tolist(), torch.from_numpy(stored["probabilities"]), strict=True))
     taught = torch.stack([said.get(r.name, row) for r, row in zip(recordings, target, strict=True)])
-    return (1 - TAUGHT_SHARE) * target + TAUGHT_SHARE * taught, (1 - TAUGHT_SHARE) * SMOOTHING
+    return (1 - TAUGHT_SHARE) * target + TAUGHT_SHARE * taught, (1 - TAUGHT_SHARE) * SPEECH_LABEL_SMOOTHING
 
 
 def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, taught: bool = False) -> dict[str, float]:

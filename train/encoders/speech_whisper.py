@@ -28,7 +28,7 @@ from hff.pipeline.features import step_count, voiced_steps
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance
 from train.encoders import quality
-from train.encoders.speech import MIXUP, SMOOTHING, SOFT_TARGETS, Voiced, variants, voices
+from train.encoders.speech import MIXUP, SOFT_TARGETS, SPEECH_LABEL_SMOOTHING, Voiced, variants, voices
 from train.engine import parallel
 from train.engine.loop import Plan, fit
 
@@ -37,8 +37,8 @@ PLAN = Plan(
     bf16=False,
 )  # fmt: skip
 ROUNDS = 3  # times that every training recording is heard: untouched, damaged, and at another speed
-BATCH = 16  # windows that Whisper hears at once
-FOLDS = 5  # of the training speakers, for soft targets
+WINDOWS_AT_ONCE = 16  # windows that Whisper hears at once
+TEACHER_FOLDS = 5  # of the training speakers, for soft targets
 
 Window = tuple[int, float, Tensor]  # number of the recording, severity of its damage, (WINDOW_SAMPLES,)
 
@@ -92,7 +92,7 @@ def hear(path: Path, windows: Callable[[], Iterator[Window]]) -> Heard:
             numbers.append(number)
             severities.append(severity)
             waiting.append(window)
-            if len(waiting) == BATCH:
+            if len(waiting) == WINDOWS_AT_ONCE:
                 values.append(statistics(encoder_states(torch.stack(waiting))))
                 waiting.clear()
         if waiting:
@@ -145,7 +145,7 @@ def loss(model: WhisperEncoder, batch: Batch) -> Tensor:
     values, goal, damage = (share * x + (1 - share) * x.flip(0) for x in (values, target, severity))
     features = model.features_of(values)
     emotion = nn.functional.cross_entropy(
-        model.head(features).float(), goal, label_smoothing=SMOOTHING, reduction="none"
+        model.head(features).float(), goal, label_smoothing=SPEECH_LABEL_SMOOTHING, reduction="none"
     )
     return quality.emotion_and_quality(model, features, emotion, damage)
 
@@ -188,7 +188,7 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, teach:
         path = folder / "states-validation.safetensors"
         return all_rounds(utterances, folder, plan.seed), hear(path, lambda: step_windows(with_voices(held)))
 
-    if parallel.leads():
+    if parallel.is_main():
         listen()
     parallel.wait(device)  # the other processes read what the first has written
     heard, steps = listen()
@@ -214,10 +214,10 @@ def write_soft_targets(
     """
     labels = torch.tensor([u.label for u in utterances])
     speakers = sorted({u.speaker for u in utterances})
-    fold = torch.tensor([speakers.index(u.speaker) % FOLDS for u in utterances])
+    fold = torch.tensor([speakers.index(u.speaker) % TEACHER_FOLDS for u in utterances])
     clean = heard.severity == 0
     probabilities = torch.zeros(len(utterances), len(EMOTIONS))
-    for number in range(FOLDS):
+    for number in range(TEACHER_FOLDS):
         own = fold[heard.recording] == number
         if not own.any():
             continue
@@ -228,7 +228,7 @@ def write_soft_targets(
         fit(model, batches, count, loss, lambda _: {"score": time.time()}, plan, folder / f"fold-{number}", device)
         mine = (fold == number).nonzero().squeeze(1)
         probabilities[mine] = predict(model, heard.subset(own & clean), len(utterances))[mine]
-    if parallel.leads():
+    if parallel.is_main():
         np.savez(
             folder / SOFT_TARGETS, name=np.array([u.name for u in utterances]), probabilities=probabilities.numpy(),
             label=labels.numpy(),

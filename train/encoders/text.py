@@ -22,14 +22,14 @@ from train.corpora.base import CorpusError, Sentence, load_found
 from train.encoders import quality
 from train.engine.loop import Plan, autocast, fit
 
-CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)
+TEXT_CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)
 PLAN = Plan(
     epochs=2, cycles=(1, 1), learning_rate=1.5e-4, weight_decay=0.01, batch_size=32, schedule="cosine", average=0.998,
     patience=2,
 )  # fmt: skip
 FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")  # stay as the package has them
 TRAIN_TOKENS = 64  # longer sentences are cut while training
-DAMAGED_SHARE = 0.3  # of training sentences that lose or garble words
+DAMAGED_TEXT_SHARE = 0.3  # of training sentences that lose or garble words
 COMMON_WORDS = 4
 RARE_POWER = 0.35  # class weights ~ frequency ** -RARE_POWER
 
@@ -40,7 +40,7 @@ def load(data: Path) -> list[Sentence]:
     MELD and EmoryNLP label the same series, so whole lines would cross otherwise. Phrases of fewer than
     ``COMMON_WORDS`` words ("oh my god!") are everybody's and stay.
     """
-    sentences = load_found(CORPORA, data)
+    sentences = load_found(TEXT_CORPORA, data)
     kept_back = {_plain(s.text) for s in sentences if s.split in ("validation", "test")}
     return [
         s for s in sentences
@@ -71,7 +71,7 @@ def tokens(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
 
 def damage(text: str, rng: np.random.Generator) -> tuple[str, float]:
     """The sentence as it is or damaged, and the severity of that, 0 to 1."""
-    if rng.random() >= DAMAGED_SHARE:
+    if rng.random() >= DAMAGED_TEXT_SHARE:
         return text, 0.0
     kind, severity = rng.choice(list(corruption.TEXT)), rng.uniform(0, 1)
     damaged = corruption.TEXT[kind](text, severity, rng)

@@ -24,7 +24,7 @@ PLAN = Plan(
     average=0.999, patience=60,  # a cosine run is only done at its end
 )  # fmt: skip
 CROP_SIZE = 40  # px, of the 48: a smaller picture costs less, and faces seen whole later gain (FixRes, Touvron 2019)
-DAMAGED_SHARE = 0.35  # of training pictures that also get a webcam's faults
+DAMAGED_FACE_SHARE = 0.35  # of training pictures that also get a webcam's faults
 DAMAGE_MAX = 0.7  # severity; beyond it too little of the face is left to learn from
 ONE_LABEL_SHARE = 0.8  # of the target goes to a single student's label, the rest is spread: one in four is wrong
 
@@ -44,7 +44,7 @@ def random_view(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     view = random_view(face, rng)
-    if rng.random() < DAMAGED_SHARE:
+    if rng.random() < DAMAGED_FACE_SHARE:
         kind = rng.choice(list(corruption.FACE))
         view = corruption.FACE[kind](np.ascontiguousarray(view), rng.uniform(0, DAMAGE_MAX), rng)
     if rng.random() < 0.3:

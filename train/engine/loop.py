@@ -124,7 +124,7 @@ def _one_epoch(run: _Run, objective: Callable[[object], Tensor], batches: Iterab
     # Summed where it is: asking for its value would make a GPU wait at every step.
     losses, number = torch.zeros((), device=run.device), 0
     for number, whole in enumerate(batches, 1):
-        batch, weight = parallel.share(whole)
+        batch, weight = parallel.shard(whole)
         with autocast(run.device, run.plan.bf16):
             value = objective(batch)
         (value * weight if weight != 1 else value).backward()
@@ -162,8 +162,8 @@ class _Run:
 
     def resume(self) -> None:
         """Go on from ``last.pt`` if there is one; drop what the log says of an epoch that was not kept."""
-        state = self._stored() if parallel.leads() else None
-        state = parallel.agree(state, self.device)
+        state = self._stored() if parallel.is_main() else None
+        state = parallel.broadcast(state, self.device)
         if state:
             try:
                 self.model.load_state_dict(state["model"])
@@ -178,7 +178,7 @@ class _Run:
                 self.average.state = {name: value.to(self.device) for name, value in state["average"].items()}
                 self.average.updates = state["updates"]
             print(f"resuming {self.folder.name} after epoch {self.epoch}", flush=True)
-        if parallel.leads():
+        if parallel.is_main():
             rows = record.read_log(self.folder)
             record.write_log(self.folder, [row for row in rows if int(row["epoch"]) <= self.epoch and state])
             config = self.model.config.to_dict() if hasattr(self.model, "config") else None
@@ -223,22 +223,22 @@ class _Run:
         if self.average:
             self.model.load_state_dict(self.average.state)
         figures: dict[str, float] = {}
-        if parallel.leads():
+        if parallel.is_main():
             self.model.eval()
             with torch.no_grad():
                 figures = {"epoch": self.epoch + 1, "loss": mean_loss} | validate(self.model)
-        figures = parallel.agree(figures, self.device)
+        figures = parallel.broadcast(figures, self.device)
         if not math.isfinite(figures["score"]):
             raise TrainingError(f"{self.folder.name}: the validation score of epoch {self.epoch + 1} is no number.")
         better = figures["score"] > self.best.get("score", -math.inf)
         self.best, self.bad = (figures, 0) if better else (self.best, self.bad + 1)
-        if better and parallel.leads():
+        if better and parallel.is_main():
             state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
             whole_files.write_whole(self.folder / "best.safetensors", save(state))
         if self.plan.schedule == "plateau":
             self.scheduler.step(figures["score"])
         self.model.load_state_dict(trained)
-        if parallel.leads():
+        if parallel.is_main():
             self._log(figures)
             self._save()
         self.epoch += 1
@@ -265,13 +265,13 @@ class _Run:
     def finish(self) -> dict[str, float]:
         """The best weights into the model; the best epoch's figures."""
         best = None
-        if parallel.leads():
+        if parallel.is_main():
             if not self.best:
                 raise TrainingError(f"{self.folder.name}: no epoch was trained; the plan asks for {self.plan.epochs}.")
             if self.steps_done:
                 learning_curve.draw_curve(self.folder)
             best = load_file(self.folder / "best.safetensors")
-        self.model.load_state_dict(parallel.agree(best, self.device))
+        self.model.load_state_dict(parallel.broadcast(best, self.device))
         self.model.eval()
         return self.best
 

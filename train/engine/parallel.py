@@ -41,7 +41,7 @@ def size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def leads() -> bool:
+def is_main() -> bool:
     return rank() == 0
 
 
@@ -61,7 +61,7 @@ def join(device: torch.device) -> torch.device:
     return _accelerator(device.type).device if size() > 1 else device
 
 
-def agree(value: Any, device: torch.device) -> Any:
+def broadcast(value: Any, device: torch.device) -> Any:
     """The leader's ``value`` in every process."""
     if size() == 1:
         return value
@@ -104,7 +104,7 @@ def objective(
     return _accelerator(device.type).prepare_model(_Objective(model, loss))
 
 
-def share(batch: Any) -> tuple[Any, float]:
+def shard(batch: Any) -> tuple[Any, float]:
     """This process' part of a global batch, and the weight of its mean loss in the mean over all.
 
     A batch is tensors in tuples, lists, dicts or dataclasses; those as long as the first one are cut along their first
@@ -122,7 +122,7 @@ def share(batch: Any) -> tuple[Any, float]:
     return _cut(batch, items, mine), (mine.stop - mine.start) * size() / items
 
 
-def _parts(batch: Any) -> list[Any]:
+def _shards(batch: Any) -> list[Any]:
     if dataclasses.is_dataclass(batch):
         return list(vars(batch).values())
     if isinstance(batch, dict):
@@ -133,13 +133,13 @@ def _parts(batch: Any) -> list[Any]:
 def _first_length(batch: Any) -> int | None:
     if isinstance(batch, Tensor):
         return len(batch) if batch.ndim else None
-    return next((length for part in _parts(batch) if (length := _first_length(part)) is not None), None)
+    return next((length for part in _shards(batch) if (length := _first_length(part)) is not None), None)
 
 
 def _cut(batch: Any, items: int, mine: slice) -> Any:
     if isinstance(batch, Tensor):
         return batch[mine] if batch.ndim and len(batch) == items else batch
-    parts = [_cut(part, items, mine) for part in _parts(batch)]
+    parts = [_cut(part, items, mine) for part in _shards(batch)]
     if dataclasses.is_dataclass(batch):
         return type(batch)(*parts)
     if isinstance(batch, dict):

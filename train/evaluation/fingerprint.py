@@ -29,7 +29,7 @@ from train.engine.whole_files import write_whole
 COMMAND = "python -m train fingerprint --out DIR"
 STEPS = 4  # of each clip
 DIGITS = 5
-SENTENCES = (
+MADE_UP_SENTENCES = (
     "The train leaves at nine from platform two.",
     "I am so happy that you came, what a wonderful day!",
     "She is gone and I cannot stop crying.",
@@ -41,7 +41,7 @@ SENTENCES = (
 
 
 @dataclass
-class Clip:
+class MadeUpClip:
     """A made-up clip of ``STEPS`` steps."""
 
     wave: np.ndarray  # (N,) float32, 16 kHz mono
@@ -49,9 +49,9 @@ class Clip:
     face: np.ndarray  # (48,48) uint8
 
 
-def clips() -> list[Clip]:
+def clips() -> list[MadeUpClip]:
     """As many as there are sentences, all different."""
-    return [Clip(voice(n), sentence, face(n)) for n, sentence in enumerate(SENTENCES)]
+    return [MadeUpClip(voice(n), sentence, face(n)) for n, sentence in enumerate(MADE_UP_SENTENCES)]
 
 
 def voice(number: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def face(number: int) -> np.ndarray:
     return np.clip(small + np.random.default_rng(number).normal(0, 3, small.shape), 0, 255).astype(np.uint8)
 
 
-def encode(encoders: Encoders, clip: Clip) -> dict[str, Tensor]:
+def encode(encoders: Encoders, clip: MadeUpClip) -> dict[str, Tensor]:
     """The features (1,T,d) of each modality, all present."""
     seconds = STEPS * STEP_SECONDS
     seen = [FaceSeen((step + 0.5) * STEP_SECONDS, (0, 0, 1, 1), 1.0, clip.face) for step in range(STEPS)]
@@ -103,7 +103,7 @@ def encode(encoders: Encoders, clip: Clip) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def answers(encoders: Encoders, model: HFF, clip: Clip) -> dict[str, list[float]]:
+def answers(encoders: Encoders, model: HFF, clip: MadeUpClip) -> dict[str, list[float]]:
     """Probabilities of each encoder's own head and of the fusion, clip means of alpha and sigma^2."""
     device = encoders.device
     features = {name: value.to(device) for name, value in encode(encoders, clip).items()}

@@ -25,7 +25,7 @@ COMMAND = "python -m train evaluate --data DIR --out DIR"
 CLIPS = 1400
 SHAPLEY_CLIPS = 420
 SEED = 97
-LEVELS = 5  # severities above 0 that the cached test features hold
+SEVERITY_LEVELS = 5  # severities above 0 that the cached test features hold
 DAMAGE = {"test": "kinds of the training", "unseen": "kinds never trained on"}  # split: which damage
 
 Pairs = dict[str, PairedClips]  # by the names in DAMAGE
@@ -59,11 +59,11 @@ def accuracy(p: Tensor, target: Tensor) -> tuple[float, float]:
 
 
 def broken(pairs: PairedClips, modality: int, level: int) -> list[Batch]:
-    """Clean clips with one modality at one of the stored severities (0 to ``LEVELS``)."""
+    """Clean clips with one modality at one of the stored severities (0 to ``SEVERITY_LEVELS``)."""
     return _broken(pairs, level, lambda rng: modality)
 
 
-def one_broken(pairs: PairedClips, among: tuple[str, ...], level: int = LEVELS) -> list[Batch]:
+def one_broken(pairs: PairedClips, among: tuple[str, ...], level: int = SEVERITY_LEVELS) -> list[Batch]:
     """Clean clips, each with one modality drawn from ``among`` broken."""
     places = [MODALITIES.index(name) for name in among]
     return _broken(pairs, level, lambda rng: places[rng.integers(len(places))])
@@ -104,7 +104,7 @@ def broken_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     rows = []
     for split, kinds in DAMAGE.items():
         for m, name in enumerate(MODALITIES):
-            worst = broken(pairs[split], m, LEVELS)
+            worst = broken(pairs[split], m, SEVERITY_LEVELS)
             target = targets(worst)
             on = accuracy(probabilities(model, worst, device), target)[0]
             equal = [
@@ -148,8 +148,8 @@ def uncertainty_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
 
 def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> list[float]:
     """One row of ``uncertainty_table``."""
-    variance, severity, wrong, alpha = [], [], [], [[] for _ in range(LEVELS + 1)]
-    for level in range(LEVELS + 1):
+    variance, severity, wrong, alpha = [], [], [], [[] for _ in range(SEVERITY_LEVELS + 1)]
+    for level in range(SEVERITY_LEVELS + 1):
         for clip, output in outputs(model, broken(pairs, m, level), device):
             there = clip.present[:, :, m]
             has, count = there.any(1), there.sum(1).clamp_min(1)
@@ -157,12 +157,12 @@ def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> li
             alone = (output.alone_logits[:, :, m].cpu().softmax(-1) * there[..., None]).sum(1).argmax(-1)
             variance.append(((output.variance[:, :, m].cpu() * there).sum(1) / count)[has])
             wrong.append((alone != clip.target)[has])
-            severity.append(torch.full((int(has.sum()),), level / LEVELS))
+            severity.append(torch.full((int(has.sum()),), level / SEVERITY_LEVELS))
             alpha[level].append((output.alpha[:, :, m].cpu() * used).sum(1) / used.sum(1).clamp_min(1))
     variance, severity, wrong = torch.cat(variance), torch.cat(severity), torch.cat(wrong)
-    levels = torch.arange(LEVELS + 1) / LEVELS
+    levels = torch.arange(SEVERITY_LEVELS + 1) / SEVERITY_LEVELS
     means = torch.stack([variance[severity == level].mean() for level in levels])
-    clean, worst = (float(torch.cat(alpha[level]).mean()) for level in (0, LEVELS))
+    clean, worst = (float(torch.cat(alpha[level]).mean()) for level in (0, SEVERITY_LEVELS))
     return [
         spearman(severity, variance), spearman(levels, means), float(roc_auc_score(wrong, variance)),
         clean, worst, worst / clean,

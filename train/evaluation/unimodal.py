@@ -21,7 +21,7 @@ from train.corpora import fer, ravdess
 from train.encoders import speech, text
 from train.metrics import expected_calibration_error
 
-BATCH = 256
+CLIPS_AT_ONCE = 256
 FLOORS = {"speech": 0.62, "whisper": 0.72, "vision": 0.82, "goemotions_macro_f1": 0.58, "meld_weighted_f1": 0.57}
 
 Answers = tuple[np.ndarray, np.ndarray]  # probabilities (N,C) of the whole model, and of the encoder's own head
@@ -33,7 +33,7 @@ def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor |
     there = torch.ones(features.shape[:2], dtype=torch.bool) if there is None else there
     place, whole, own = MODALITIES.index(modality), [], []
     head = getattr(analyzer.encoders, modality).head
-    for x, has in zip(features.split(BATCH), there.split(BATCH), strict=True):
+    for x, has in zip(features.split(CLIPS_AT_ONCE), there.split(CLIPS_AT_ONCE), strict=True):
         x, has = x.to(analyzer.device), has.to(analyzer.device)
         inputs = {
             name: x if name == modality else x.new_zeros(*x.shape[:2], size)
@@ -53,7 +53,7 @@ def faces(analyzer: Analyzer, images: np.ndarray) -> Answers:
     encoder = analyzer.encoders.vision
     parts = [
         encoder.mirrored_features(normalise_faces(part).to(analyzer.device)).cpu()
-        for part in np.array_split(images, max(1, len(images) // BATCH))
+        for part in np.array_split(images, max(1, len(images) // CLIPS_AT_ONCE))
     ]
     return answers(analyzer, "vision", torch.cat(parts)[:, None])
 
@@ -62,7 +62,7 @@ def faces(analyzer: Analyzer, images: np.ndarray) -> Answers:
 def sentences(analyzer: Analyzer, texts: list[str]) -> Answers:
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     features = torch.zeros(len(texts), 1, analyzer.encoders.text.feature_dim)
-    for part in np.array_split(order, max(1, len(order) // BATCH)):
+    for part in np.array_split(order, max(1, len(order) // CLIPS_AT_ONCE)):
         features[part, 0] = analyzer.encoders.text.features([texts[i] for i in part]).cpu()
     return answers(analyzer, "text", features)
 

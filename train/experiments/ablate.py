@@ -21,27 +21,27 @@ from hff.config import MODALITIES, HFFConfig
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.evaluation import tables as report
-from train.experiments.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary
+from train.experiments.trials import Arena, Condition, Contender, TrainingBudget, Trial, budget_from, by_name, summary
 from train.fusion.pairing import CLEAN
 from train.fusion.training import fixed_clips
 
 SEEDS = 2  # unless told otherwise
 COMMAND = "python -m train ablate --data DIR --out DIR"
-PARTS = {
+SWITCHES = {
     "without attention": "use_attention",
     "without dynamic weighting": "use_dynamic_weighting",
     "without temporal modelling": "use_temporal",
     "without cross-modal alignment": "use_alignment",
 }
-HEADS = (4, 6, 8, 10)
+HEAD_COUNTS = (4, 6, 8, 10)
 SUBSETS = [keep for size in (1, 2, 3) for keep in combinations(MODALITIES, size)]
 WHOLE = Contender("HFF")
-ABLATIONS = [WHOLE, *(Contender(name, config=HFFConfig(**{part: False})) for name, part in PARTS.items())]
+ABLATIONS = [WHOLE, *(Contender(name, config=HFFConfig(**{part: False})) for name, part in SWITCHES.items())]
 WITH_HEADS = {
     heads: WHOLE if heads == WHOLE.config.heads else Contender(f"{heads} heads", config=HFFConfig(heads=heads))
-    for heads in HEADS
+    for heads in HEAD_COUNTS
 }
-KINDS = {"clean": "clean clips", "broken": "clips with one of the present modalities broken (severity 1)"}
+TEST_KINDS = {"clean": "clean clips", "broken": "clips with one of the present modalities broken (severity 1)"}
 
 
 def run(options: argparse.Namespace) -> dict:
@@ -49,15 +49,17 @@ def run(options: argparse.Namespace) -> dict:
     return ablate(options.out, options.device, budget_from(options, SEEDS))
 
 
-def ablate(out: Path, device: torch.device, budget: Budget) -> dict:
+def ablate(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
     """Train, test and write; returns the tables' rows by title."""
     arena = Arena(out, device, budget)
     others = [contender for contender in WITH_HEADS.values() if contender is not WHOLE]
     trials = by_name(arena.trials([*ABLATIONS, *others]))
     tests = conditions(arena)
     arena.measure([t for contender in ABLATIONS for t in trials[contender.name]], list(tests.values()))
-    arena.measure([t for contender in others for t in trials[contender.name]], [tests[k, MODALITIES] for k in KINDS])
-    tables = [*(parts_table(trials, kind, budget) for kind in KINDS), heads_table(trials, budget)]
+    arena.measure(
+        [t for contender in others for t in trials[contender.name]], [tests[k, MODALITIES] for k in TEST_KINDS]
+    )
+    tables = [*(parts_table(trials, kind, budget) for kind in TEST_KINDS), heads_table(trials, budget)]
     for one in tables:
         print(report.as_text(one), flush=True)
     everything = [trial for group in trials.values() for trial in group]
@@ -76,7 +78,9 @@ def conditions(arena: Arena) -> dict[tuple[str, tuple[str, ...]], Condition]:
             return lambda: fixed_clips(pairs, robustness.CLIPS, CLEAN, robustness.SEED)
         return lambda: robustness.one_broken(pairs, keep)
 
-    return {(kind, keep): Condition(_named(kind, keep), clips(kind, keep), keep) for kind in KINDS for keep in SUBSETS}
+    return {
+        (kind, keep): Condition(_named(kind, keep), clips(kind, keep), keep) for kind in TEST_KINDS for keep in SUBSETS
+    }
 
 
 def _named(kind: str, keep: tuple[str, ...]) -> str:
@@ -87,7 +91,7 @@ def _cell(group: list[Trial], kind: str, keep: tuple[str, ...], measure: int) ->
     return report.mean_and_deviation([trial.figures["test"][_named(kind, keep)][measure] for trial in group])
 
 
-def _terms(budget: Budget) -> str:
+def _terms(budget: TrainingBudget) -> str:
     return (
         f"Trained for {budget.epochs} epochs of {budget.batches} batches with modalities dropped at random; "
         f"{len(budget.seeds)} seed{'s: mean and standard deviation' if len(budget.seeds) > 1 else ''}; "
@@ -95,11 +99,11 @@ def _terms(budget: Budget) -> str:
     )
 
 
-def parts_table(trials: dict[str, list[Trial]], kind: str, budget: Budget) -> dict:
+def parts_table(trials: dict[str, list[Trial]], kind: str, budget: TrainingBudget) -> dict:
     """Table 4 of the paper: parts taken away, for every subset."""
     return {
         "title": f"Parts taken away (the paper's table 4), macro F1, {kind}",
-        "note": f"On {KINDS[kind]}. {_terms(budget)}",
+        "note": f"On {TEST_KINDS[kind]}. {_terms(budget)}",
         "command": COMMAND,
         "columns": ["model", *(" + ".join(keep) for keep in SUBSETS)],
         "rows": [
@@ -109,12 +113,12 @@ def parts_table(trials: dict[str, list[Trial]], kind: str, budget: Budget) -> di
     }
 
 
-def heads_table(trials: dict[str, list[Trial]], budget: Budget) -> dict:
+def heads_table(trials: dict[str, list[Trial]], budget: TrainingBudget) -> dict:
     """Table 5 of the paper: the number of attention heads."""
     rows = []
     for heads, contender in WITH_HEADS.items():
         group = trials[contender.name]
-        cells = [_cell(group, kind, MODALITIES, measure) for kind in KINDS for measure in (0, 1)]
+        cells = [_cell(group, kind, MODALITIES, measure) for kind in TEST_KINDS for measure in (0, 1)]
         rows.append([heads, contender.config.head_dim, group[0].figures["parameters"], *cells])
     return {
         "title": "Number of attention heads (the paper's table 5)",
@@ -122,6 +126,6 @@ def heads_table(trials: dict[str, list[Trial]], budget: Budget) -> dict:
         + _terms(budget),
         "command": COMMAND,
         "columns": ["heads", "width of a head", "parameters",
-                    *(f"{measure}, {kind}" for kind in KINDS for measure in ("accuracy", "macro F1"))],
+                    *(f"{measure}, {kind}" for kind in TEST_KINDS for measure in ("accuracy", "macro F1"))],
         "rows": rows,
     }  # fmt: skip

@@ -21,7 +21,7 @@ from hff.config import MODALITIES
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.evaluation import tables as report
-from train.experiments.trials import Arena, Budget, Condition, Contender, Trial, budget_from, by_name, summary
+from train.experiments.trials import Arena, Condition, Contender, TrainingBudget, Trial, budget_from, by_name, summary
 from train.fusion.pairing import CLEAN, Mix
 from train.fusion.training import fixed_clips
 from train.rivals import RIVALS
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> dict:
     return compare(options.out, options.device, budget_from(options, SEEDS))
 
 
-def compare(out: Path, device: torch.device, budget: Budget) -> dict:
+def compare(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
     """Train, test and write; returns the findings by condition."""
     arena = Arena(out, device, budget)
     trials = arena.trials(CONTENDERS)
@@ -62,7 +62,7 @@ def conditions(arena: Arena) -> list[Condition]:
         return lambda: fixed_clips(pairs["test"], robustness.CLIPS, mix, seed)
 
     def broken(split: str, m: int):
-        return lambda: robustness.broken(pairs[split], m, robustness.LEVELS)
+        return lambda: robustness.broken(pairs[split], m, robustness.SEVERITY_LEVELS)
 
     found = [
         Condition("clean", fixed(CLEAN, robustness.SEED)),
@@ -86,7 +86,7 @@ def findings(trials: list[Trial], names: list[str]) -> dict[str, str]:
     return said
 
 
-def table(trials: list[Trial], names: list[str], measure: int, budget: Budget, found: dict[str, str]) -> dict:
+def table(trials: list[Trial], names: list[str], measure: int, budget: TrainingBudget, found: dict[str, str]) -> dict:
     """One measure of every model under every condition."""
     rows = []
     for name, group in by_name(trials).items():

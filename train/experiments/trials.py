@@ -38,7 +38,7 @@ from train.rivals import rival_loss
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrainingBudget:
     """What every trial may spend. No early stop: equal work for all; the best epoch is kept all the same."""
 
     epochs: int = 12
@@ -92,7 +92,7 @@ class Trial:
 class Arena:
     """The cached features in ``out / "features"`` and the trials made on them."""
 
-    def __init__(self, out: Path, device: torch.device, budget: Budget, mix: Mix | None = None) -> None:
+    def __init__(self, out: Path, device: torch.device, budget: TrainingBudget, mix: Mix | None = None) -> None:
         self.out, self.device, self.budget, self.mix = out, device, budget, mix or Mix()
         paths = [out / "features" / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
@@ -195,7 +195,7 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     return rival_loss(output, batch.target, batch.present, batch.severity, batch.said)
 
 
-def budget_from(options: argparse.Namespace, seeds: int) -> Budget:
+def budget_from(options: argparse.Namespace, seeds: int) -> TrainingBudget:
     """The budget that was asked for on the command line, ``seeds`` unless told; also sets the number of threads."""
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -205,7 +205,7 @@ def budget_from(options: argparse.Namespace, seeds: int) -> Budget:
         if value is not None and value <= 0:
             raise HFFError(f"--{name.replace('_', '-')} must be above 0, got {value}.")
     given = {name: value for name, value in asked.items() if value is not None}
-    return Budget(**given, seeds=tuple(range(first, first + (options.seeds or seeds))))
+    return TrainingBudget(**given, seeds=tuple(range(first, first + (options.seeds or seeds))))
 
 
 def by_name(trials: list[Trial]) -> dict[str, list[Trial]]:

@@ -28,7 +28,7 @@ from torch import Tensor
 from hff import corruption, weights
 from hff.config import EMOTIONS, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.detectors.vad import voiced_segments
-from hff.encoders.bert import BATCH
+from hff.encoders.bert import PIECES_AT_ONCE
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
@@ -42,7 +42,7 @@ VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
 PER_CLASS = {"fusion": 600, "validation": 150, "test": 250, "unseen": 250}  # texts and faces at most, of each label
 SEEN = {"speech": corruption.SPEECH, "text": corruption.TEXT, "vision": corruption.FACE}
 TOP_UP = 200  # faces of each label for the fusion: rare labels have few that the encoder did not learn from
-MAX_STEPS = 12  # steps of a recording kept
+MAX_ITEM_STEPS = 12  # steps of a recording kept
 
 
 def items_of(split: str) -> str:
@@ -73,15 +73,15 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     count = VARIANTS[split]
     if split == "fusion" and count % 2:
         raise ValueError(f"VARIANTS['fusion'] must be even, not {count}: half of them stand for the other half.")
-    features = torch.zeros(len(items), count, MAX_STEPS, 128)
-    there = torch.zeros(len(items), count, MAX_STEPS, dtype=torch.bool)
+    features = torch.zeros(len(items), count, MAX_ITEM_STEPS, 128)
+    there = torch.zeros(len(items), count, MAX_ITEM_STEPS, dtype=torch.bool)
     severity = torch.zeros(len(items), count)
     for n, item in enumerate(_progress(items, f"speech {split}")):
         own = count // 2 if item.split == "train" else count
         severity[n] = torch.from_numpy(severities(split, rng))
         for v in range(own):
             wave = damage("speech", split, item.wave, float(severity[n, v]), rng)
-            steps = min(MAX_STEPS, step_count(len(wave) / SAMPLE_RATE))
+            steps = min(MAX_ITEM_STEPS, step_count(len(wave) / SAMPLE_RATE))
             x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, present
         features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
@@ -90,7 +90,7 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     return {
         "features": features, "there": there, "severity": severity, "said": _said(encoders.speech, features),
         "label": torch.tensor(labels), "frequency": _frequency(labels),
-        "length": torch.tensor([min(MAX_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
+        "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.tensor([u.split != "train" for u in items]),
     }  # fmt: skip
 
@@ -124,7 +124,7 @@ def _text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
     """(N,768) as ``hff.pipeline.features.encode_text`` gives them, batched by length so that little is padding."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     features = torch.zeros(len(texts), encoders.text.feature_dim)
-    for part in _progress(np.array_split(order, max(1, len(order) // BATCH)), name):
+    for part in _progress(np.array_split(order, max(1, len(order) // PIECES_AT_ONCE)), name):
         features[part] = encoders.text.features([texts[i] for i in part]).cpu()
     return features
 

@@ -9,7 +9,7 @@ from hff.model.hff import HFF, FusionOutput
 from train.metrics import brier
 
 STEP_WEIGHT = 0.3  # of the loss at every step, so that the reading is good before the clip ends
-ALONE_WEIGHT = 0.5  # of each modality's own classification
+UNIMODAL_WEIGHT = 0.5  # of each modality's own classification
 VARIANCE_WEIGHT = 0.3
 RANK_WEIGHT = 0.5  # of ordinality between two versions of one clip
 ACROSS_WEIGHT = 1.0  # of ordinality between different clips
@@ -21,7 +21,7 @@ SOUNDNESS_POWER = 3  # the higher, the sooner alpha leaves
 EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of damage (``dialogues``)
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
 RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
-SMOOTHING = 0.05
+FUSION_LABEL_SMOOTHING = 0.05
 
 
 def variance_nll(variance: Tensor, error: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def fusion_loss(
     steps = output.step_logits.shape[2]
     valid = present.any(-1)
     logits = output.logits[0].float()
-    emotion = F.cross_entropy(logits, target, label_smoothing=SMOOTHING)
+    emotion = F.cross_entropy(logits, target, label_smoothing=FUSION_LABEL_SMOOTHING)
     by_step = target[:, None].expand(-1, steps)
     step = F.cross_entropy(output.step_logits[0].float().flatten(0, 1), by_step.flatten(), reduction="none")
     by_modality = by_step[..., None].expand(*by_step.shape, present.shape[-1])
@@ -119,7 +119,7 @@ def fusion_loss(
     loss = (
         emotion
         + STEP_WEIGHT * _mean_where(step.view_as(valid), valid)
-        + ALONE_WEIGHT * _mean_where(alone, present)
+        + UNIMODAL_WEIGHT * _mean_where(alone, present)
         + VARIANCE_WEIGHT * _mean_where(variance_nll(variance, error), present)
         + RELIABILITY_WEIGHT * _mean_where(reliability_loss(output.alpha.float(), severity, present), valid)
         + ACROSS_WEIGHT * rank_across_clips(variance, severity, present)

@@ -79,7 +79,7 @@ class Batch:
 
 
 @dataclass
-class Choice:
+class Draw:
     """One clip before its features are looked up: items, variants and presence."""
 
     items: tuple[int, int, int]
@@ -111,7 +111,7 @@ class PairedClips:
     def variants(self, modality: str) -> int:
         return self.stored[modality]["severity"].shape[1]
 
-    def choose(self, rng: np.random.Generator, mix: Mix, label: int | None = None) -> Choice:
+    def choose(self, rng: np.random.Generator, mix: Mix, label: int | None = None) -> Draw:
         """Draw one clip; with a ``label``, one of that emotion, which is then not of one modality on purpose."""
         if label is None and rng.random() < mix.alone:
             return self._choose_alone(int(rng.integers(len(MODALITIES))), rng, mix)
@@ -135,15 +135,15 @@ class PairedClips:
             steps = int(rng.integers(1, 4))  # a typed sentence or a picture alone is a clip of one step
         grid = np.broadcast_to(present, (steps, 3)).copy()
         grid[:, 2] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
-        return Choice(items, self._variants(steps, rng, mix), grid, target)
+        return Draw(items, self._variants(steps, rng, mix), grid, target)
 
-    def _choose_alone(self, place: int, rng: np.random.Generator, mix: Mix) -> Choice:
+    def _choose_alone(self, place: int, rng: np.random.Generator, mix: Mix) -> Draw:
         """A clip of one modality, so that it alone is read as well as its encoder's own head would."""
         target = int(rng.choice(LABELS, p=self.frequency[MODALITIES[place]]))
         items = tuple(self._item(m, target, rng, mix) for m in MODALITIES)
         steps = int(self.stored["speech"]["length"][items[0]]) if place == 0 else int(rng.integers(1, 4))
         grid = np.broadcast_to(np.arange(3) == place, (steps, 3)).copy()
-        return Choice(items, self._variants(steps, rng, mix), grid, target)
+        return Draw(items, self._variants(steps, rng, mix), grid, target)
 
     def _variants(self, steps: int, rng: np.random.Generator, mix: Mix) -> np.ndarray:
         """(T,M) which variant of each modality's item stands at each step."""
@@ -155,12 +155,12 @@ class PairedClips:
                     variants[: rng.integers(steps + 1), m] = 0
         return variants
 
-    def twin(self, choice: Choice, rng: np.random.Generator) -> Choice:
+    def twin(self, choice: Draw, rng: np.random.Generator) -> Draw:
         """The same clip with every modality at another random severity."""
         drawn = [rng.integers(0, self.variants(m)) for m in MODALITIES]
-        return Choice(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target)
+        return Draw(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target)
 
-    def collate(self, choices: list[Choice], rng: np.random.Generator) -> Batch:
+    def collate(self, choices: list[Draw], rng: np.random.Generator) -> Batch:
         """Look the features up and pad to the longest clip."""
         steps = max(len(c.present) for c in choices)
         size = (len(choices), steps)

@@ -106,13 +106,13 @@ def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = 
     return temperature
 
 
-def train_and_ship(
+def train_and_export(
     data_features: Path, out: Path, device: torch.device, plan: Plan = PLAN, speech_encoder: str = SPEECH_ENCODERS[0]
 ) -> dict[str, float]:
     """The stage ``fusion``: train, calibrate, write ``out / "weights" / "fusion[-ENCODER].safetensors"``."""
     path = weights.part_path(out / "weights", "fusion", speech_encoder)
     model, best = train(data_features, out / path.stem, device, HFFConfig(speech_encoder=speech_encoder), plan)
     best = best | {"temperature": calibrate(model, data_features, device)}
-    if parallel.leads():
+    if parallel.is_main():
         weights.save(path, model.state_dict(), model.config.to_dict(), half=False)
     return best

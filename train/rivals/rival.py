@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import HFFConfig
-from train.fusion.losses import SMOOTHING, STEP_WEIGHT, TEACHER_WEIGHT, answer_loss
+from train.fusion.losses import FUSION_LABEL_SMOOTHING, STEP_WEIGHT, TEACHER_WEIGHT, answer_loss
 
 
 @dataclass
@@ -154,7 +154,7 @@ def rival_loss(
     target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and said (B,T,M,C) the encoders' own heads teach the
     answer to clips of one modality, as they teach HFF.
     """
-    loss = F.cross_entropy(output.logits[0].float(), target, label_smoothing=SMOOTHING)
+    loss = F.cross_entropy(output.logits[0].float(), target, label_smoothing=FUSION_LABEL_SMOOTHING)
     if output.step_logits is not None:
         valid = present.any(-1)
         by_step = target[:, None].expand_as(valid)

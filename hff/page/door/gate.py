@@ -24,12 +24,12 @@ from hff.page.door.host_names import Names
 
 API_NAMES = ("analyze", "lab_rerun", "lab_sweep")  # what other programs may call by name
 API = "/gradio_api"
-PAGE = "/"
+PAGE_ROUTE = "/"
 
 # Gradio's own route templates -> methods. By what uses them; ``_VALUES`` narrows their parameters.
 ADMITTED: dict[str, tuple[str, ...]] = {
     # the page itself and its parts, the same for everybody
-    PAGE: ("GET", "HEAD"),
+    PAGE_ROUTE: ("GET", "HEAD"),
     "/assets/{path:path}": ("GET",),
     "/static/{path:path}": ("GET",),
     "/svelte/{path:path}": ("GET",),
@@ -60,7 +60,7 @@ ADMITTED: dict[str, tuple[str, ...]] = {
 LOGIN = "/login"
 # What may be had before the password is given: the page then shows where to give it. /config says 401 by itself.
 OPEN = frozenset(
-    (PAGE, "/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}", "/theme.css", "/favicon.ico",
+    (PAGE_ROUTE, "/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}", "/theme.css", "/favicon.ico",
      "/robots.txt", "/config", f"{API}/startup-events", LOGIN)
 )  # fmt: skip
 _VALUES: dict[tuple[str, str], frozenset[str]] = {
@@ -136,7 +136,7 @@ class Gate:
         if template is None or (template in _JSON_ONLY and headers.get("content-type") != "application/json"):
             return await _say(reply, 404, "There is nothing here.")
         if not guest and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and not (
-            template == PAGE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+            template == PAGE_ROUTE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
         ):  # fmt: skip
             return await _say(reply, 403, "Another site's page may not use this one.")
         if self.signed_in is not None:

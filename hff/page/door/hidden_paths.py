@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hff.page.door.gate import API
 
-FILE = f"{API}/file="
+FILE_ROUTE = f"{API}/file="
 MAX_MESSAGE = 16 * 2**20  # bytes of a JSON message; files are not sent in one
 _READABLE = ("application/json", "text/event-stream", "text/html", "text/plain")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")  # uploads, and the password
@@ -53,12 +53,12 @@ class HiddenPaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif scope["path"].startswith(FILE):
-            path = self._served(scope["path"].removeprefix(FILE))
+        elif scope["path"].startswith(FILE_ROUTE):
+            path = self._served(scope["path"].removeprefix(FILE_ROUTE))
             if path is None:
                 await _refuse(send, 404, "There is no such file here.")
             else:
-                real = FILE + path
+                real = FILE_ROUTE + path
                 await self.app({**scope, "path": real, "raw_path": quote(real).encode()}, receive, send)
         else:
             if scope["method"] == "POST" and not Headers(scope=scope).get("content-type", "").startswith(_FORMS):

@@ -9,7 +9,7 @@ import gradio as gr
 from hff.config import MODALITIES, SAMPLES
 from hff.examples.catalogue import EXAMPLES
 from hff.lab.damage import KINDS, is_trained
-from hff.lab.state import MAX_TEXT, PARTS, YOURS, Damage, LabState
+from hff.lab.state import COMPONENTS, MAX_TEXT, YOURS, Damage, LabState
 from hff.locale import names, texts
 from hff.page.shared.cards import icon, note, text
 
@@ -62,8 +62,8 @@ class Controls:
                 for m in MODALITIES
             ]  # fmt: skip
             self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
-            parts = [(texts.LAB_PART_NAMES[part], part) for part in PARTS]
-            self.parts = gr.CheckboxGroup(parts, value=list(PARTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
+            parts = [(texts.LAB_PART_NAMES[part], part) for part in COMPONENTS]
+            self.parts = gr.CheckboxGroup(parts, value=list(COMPONENTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
             self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
             with gr.Row(elem_id="hff-lab-draws"):
                 self.samples = gr.Slider(
@@ -105,7 +105,7 @@ class Controls:
                 for i, m in enumerate(MODALITIES)
             },
             "alpha": dict(zip(MODALITIES, alpha, strict=True)) if by_hand else None,
-            "without": [part for part in PARTS if part not in (parts or [])],
+            "without": [part for part in COMPONENTS if part not in (parts or [])],
             "samples": samples or 0,
             "seed": seed or 0,
             "text": typed or "",
@@ -116,7 +116,7 @@ class Controls:
         """Values for ``values``; ``alpha`` is what the weight sliders show while the model chooses by itself."""
         damage = [value for m in MODALITIES for value in vars(state.damage[m]).values()]
         weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / 3] * len(MODALITIES)
-        parts = [part for part in PARTS if part not in state.without]
+        parts = [part for part in COMPONENTS if part not in state.without]
         return [state.source, *damage, state.text, state.alpha is not None, *in_hundredths(weights), parts,
                 state.samples, state.seed]  # fmt: skip
 

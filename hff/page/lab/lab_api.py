@@ -16,7 +16,7 @@ from hff.numbers import shown, whole
 from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
 from hff.page.lab.before_after import what_changed
-from hff.page.lab.workbench import Benches
+from hff.page.lab.workbench import Workbenches
 from hff.page.session.asker import asker_gone
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 101  # of one sweep
 
 
-def build_lab_api(engine: Engine, sessions: Sessions, benches: Benches, inputs: Inputs) -> None:
+def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inputs: Inputs) -> None:
     """``/lab_rerun``: state, video, audio, image -> before, after and what changed.
 
     ``/lab_sweep``: state, modality, points, video, audio, image -> the points so far, again and again.

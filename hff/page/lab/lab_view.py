@@ -16,9 +16,9 @@ from hff.page.lab.before_after import comparison, unknown_after
 from hff.page.lab.controls import Controls
 from hff.page.lab.evidence import evidence
 from hff.page.lab.lesson_view import LessonPanel, answer_html
-from hff.page.lab.share import FILE_NAME, WORKSHEET_NAME, SharePanel, link, state_from_address, state_from_file
+from hff.page.lab.share import STATE_FILE_NAME, WORKSHEET_NAME, SharePanel, link, state_from_address, state_from_file
 from hff.page.lab.sweep_view import SweepPanel
-from hff.page.lab.workbench import Benches
+from hff.page.lab.workbench import Workbenches
 from hff.page.lab.worksheet import worksheet
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
@@ -32,7 +32,7 @@ class LabView:
     """Builds the tab inside the current ``gr.Tabs`` and connects it to the model."""
 
     def __init__(self, engine: Engine, sessions: Sessions, views: gr.Tabs) -> None:
-        self.engine, self.sessions, self.benches = engine, sessions, Benches(engine, sessions)
+        self.engine, self.sessions, self.benches = engine, sessions, Workbenches(engine, sessions)
         with gr.Tab(texts.TAB_LAB, id=_ID) as self.tab, gr.Row(elem_id="hff-lab"):
             with gr.Column(scale=0, min_width=340, elem_id="hff-lab-left"):
                 gr.HTML(cards.heading(texts.TAB_LAB), elem_classes="hff-heard")
@@ -193,7 +193,7 @@ class LabView:
             cards.note(f"{texts.LAB_BY_HAND_NOTE} {texts.LAB_OWN_ALPHA.format(weights=own)}"),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
             link(state, request),
-            gr.DownloadButton(value=session.make_file(FILE_NAME, state.to_json()), interactive=True),
+            gr.DownloadButton(value=session.make_file(STATE_FILE_NAME, state.to_json()), interactive=True),
             gr.DownloadButton(value=session.make_file(WORKSHEET_NAME, page), interactive=True),
         ]
 

@@ -15,7 +15,7 @@ from hff.page.lab.workbench import check_source
 from hff.page.shared.cards import note
 
 PARAMETER = "lab"  # of the page's address
-FILE_NAME = "lab-state.json"
+STATE_FILE_NAME = "lab-state.json"
 WORKSHEET_NAME = "worksheet.html"
 _MAX_FILE = 100_000  # bytes; a state has a few hundred
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hff.lab.lab import Lab, SweepPoint
     from hff.lab.state import LabState
 
-FILE_NAME = "sweep.csv"
+SWEEP_FILE_NAME = "sweep.csv"
 
 
 class SweepPanel:
@@ -74,7 +74,7 @@ class SweepPanel:
         points = list(self._points.get(session, []))
         if not points:
             return [gr.Button(interactive=False), gr.DownloadButton(value=None, interactive=False)]
-        path = session.make_file(FILE_NAME, csv_text(points))
+        path = session.make_file(SWEEP_FILE_NAME, csv_text(points))
         return [gr.Button(interactive=False), gr.DownloadButton(value=path, interactive=True)]
 
 

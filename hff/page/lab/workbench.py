@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EXAMPLES = {example.key: example for example in EXAMPLES}
 
 
-class Benches:
+class Workbenches:
     """One ``Lab`` for each open page; it goes when the page's session goes."""
 
     def __init__(self, engine: Engine, sessions: Sessions) -> None:

@@ -9,7 +9,7 @@ from hff.config import MODALITIES
 from hff.examples.catalogue import EXAMPLES
 from hff.lab.comparison import clip_means
 from hff.lab.lessons import Lesson
-from hff.lab.state import PARTS, YOURS, LabState
+from hff.lab.state import COMPONENTS, YOURS, LabState
 from hff.locale import language, names, sentence, texts
 from hff.page.clip.report import STYLE
 from hff.page.lab.before_after import what_changed
@@ -68,7 +68,7 @@ def describe(state: LabState) -> list[str]:
         named = zip(MODALITIES, state.alpha, strict=True)
         weights = ", ".join(f"{names.modality(m)} {decimal(share)}" for m, share in named)
         lines.append(texts.WORKSHEET_ALPHA.format(weights=weights))
-    off = [texts.LAB_PART_NAMES[part] for part in PARTS if part in state.without]
+    off = [texts.LAB_PART_NAMES[part] for part in COMPONENTS if part in state.without]
     if off:
         lines.append(texts.WORKSHEET_WITHOUT.format(parts=", ".join(off)))
     lines.append(texts.WORKSHEET_SAMPLES.format(samples=state.samples))

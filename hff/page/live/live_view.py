@@ -8,7 +8,7 @@ import gradio as gr
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError
-from hff.live.session import WINDOW_SECONDS
+from hff.live.session import LIVE_WINDOW_SECONDS
 from hff.locale import texts
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
@@ -35,7 +35,7 @@ class LiveView:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=page(WINDOW_SECONDS, EMOTIONS, hub.native),
+            html_template=page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
             server_functions=[feed],
             elem_id="hff-live",

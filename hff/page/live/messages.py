@@ -12,16 +12,16 @@ from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.live.session import LiveReading, LiveSession
 from hff.media.image import read_jpeg
-from hff.media.video import MAX_SIDE
+from hff.media.video import MAX_FRAME_SIDE
 from hff.numbers import shown
 
 log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 80  # of pictures sent to the page by native capture
 SHOWN_WIDTH = 480  # pixels, of the same
-MAX_CHARACTERS = 4_000_000  # of one chunk of sound, in base64
+MAX_MESSAGE_CHARACTERS = 4_000_000  # of one chunk of sound, in base64
 MAX_FRAME_CHARACTERS = 3_000_000  # of one frame, in base64; a page sends about 40,000
-MAX_FRAME_PIXELS = 3840 * 2160  # the largest that a webcam makes
+MAX_SENT_PIXELS = 3840 * 2160  # the largest that a webcam makes
 MAX_NUMBER = 1e9  # of a time in s, or a rate in Hz; a page's own clock begins with its visit
 
 
@@ -86,8 +86,10 @@ def _has_shape(value: object, shape: type | dict) -> bool:
 
 
 def picture(address: str) -> np.ndarray:
-    """(H,W,3) RGB, longer side at most ``MAX_SIDE``, from a JPEG as a ``data:`` address; else ``InputError``."""
-    return read_jpeg(_decoded(address, MAX_FRAME_CHARACTERS), "A frame from the camera", MAX_FRAME_PIXELS, MAX_SIDE)
+    """(H,W,3) RGB, longer side at most ``MAX_FRAME_SIDE``, from a JPEG as a ``data:`` address; else ``InputError``."""
+    return read_jpeg(
+        _decoded(address, MAX_FRAME_CHARACTERS), "A frame from the camera", MAX_SENT_PIXELS, MAX_FRAME_SIDE
+    )
 
 
 def sound(text: str) -> np.ndarray:
@@ -98,7 +100,7 @@ def sound(text: str) -> np.ndarray:
     return np.frombuffer(data, "<i2")
 
 
-def _decoded(text: str, longest: int = MAX_CHARACTERS) -> bytes:
+def _decoded(text: str, longest: int = MAX_MESSAGE_CHARACTERS) -> bytes:
     if not isinstance(text, str) or len(text) > longest:
         raise InputError("What the page sent is too large, or no text at all.")
     try:

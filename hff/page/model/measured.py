@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
-FILE = "metrics.json"
+MEASURED_FILE = "metrics.json"
 
 
-def read(folder: Path) -> dict:
+def load_measured(folder: Path) -> dict:
     """The measured figures, or an empty dictionary where there are none that can be read."""
-    path = folder / FILE
+    path = folder / MEASURED_FILE
     if not path.is_file():
         return {}
     try:

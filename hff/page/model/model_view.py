@@ -11,7 +11,7 @@ from hff.config import HFFConfig
 from hff.errors import WeightsError
 from hff.locale import texts
 from hff.page.model.architecture import architecture_html
-from hff.page.model.measured import metrics_html, read
+from hff.page.model.measured import load_measured, metrics_html
 from hff.page.shared import cards
 
 
@@ -37,7 +37,7 @@ def _measured() -> str:
 
 @cache
 def _measured_in(folder: Path) -> str:
-    return _titled(texts.MEASURED, cards.note(texts.MEASURED_NOTE) + metrics_html(read(folder)))
+    return _titled(texts.MEASURED, cards.note(texts.MEASURED_NOTE) + metrics_html(load_measured(folder)))
 
 
 def _titled(title: str, content: str) -> str:

@@ -20,7 +20,7 @@ from hff.errors import BusyError
 TURNS = 2  # analyses that work at the same time
 MOST_WAITING = 16  # analyses that wait for their turn; the next is told that the page is full
 LEVELS = (10.0, 60.0, 600.0)  # s of work after which an analysis goes behind those that have had less
-LOOK_SECONDS = 0.05  # s between two looks of working analyses at who waits
+LANE_LOOK_SECONDS = 0.05  # s between two looks of working analyses at who waits
 ASK_SECONDS = 0.5  # s between two looks whether somebody still waits for the answer
 
 FULL = "The page is busy: {working} analyses are being worked on and {waiting} wait. Try again in a few minutes."
@@ -59,7 +59,7 @@ class Work(Cancel):
         self.look_for_asker()
         super().check()
         now = time.monotonic()
-        if now - self._looked >= LOOK_SECONDS:
+        if now - self._looked >= LANE_LOOK_SECONDS:
             self._looked = now
             self._lanes.give_way(self)
 

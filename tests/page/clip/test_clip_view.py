@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES
-from hff.examples.catalogue import EXAMPLES, FOLDER
+from hff.examples.catalogue import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.pipeline import recording
 from tests.support.page_browser import (
@@ -44,9 +44,9 @@ def server():
 
 
 def test_an_uploaded_clip_becomes_a_report_to_keep(server, tmp_path: Path):
-    expected = real_model().analyze(video=str(FOLDER / "clip.mp4"))
+    expected = real_model().analyze(video=str(EXAMPLES_FOLDER / "clip.mp4"))
     with browsing(server.url) as page:
-        page.set_input_files("#hff-video input[type=file]", FOLDER / "clip.mp4")
+        page.set_input_files("#hff-video input[type=file]", EXAMPLES_FOLDER / "clip.mp4")
         page.wait_for_selector("#hff-status :text('Will read: video')")
         assert analyse(page) == expected.emotion
         for name in MODALITIES:
@@ -76,7 +76,7 @@ def test_an_uploaded_clip_becomes_a_report_to_keep(server, tmp_path: Path):
 
 
 def test_other_words_for_the_same_clip_need_no_file(server, monkeypatch):
-    expected = real_model().analyze(video=str(FOLDER / "clip.mp4"), text="Leave me alone, I hate it")
+    expected = real_model().analyze(video=str(EXAMPLES_FOLDER / "clip.mp4"), text="Leave me alone, I hate it")
     with browsing(server.url) as page:
         choose_example(page, "Clip")
         analyse(page)
@@ -174,7 +174,7 @@ def test_a_broken_file_gets_a_sentence_and_the_page_goes_on(server, tmp_path: Pa
 def test_nothing_is_kept_when_the_page_is_closed(server):
     assert eventually(lambda: files_in(server.folder.path) == [])
     with browsing(server.url) as page:
-        page.set_input_files("#hff-video input[type=file]", FOLDER / "clip.mp4")
+        page.set_input_files("#hff-video input[type=file]", EXAMPLES_FOLDER / "clip.mp4")
         page.wait_for_selector("#hff-status :text('Will read: video')")
         analyse(page)
         download(page, "html")

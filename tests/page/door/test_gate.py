@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 
 import app
 from hff.errors import HFFError
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.door.gate import ADMITTED, API, WRONG_PASSWORDS, Gate, admitted
 from hff.page.door.hidden_paths import MAX_MESSAGE, HiddenPaths
@@ -143,7 +143,7 @@ def test_other_methods_and_values_are_not_found(web, method: str, path: str):
 
 
 def test_a_playlist_in_an_upload_opens_nothing(server, web, tmp_path: Path):
-    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{FOLDER / 'clip.mp4'}\n#EXT-X-ENDLIST\n"
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{EXAMPLES_FOLDER / 'clip.mp4'}\n#EXT-X-ENDLIST\n"
     before = files_in(server.folder.path)
     answer = web.post(f"{API}/process_recording", files={"video": ("v.mp4", playlist)})
     assert answer.status_code == 404
@@ -386,14 +386,14 @@ def test_every_reply_says_who_may_frame_and_read_it(server, web):
 def paths_in(text: str, server: Server) -> list[str]:
     """Which of this machine's paths stand in a reply."""
     places = {
-        server.folder.path, Path(tempfile.gettempdir()), FOLDER, Path(app.__file__).parent, Path.cwd(), Path.home(),
+        server.folder.path, Path(tempfile.gettempdir()), EXAMPLES_FOLDER, Path(app.__file__).parent, Path.cwd(), Path.home(),
         Path(sys.prefix), Path(os.__file__).parent,
     }  # fmt: skip
     return [str(place) for place in places if re.search(re.escape(str(place)) + r"(?![\w-])", text)]
 
 
 def test_no_reply_shows_a_path_of_the_machine(server, web):
-    uploaded = web.post(f"{API}/upload", files={"files": ("p.jpg", (FOLDER / "portrait.jpg").read_bytes())})
+    uploaded = web.post(f"{API}/upload", files={"files": ("p.jpg", (EXAMPLES_FOLDER / "portrait.jpg").read_bytes())})
     (name,) = uploaded.json()
     assert re.fullmatch(r"visit-[0-9a-f]{16}/[0-9a-f]{64}/p\.jpg", name)
     file = {"path": name, "meta": {"_type": "gradio.FileData"}}
@@ -440,7 +440,7 @@ def test_words_that_look_like_a_file_stay_words(server):
 
 def test_a_file_reaches_the_model_by_its_real_path(server):
     client = Client(server.url, verbose=False)
-    client.predict(api_name="/analyze", **(NOTHING | {"image": handle_file(FOLDER / "portrait.jpg")}))
+    client.predict(api_name="/analyze", **(NOTHING | {"image": handle_file(EXAMPLES_FOLDER / "portrait.jpg")}))
     path = Path(server.engine.model().calls[-1]["image"])
     assert server.folder.path in path.parents
     assert path.name == "portrait.jpg"

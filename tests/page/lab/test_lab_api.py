@@ -7,7 +7,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from hff.config import MODALITIES
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from tests.support.page_browser import real_model, serving
 
 DARK = {"source": "mixed", "damage": {"vision": {"kind": "dark", "severity": 0.9}}}
@@ -40,7 +40,7 @@ def test_an_example_is_broken_by_name(client):
 
 def test_an_uploaded_file_is_broken(client):
     state = {"text": "I miss my grandmother", "alpha": {"text": 1.0}}
-    answer = rerun(client, state, image=handle_file(FOLDER / "portrait.jpg"))
+    answer = rerun(client, state, image=handle_file(EXAMPLES_FOLDER / "portrait.jpg"))
     assert answer["state"]["source"] == "yours"
     assert answer["after"]["alpha"] == {"speech": 0, "text": 1, "vision": 0}
     assert answer["before"]["alpha"]["vision"] > 0

@@ -19,7 +19,7 @@ from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS
 from hff.lab.lab import SweepPoint
 from hff.lab.lessons import load_lessons
-from hff.lab.state import PARTS, Damage, LabState
+from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
 from hff.page.lab.before_after import comparison, unknown_after, what_changed
 from hff.page.lab.controls import in_hundredths
@@ -216,7 +216,7 @@ def test_rounded_weights_still_add_up(weights):
 
 def test_every_kind_and_part_has_a_name_on_the_page():
     assert set(texts.LAB_DAMAGE_NAMES) == {kind for m in MODALITIES for kind in KINDS[m]}
-    assert set(texts.LAB_PART_NAMES) == set(PARTS)
+    assert set(texts.LAB_PART_NAMES) == set(COMPONENTS)
 
 
 def test_the_worksheet_says_what_is_set_up_and_asks_about_it():

@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 
 from hff import cancel
 from hff.config import SAMPLE_RATE
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.media.image import read_image
 from hff.page.live.messages import jpeg
 from hff.page.session import asker
@@ -133,7 +133,7 @@ def test_short_work_is_answered_while_two_long_analyses_stay(server, idle, long_
             took[name] = time.monotonic() - begun
             return answer
 
-        picture = fourth.upload(FOLDER / "portrait.jpg")
+        picture = fourth.upload(EXAMPLES_FOLDER / "portrait.jpg")
         face = timed("picture", lambda: fourth.answer(fourth.ask(image=picture)))
         assert face["present"]["vision"]
         words = timed("sentence", lambda: fourth.answer(fourth.ask(text="I miss my grandmother")))
@@ -144,7 +144,7 @@ def test_short_work_is_answered_while_two_long_analyses_stay(server, idle, long_
         assert lab["before"]["alpha"] != lab["after"]["alpha"]
         ticket, problem = server.live.enter("a visitor")
         assert not problem
-        frame = {"time": 0.5, "data": jpeg(read_image(FOLDER / "portrait.jpg")[:360, :480])}
+        frame = {"time": 0.5, "data": jpeg(read_image(EXAMPLES_FOLDER / "portrait.jpg")[:360, :480])}
         live = timed("live", lambda: server.live.feed({"ticket": ticket, "frame": frame}))
         assert live["emotion"]
         assert max(took.values()) < SOON, took

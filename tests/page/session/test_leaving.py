@@ -20,7 +20,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from hff.errors import HFFError
-from hff.examples.catalogue import FOLDER
+from hff.examples.catalogue import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.door import uploads
 from hff.page.serve import Server
@@ -52,12 +52,12 @@ def server(running: Server) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A voice under the name that is looked for afterwards."""
-    return Path(shutil.copy(FOLDER / "voice.wav", tmp_path_factory.mktemp("given") / f"{MARK}.wav"))
+    return Path(shutil.copy(EXAMPLES_FOLDER / "voice.wav", tmp_path_factory.mktemp("given") / f"{MARK}.wav"))
 
 
 def traces(*folders: Path) -> list[str]:
     """Everything in these folders that has a visitor's name, or a visitor's sound in it."""
-    content = (FOLDER / "voice.wav").read_bytes()[20_000:20_064]
+    content = (EXAMPLES_FOLDER / "voice.wav").read_bytes()[20_000:20_064]
     found = []
     for folder in folders:
         for place, _, names in os.walk(folder):
@@ -324,7 +324,7 @@ def visited(url: str, sound: Path) -> Client:
 @contextmanager
 def half_an_upload(url: str) -> Iterator[None]:
     port = int(url.rstrip("/").rpartition(":")[2])
-    content = (FOLDER / "voice.wav").read_bytes()
+    content = (EXAMPLES_FOLDER / "voice.wav").read_bytes()
     head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{MARK}.wav"\r\n\r\n'.encode()
     with socket.create_connection(("127.0.0.1", port), timeout=LONG) as line:
         line.sendall(
@@ -364,6 +364,6 @@ def test_a_folder_that_is_made_again_after_it_was_removed(tmp_path: Path):
         "atexit._run_exitfuncs()\n"
         "os._exit(0)\n"
     )
-    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(FOLDER.parents[2])}
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(EXAMPLES_FOLDER.parents[2])}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=LONG)
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def test_damaged_copies_of_a_recording_keep_their_voice_in_place(monkeypatch):
     monkeypatch.setattr(speech, "voiced_segments", lambda wave: [(1.0, 2.0)])
     monkeypatch.setattr(speech.corruption, "SPEECH", {"none": lambda wave, severity, rng: wave})
     made_of = speech.prepare(Utterance("a", wave, 3, "x", "ravdess", "train"), rng())
-    assert len(made_of.coefficients) == len(made_of.voiced) == speech.VARIANTS
+    assert len(made_of.coefficients) == len(made_of.voiced) == speech.COPIES
     assert made_of.label == 3
     assert made_of.severity[0] == 0 < max(made_of.severity) <= 1
     assert len({x.shape[1] for x in made_of.coefficients}) > 2  # slower and faster ones
@@ -45,7 +45,7 @@ def test_recordings_without_a_voice_are_left_out(monkeypatch):
 
 def test_windows_are_centred_in_the_voice_and_nan_outside_the_recording():
     x = torch.arange(200, dtype=torch.float32).expand(N_MFCC, -1)
-    recording = speech.Recording([x], [(20, 180)], [0.25], 0, "a")
+    recording = speech.PreparedVoice([x], [(20, 180)], [0.25], 0, "a")
     generator = rng()
     centres = set()
     for _ in range(200):
@@ -93,7 +93,7 @@ def test_training_sentences_of_a_test_split_are_left_out(monkeypatch):
         sentence("The one with the sock", "fusion"), sentence("The one with the sock.", "validation"),
         sentence("Oh my God!", "train"), sentence("oh my god", "test"), sentence("Nobody else says this", "train"),
     ]  # fmt: skip
-    monkeypatch.setattr(text, "CORPORA", [type("Corpus", (), {"load": staticmethod(lambda data: list(corpus))})])
+    monkeypatch.setattr(text, "TEXT_CORPORA", [type("Corpus", (), {"load": staticmethod(lambda data: list(corpus))})])
     kept = text.load(None)
     assert [(s.text, s.split) for s in kept if s.split in ("train", "fusion")] == [
         ("Oh my God!", "train"), ("Nobody else says this", "train")  # three words are everybody's
@@ -104,7 +104,7 @@ def test_training_sentences_of_a_test_split_are_left_out(monkeypatch):
 def test_a_share_of_training_sentences_is_damaged_and_none_becomes_empty():
     words = "one two three four five six"
     results = [text.damage(words, generator) for generator in [rng(3)] for _ in range(500)]
-    assert np.mean([severity > 0 for _, severity in results]) == pytest.approx(text.DAMAGED_SHARE, abs=0.06)
+    assert np.mean([severity > 0 for _, severity in results]) == pytest.approx(text.DAMAGED_TEXT_SHARE, abs=0.06)
     assert all(damaged == words for damaged, severity in results if severity == 0)
     assert all(text.damage("no", rng(seed))[0] for seed in range(200))
 
@@ -132,10 +132,10 @@ def test_unweighted_recall_counts_each_class_the_same(monkeypatch):
 
 def test_soft_targets_are_half_of_what_a_voice_can_be_taught(tmp_path):
     """By name, whatever the order; a recording that the teacher has not met keeps its label."""
-    recordings = [speech.Recording([], [], [], label, name) for name, label in (("a", 3), ("b", 1), ("c", 1))]
+    recordings = [speech.PreparedVoice([], [], [], label, name) for name, label in (("a", 3), ("b", 1), ("c", 1))]
     plain, smoothing = speech.targets(recordings)
     assert torch.equal(plain, torch.eye(7)[[3, 1, 1]])
-    assert smoothing == speech.SMOOTHING
+    assert smoothing == speech.SPEECH_LABEL_SMOOTHING
     said = np.array([[0, 0.6, 0, 0.4, 0, 0, 0], [0.2, 0, 0, 0.8, 0, 0, 0]], np.float32)
     np.savez(tmp_path / "soft.npz", name=np.array(["b", "a"]), probabilities=said, label=np.array([1, 3]))
     taught, less = speech.targets(recordings, tmp_path / "soft.npz")

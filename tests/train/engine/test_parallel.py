@@ -101,7 +101,7 @@ def test_shares_are_the_whole_and_weigh_as_it(monkeypatch, items, size):
     parts, weighted = [], 0.0
     for rank in range(size):
         monkeypatch.setenv("RANK", str(rank))
-        (part, more), weight = parallel.share((x, {"scale": torch.tensor(2.0)}))
+        (part, more), weight = parallel.shard((x, {"scale": torch.tensor(2.0)}))
         assert more["scale"] == 2
         parts.append(part)
         weighted += float(part.mean()) * weight / size
@@ -112,7 +112,7 @@ def test_shares_are_the_whole_and_weigh_as_it(monkeypatch, items, size):
 def test_a_batch_smaller_than_the_processes_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     with pytest.raises(HFFError, match="fewer"):
-        parallel.share(torch.zeros(3, 2))
+        parallel.shard(torch.zeros(3, 2))
 
 
 def test_twins_stay_with_their_originals():

@@ -65,7 +65,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path, where):
     path = tmp_path / "bad.pkl"
     path.write_bytes(pickle.dumps(held))
     with pytest.raises(CorpusError, match=r"bad\.pkl.*not admitted.*[Ff]or safety"):
-        mmsa.read(path)
+        mmsa.load_file(path)
     assert not (tmp_path / "mark").exists()
 
 
@@ -74,7 +74,7 @@ def test_functions_by_name_are_refused(tmp_path, command):
     path = tmp_path / "bad.pkl"
     path.write_bytes(command)
     with pytest.raises(CorpusError, match="not admitted"):
-        mmsa.read(path)
+        mmsa.load_file(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle at all", pickle.dumps({"train": 1})[:-3]])
@@ -82,9 +82,9 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, content):
     path = tmp_path / "bad.pkl"
     path.write_bytes(content)
     with pytest.raises(CorpusError, match=r"bad\.pkl"):
-        mmsa.read(path)
+        mmsa.load_file(path)
     with pytest.raises(CorpusError, match="cannot be opened"):
-        mmsa.read(tmp_path / "nowhere.pkl")
+        mmsa.load_file(tmp_path / "nowhere.pkl")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -92,7 +92,7 @@ def test_every_protocol_of_pickle_is_read(tmp_path, protocol):
     made = split(2, 0) | {"lengths": [np.float32(3), np.int64(2)], "kind": b"\xff"}
     path = tmp_path / "features.pkl"
     path.write_bytes(pickle.dumps({"train": made, "valid": split(2, 1)}, protocol=protocol))
-    read = mmsa.read(path)["train"]
+    read = mmsa.load_file(path)["train"]
     row = made["id"].index("v0_0$_$3")
     np.testing.assert_array_equal(read.features["speech"][read.ids.index("v0_0$_$3")], made["audio"][row, 0])
 
@@ -102,7 +102,7 @@ def test_a_missing_key_is_named(tmp_path, key):
     lacking = split(2, 0)
     del lacking[key]
     with pytest.raises(CorpusError, match=rf"split valid: no key {key}; found"):
-        mmsa.read(stored(tmp_path, train=split(2, 1), valid=lacking))
+        mmsa.load_file(stored(tmp_path, train=split(2, 1), valid=lacking))
 
 
 def test_wrong_layouts_are_named(tmp_path):
@@ -121,12 +121,12 @@ def test_wrong_layouts_are_named(tmp_path):
     }
     for message, splits in cases.items():
         with pytest.raises(CorpusError, match=message):
-            mmsa.read(stored(tmp_path, **splits))
+            mmsa.load_file(stored(tmp_path, **splits))
 
 
 def test_utterances_by_video_and_number(tmp_path):
     made = split(2, 0, length=11)
-    read = mmsa.read(stored(tmp_path, train=made, valid=split(2, 1)))["train"]
+    read = mmsa.load_file(stored(tmp_path, train=made, valid=split(2, 1)))["train"]
     assert read.ids == [f"v0_{v}$_${n}" for v in range(2) for n in range(1, 12)]  # 10 after 9, not after 1
     for i, name in enumerate(read.ids):
         row = made["id"].index(name)
@@ -140,12 +140,12 @@ def test_frames_are_averaged_without_padding(tmp_path):
     made = split(2, 0)
     frames = np.zeros((12, 5, 4), np.float32)
     frames[:, :2] = [[1, -np.inf, 3, 4], [3, 2, 5, np.nan]]
-    read = mmsa.read(stored(tmp_path, train=made | {"audio": frames}, valid=made | {"audio": frames}))
+    read = mmsa.load_file(stored(tmp_path, train=made | {"audio": frames}, valid=made | {"audio": frames}))
     np.testing.assert_allclose(read["train"].features["speech"], np.tile([2, 1, 4, 2], (12, 1)))
 
 
 def test_folds_hold_out_every_video_once_and_whole(path):
-    read = mmsa.read(path)
+    read = mmsa.load_file(path)
     known = mmsa.joined(read["train"], read["valid"])
     masks = np.array(list(mmsa.folds(known)))
     assert (masks.sum(0) == 1).all()
@@ -185,7 +185,7 @@ def test_grades_keep_every_label():
 
 
 def test_leaks_are_found_and_spoilt(tmp_path):
-    read = mmsa.read(stored(tmp_path, train=split(30, 0, leak=4.0), valid=split(5, 1)))["train"]
+    read = mmsa.load_file(stored(tmp_path, train=split(30, 0, leak=4.0), valid=split(5, 1)))["train"]
     leaks = {leak.modality: leak for leak in find(read, {"speech": 4, "text": 6, "vision": 5})}
     assert set(leaks) == {"text", "vision"}  # both tell nearly all; the voice tells nothing
     assert leaks["vision"].share > leaks["text"].share > 0.3
@@ -199,7 +199,7 @@ def test_leaks_are_found_and_spoilt(tmp_path):
 
 
 def test_spoilt_features_are_as_reliable_as_the_share_says(tmp_path):
-    read = mmsa.read(stored(tmp_path, train=split(60, 0, leak=4.0), valid=split(5, 1)))["train"]
+    read = mmsa.load_file(stored(tmp_path, train=split(60, 0, leak=4.0), valid=split(5, 1)))["train"]
     (leak,) = find(read, {"vision": 5})
     spoilt = exchanged(read.features, [leak], np.random.default_rng(0))["vision"]
     assert ((spoilt[:, 1] > 0) == (read.labels > 0)).mean() == pytest.approx(0.56, abs=0.08)
@@ -207,7 +207,7 @@ def test_spoilt_features_are_as_reliable_as_the_share_says(tmp_path):
 
 @pytest.fixture
 def dialogues(path):
-    training = mmsa.read(path)["train"]
+    training = mmsa.load_file(path)["train"]
     return training, Grades(training.labels)
 
 
@@ -229,7 +229,7 @@ def test_a_video_is_read_the_same_beside_a_longer_one(tmp_path):
     """Padding changes nothing, for a model with steps (HFF) and for one without (late averaging)."""
     from train.rivals import RIVALS
 
-    training = mmsa.read(stored(tmp_path, train=split(3, 0), valid=split(2, 1, length=9)))
+    training = mmsa.load_file(stored(tmp_path, train=split(3, 0), valid=split(2, 1, length=9)))
     grades = Grades(training["train"].labels)
     both = mmsa.joined(training["train"], training["valid"])
     for build in (HFF, RIVALS["TFN"]):
@@ -301,7 +301,7 @@ def test_a_whole_run_with_test_and_graded_labels(tmp_path, monkeypatch, capsys):
 def test_cross_validation_with_encoded_text(tmp_path, monkeypatch, capsys):
     short(monkeypatch)
     path = stored(tmp_path, train=split(12, 0), valid=split(4, 1))
-    signs = {name: s.labels for name, s in mmsa.read(path).items()}
+    signs = {name: s.labels for name, s in mmsa.load_file(path).items()}
     asked = []
 
     def encode(splits, cache, device):
@@ -325,7 +325,7 @@ def test_encodings_are_kept_and_follow_the_words(path, monkeypatch):
             return torch.tensor([[float(len(text)), text == text.lower()] for text in texts])
 
     monkeypatch.setattr(bert_features, "load_encoders", lambda folder, device: type("E", (), {"text": Encoder()}))
-    splits = mmsa.read(path)
+    splits = mmsa.load_file(path)
     cache = path.parent / "cache"
     first = bert_features.encode(splits, cache, torch.device("cpu"))
     again = bert_features.encode(splits, cache, torch.device("cpu"))

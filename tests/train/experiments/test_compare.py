@@ -17,7 +17,7 @@ from train.engine import learning_curve
 from train.evaluation import robustness
 from train.evaluation import tables as report
 from train.experiments import ablate, compare, trials
-from train.experiments.trials import Arena, Budget, Contender, Trial
+from train.experiments.trials import Arena, Contender, TrainingBudget, Trial
 from train.fusion import feature_files, training
 from train.rivals import RIVALS
 
@@ -61,9 +61,11 @@ def _small():
         small = {c.name: Contender(c.name, c.build, HFFConfig(**SMALL)) for c in compare.CONTENDERS}
         patch.setattr(compare, "CONTENDERS", list(small.values()))
         whole = small["HFF"]
-        parts = [Contender(name, config=HFFConfig(**SMALL, **{switch: False})) for name, switch in ablate.PARTS.items()]
+        parts = [
+            Contender(name, config=HFFConfig(**SMALL, **{switch: False})) for name, switch in ablate.SWITCHES.items()
+        ]
         patch.setattr(ablate, "ABLATIONS", [whole, *parts])
-        heads = {n: Contender(f"{n} heads", config=HFFConfig(**(SMALL | {"heads": n}))) for n in ablate.HEADS}
+        heads = {n: Contender(f"{n} heads", config=HFFConfig(**(SMALL | {"heads": n}))) for n in ablate.HEAD_COUNTS}
         patch.setattr(ablate, "WHOLE", whole)
         patch.setattr(ablate, "WITH_HEADS", heads | {8: whole})
         yield
@@ -123,7 +125,7 @@ def test_ablate_reports_every_part_subset_and_number_of_heads(out):
         assert table["columns"][1:] == [
             "speech", "text", "vision", "speech + text", "speech + vision", "text + vision", "speech + text + vision",
         ]  # fmt: skip
-        assert [row[0] for row in table["rows"]] == ["HFF", *ablate.PARTS]
+        assert [row[0] for row in table["rows"]] == ["HFF", *ablate.SWITCHES]
     heads = shown["Number of attention heads (the paper's table 5)"]
     assert [row[0] for row in heads["rows"]] == [4, 6, 8, 10]
     whole = json.loads((out / "ablate.json").read_text())["models"]["HFF"]["seeds"].values()
@@ -133,12 +135,12 @@ def test_ablate_reports_every_part_subset_and_number_of_heads(out):
 
 def test_the_whole_model_is_trained_once_for_both_commands(out):
     folders = [path.name for path in (out / "trials").iterdir()]
-    assert len(folders) == 2 * (len(RIVALS) + 1) + len(ablate.PARTS) + 3
+    assert len(folders) == 2 * (len(RIVALS) + 1) + len(ablate.SWITCHES) + 3
     assert sum(name.startswith("HFF-") for name in folders) == 2
 
 
 def test_figures_are_those_of_the_kept_weights(out):
-    arena = Arena(out, CPU, Budget(epochs=1, batches=1, seeds=(0, 1)))
+    arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1, seeds=(0, 1)))
     contender = compare.CONTENDERS[0]
     trial = arena.trial(contender, 1)
     clips = training.fixed_clips(arena.split("test"), CLIPS, trials.CLEAN, robustness.SEED)
@@ -164,7 +166,7 @@ def test_nothing_is_done_twice_and_a_lost_trial_is_done_again(out, monkeypatch):
 
 
 def test_a_killed_trial_goes_on_after_its_last_epoch(out, monkeypatch, capsys):
-    arena = Arena(out, CPU, Budget(epochs=2, batches=1, seeds=(5,)))
+    arena = Arena(out, CPU, TrainingBudget(epochs=2, batches=1, seeds=(5,)))
     validate, calls = arena._validate, []
 
     def killed(model):
@@ -182,7 +184,7 @@ def test_a_killed_trial_goes_on_after_its_last_epoch(out, monkeypatch, capsys):
 
 
 def test_all_models_of_a_seed_learn_from_the_same_batches(out):
-    arena = Arena(out, CPU, Budget(epochs=1, batches=2))
+    arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=2))
     first, second, other = (list(arena._batches(seed, 0, [])) for seed in (0, 0, 1))
     assert all(torch.equal(a.speech, b.speech) for a, b in zip(first, second, strict=True))
     assert not torch.equal(first[0].target, other[0].target)
@@ -193,7 +195,7 @@ def test_other_features_or_budgets_begin_anew(tmp_path):
     contender = compare.CONTENDERS[0]
 
     def folder(**budget) -> str:
-        return Arena(tmp_path, CPU, Budget(**budget))._folder(contender, 0).name
+        return Arena(tmp_path, CPU, TrainingBudget(**budget))._folder(contender, 0).name
 
     names = {folder(), folder(epochs=3), folder(learning_rate=1e-3)}
     make_features(tmp_path / "features", seed=1)

@@ -92,8 +92,8 @@ def test_whole_loss_by_hand():
     output = model(**clips)
     present, twins = clips["present"].numpy(), 2
     y = target.numpy()
-    smooth = np.full((6, 7), losses.SMOOTHING / 7)
-    smooth[np.arange(6), y] += 1 - losses.SMOOTHING
+    smooth = np.full((6, 7), losses.FUSION_LABEL_SMOOTHING / 7)
+    smooth[np.arange(6), y] += 1 - losses.FUSION_LABEL_SMOOTHING
     total = -(smooth * log_softmax(numbers(output.logits[0]))).sum(1).mean()
 
     step = [
@@ -108,7 +108,7 @@ def test_whole_loss_by_hand():
         error = ((np.exp(log_p) - np.eye(7)[y[b]]) ** 2).sum()
         variance = numbers(output.aleatoric[b, t, m]) + numbers(output.epistemic[b, t, m])
         nll.append(error / variance + np.log(variance))
-    total += losses.ALONE_WEIGHT * np.mean(alone) + losses.VARIANCE_WEIGHT * np.mean(nll)
+    total += losses.UNIMODAL_WEIGHT * np.mean(alone) + losses.VARIANCE_WEIGHT * np.mean(nll)
     alpha, sound = numbers(output.alpha), (1.02 - numbers(severity) ** 2) ** 3 * present
     shares = [
         -sum(sound[b, t, m] / sound[b, t].sum() * np.log(alpha[b, t, m]) for m in np.flatnonzero(present[b, t]))

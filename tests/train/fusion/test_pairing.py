@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from train.fusion.pairing import CLEAN, Batch, Choice, Mix, PairedClips
+from train.fusion.pairing import CLEAN, Batch, Draw, Mix, PairedClips
 from train.fusion.training import fixed_clips
 
 PER_LABEL, VARIANTS, STEPS = 4, 5, 6
@@ -60,12 +60,12 @@ def pairs(tmp_path_factory) -> PairedClips:
     return PairedClips(folder, "fusion")
 
 
-def draw(pairs: PairedClips, mix: Mix, count: int = 400, seed: int = 0) -> list[Choice]:
+def draw(pairs: PairedClips, mix: Mix, count: int = 400, seed: int = 0) -> list[Draw]:
     rng = np.random.default_rng(seed)
     return [pairs.choose(rng, mix) for _ in range(count)]
 
 
-def labels(pairs: PairedClips, choice: Choice) -> list[int]:
+def labels(pairs: PairedClips, choice: Draw) -> list[int]:
     return [int(pairs.stored[m]["label"][i]) for m, i in zip(("speech", "text", "vision"), choice.items, strict=True)]
 
 
@@ -195,7 +195,7 @@ def test_features_are_those_of_the_items_and_variants_chosen(pairs):
 
 def test_a_voice_lost_in_noise_is_absent(pairs):
     def clip(variant: int, present: list[bool]) -> Batch:
-        choice = Choice((QUIET_ITEM, 1, 2), np.full((2, 3), variant), np.array([present] * 2), 3)
+        choice = Draw((QUIET_ITEM, 1, 2), np.full((2, 3), variant), np.array([present] * 2), 3)
         return pairs.collate([choice], np.random.default_rng(0))
 
     assert clip(0, [True, True, True]).present.all()

@@ -94,7 +94,7 @@ class Bench:
 
 def run(options: argparse.Namespace) -> dict[str, float]:
     """The stage: prints a table for every set that is scored; returns each model's mean accuracy on the last."""
-    splits = mmsa.read(options.features)
+    splits = mmsa.load_file(options.features)
     given = {m: x.shape[1] for m, x in splits["train"].features.items()}
     if options.text != "given":
         encoded = bert_features.encode(splits, options.out / "benchmark" / "text", options.device)

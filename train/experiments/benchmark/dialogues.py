@@ -23,11 +23,11 @@ from hff.model.hff import HFF
 from train.corpora.mmsa import Utterances
 from train.engine.loop import Plan, fit
 from train.experiments.benchmark.leaks import Leak, exchanged
-from train.fusion.losses import ALONE_WEIGHT, EXPERT_WEIGHT, KL_WEIGHT, VARIANCE_WEIGHT, expert_loss, variance_nll
+from train.fusion.losses import EXPERT_WEIGHT, KL_WEIGHT, UNIMODAL_WEIGHT, VARIANCE_WEIGHT, expert_loss, variance_nll
 from train.metrics import brier
 
 LIMIT = 4.0  # standard deviations beyond which a normalised feature is cut
-SMOOTHING = 0.1
+DIALOGUE_LABEL_SMOOTHING = 0.1
 Build = Callable[[HFFConfig], nn.Module]  # of HFF or a rival
 
 
@@ -144,7 +144,7 @@ def loss(model: DialogueModel, batch: Dialogues) -> Tensor:
     """Cross-entropy of every utterance; for HFF also what its sigma^2 and alpha are trained to (``losses``)."""
     logits, output = model(batch)
     target = batch.target[batch.valid]
-    value = F.cross_entropy(logits, target, label_smoothing=SMOOTHING)
+    value = F.cross_entropy(logits, target, label_smoothing=DIALOGUE_LABEL_SMOOTHING)
     if not isinstance(model.fusion, HFF):
         return value
     there = batch.inputs["present"][batch.valid]
@@ -155,7 +155,7 @@ def loss(model: DialogueModel, batch: Dialogues) -> Tensor:
     variance = output.variance[batch.valid].float().clamp_min(1e-6)
     error = brier(alone.detach().softmax(-1), truth)
     expert = expert_loss(output.alpha[batch.valid].float(), alone.softmax(-1), truth[:, 0])
-    by_modality = ALONE_WEIGHT * each + VARIANCE_WEIGHT * variance_nll(variance, error)
+    by_modality = UNIMODAL_WEIGHT * each + VARIANCE_WEIGHT * variance_nll(variance, error)
     return value + by_modality[there].mean() + EXPERT_WEIGHT * expert.mean() + KL_WEIGHT * model.fusion.kl()
 
 
