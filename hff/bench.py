@@ -18,18 +18,18 @@ import numpy as np
 
 from hff import load
 from hff.config import SAMPLE_RATE
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media.audio import read_audio
 from hff.media.image import read_image
 
 SECONDS, WIDTH, HEIGHT, RATE = 10, 1280, 720, 30
-EXAMPLES = Path(__file__).parent / "examples"
 
 
 def make_clip(path: Path) -> None:
     """Write the 10 s 720p clip: the portrait drifting across a grey room, the voice over and over."""
-    portrait = read_image(EXAMPLES / "portrait.jpg")
+    portrait = read_image(EXAMPLES_FOLDER / "portrait.jpg")
     high, wide = portrait.shape[:2]
-    voice = np.resize(read_audio(EXAMPLES / "voice.wav"), SECONDS * SAMPLE_RATE)
+    voice = np.resize(read_audio(EXAMPLES_FOLDER / "voice.wav"), SECONDS * SAMPLE_RATE)
     rng = np.random.default_rng(0)
     room = rng.integers(90, 130, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     with av.open(str(path), "w") as file:

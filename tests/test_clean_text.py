@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hff.clean_text import clean
 from hff.encoders.bert import is_cut, split_pieces, tokenizer
 from hff.errors import NothingToAnalyse
 from hff.lab.state import LabState
 from hff.pipeline import recording
-from hff.pipeline.clean_text import clean
 from hff.pipeline.language import UNKNOWN, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.pipeline.recording import BLANK_TEXT, Recording
 

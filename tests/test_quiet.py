@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from hff import quiet
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support.page_browser import analyse, browsing, choose_example
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,10 +18,10 @@ import numpy as np
 
 from hff import pretrained
 from hff.cancel import checkpoint, out_of_time
+from hff.clean_text import clean
 from hff.config import SAMPLE_RATE
 from hff.detectors.vad import THRESHOLD, Segments, voiced_segments
 from hff.errors import WeightsError
-from hff.pipeline.clean_text import clean
 from hff.result import Transcript, Word
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hff import pretrained as parts
-from hff.pipeline.clean_text import clean
+from hff.clean_text import clean
 
 MAX_TOKENS = 128  # per piece, [CLS] and [SEP] included; longer text is cut into pieces and averaged
 MAX_PIECES = 64  # about 5000 words; what lies beyond is not read, and the caller is told

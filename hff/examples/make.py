@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-EXAMPLES_FOLDER = Path(__file__).parent
+from hff.config import SAMPLE_RATE
+from hff.examples.ready import EXAMPLES_FOLDER
+
 WELCOME = "Good morning everyone! I am so happy to see you all, this is going to be a wonderful day."
 LIGHTS = "Somebody please turn on the lights, I can not see anything in here and I do not like it."
 IRONY = "Oh great. I am so happy. What a wonderful day this is."  # in a tired, low voice
 EXAMPLE_FPS = 15  # frames a second
 SIDE = 320  # pixels
-SAMPLE_RATE = 16_000  # Hz
 FACE_CENTRE = (224, 118)  # x, y in the 512x512 portrait
 
 

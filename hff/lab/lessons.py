@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
-from hff.examples.catalogue import EXAMPLES
+from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
 from hff.lab.state import LabState
 from hff.locale import language

@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
 from hff.numbers import number, shown, whole
-from hff.pipeline.clean_text import clean
 
 COMPONENTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
 YOURS = "yours"  # a source that is not a ready example: the visitor's own recording

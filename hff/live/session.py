@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.faces import FaceTracker
 from hff.detectors.vad import voiced_segments
@@ -28,7 +29,6 @@ from hff.live.words import RESTART_EVERY, LiveWords
 from hff.media.image import resized
 from hff.media.video import MAX_FRAME_SIDE
 from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
-from hff.pipeline.clean_text import clean
 from hff.pipeline.features import FRAME_RATE, ClipFeatures, encode_text, step_count
 from hff.pipeline.recording import Recording
 from hff.result import Attention, FaceSeen, Timeline, Transcript, Word

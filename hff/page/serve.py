@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from hff import quiet, weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.page.door.host_names import Names
 from hff.page.door.uploads import MAX_FILE, BodyGuard, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library

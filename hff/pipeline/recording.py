@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
+from hff.clean_text import clean
 from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import transcribe as recognise
 from hff.detectors.faces import FaceTracker
@@ -26,7 +27,6 @@ from hff.media.files import name_of
 from hff.media.image import read_image
 from hff.media.probe import probe
 from hff.media.video import read_frames
-from hff.pipeline.clean_text import clean
 from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript

@@ -12,7 +12,7 @@ import torch
 
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.live.audio_buffer import SoundTrack
 from hff.live.pace import AIM, EFFORTS, LONGEST_PATIENCE, SETTLE, Pace
 from hff.live.session import RESTART_GAP, LiveSession, now_weights

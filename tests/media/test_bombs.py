@@ -21,7 +21,7 @@ from hff.cancel import Budget, watching
 from hff.detectors import faces
 from hff.detectors.faces import FaceTracker
 from hff.errors import InputError
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.live.session import LiveSession
 from hff.media.audio import read_audio
 from hff.media.image import read_image

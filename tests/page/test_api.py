@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support.page_browser import FakeModel, eventually, files_in, real_model, serving
 from tests.support.page_fixtures import alike
 

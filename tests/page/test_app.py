@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 LONG = 180  # s; the machine may be busy

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
-from hff.examples.catalogue import EXAMPLES, EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.clip import report
 from hff.page.clip.attention_map import choose

@@ -17,7 +17,7 @@ from hff.config import SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import transcribe
 from hff.detectors.vad import voiced_segments
 from hff.errors import Cancelled
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
 from hff.pipeline import recording

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hff.errors import NothingToAnalyse
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.pipeline import recording
 from hff.pipeline.recording import NO_WORDS, TEXT_CUT, Recording
 

@@ -26,7 +26,7 @@ import numpy as np
 
 import hff
 from hff.config import SAMPLE_RATE
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.live.pace import EFFORTS, Pace
 from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page
 from skimage.data import astronaut
 
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
 from tests.support.page_browser import analyse, browsing, camera_flags, choose_example, real_model, serving
 

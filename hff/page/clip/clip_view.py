@@ -12,7 +12,7 @@ import gradio as gr
 
 from hff.config import MAX_CHARACTERS
 from hff.errors import HFFError
-from hff.examples.catalogue import EXAMPLES, Example
+from hff.examples.ready import EXAMPLES, Example
 from hff.locale import texts
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from hff.config import MAX_CHARACTERS
-from hff.examples.catalogue import EXAMPLES
+from hff.examples.ready import EXAMPLES
 from hff.locale import texts
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen

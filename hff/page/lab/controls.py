@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from hff.config import MODALITIES, SAMPLES
-from hff.examples.catalogue import EXAMPLES
+from hff.examples.ready import EXAMPLES
 from hff.lab.damage import KINDS, is_trained
 from hff.lab.state import COMPONENTS, MAX_TEXT, YOURS, Damage, LabState
 from hff.locale import names, texts

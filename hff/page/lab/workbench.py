@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from hff.errors import InputError, NothingToAnalyse
-from hff.examples.catalogue import EXAMPLES
+from hff.examples.ready import EXAMPLES
 from hff.lab.state import YOURS
 from hff.locale import texts
 from hff.page.session.background_model import Engine

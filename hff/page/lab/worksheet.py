@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hff.config import MODALITIES
-from hff.examples.catalogue import EXAMPLES
+from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
 from hff.lab.lessons import Lesson
 from hff.lab.state import COMPONENTS, YOURS, LabState

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES
-from hff.examples.catalogue import EXAMPLES, EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.pipeline import recording
 from tests.support.page_browser import (

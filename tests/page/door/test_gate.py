@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 
 import app
 from hff.errors import HFFError
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.door.gate import ADMITTED, API, WRONG_PASSWORDS, Gate, admitted
 from hff.page.door.hidden_paths import MAX_MESSAGE, HiddenPaths
@@ -386,8 +386,8 @@ def test_every_reply_says_who_may_frame_and_read_it(server, web):
 def paths_in(text: str, server: Server) -> list[str]:
     """Which of this machine's paths stand in a reply."""
     places = {
-        server.folder.path, Path(tempfile.gettempdir()), EXAMPLES_FOLDER, Path(app.__file__).parent, Path.cwd(), Path.home(),
-        Path(sys.prefix), Path(os.__file__).parent,
+        server.folder.path, Path(tempfile.gettempdir()), EXAMPLES_FOLDER, Path(app.__file__).parent, Path.cwd(),
+        Path.home(), Path(sys.prefix), Path(os.__file__).parent,
     }  # fmt: skip
     return [str(place) for place in places if re.search(re.escape(str(place)) + r"(?![\w-])", text)]
 

@@ -7,7 +7,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from hff.config import MODALITIES
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support.page_browser import real_model, serving
 
 DARK = {"source": "mixed", "damage": {"vision": {"kind": "dark", "severity": 0.9}}}

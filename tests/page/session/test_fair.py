@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 
 from hff import cancel
 from hff.config import SAMPLE_RATE
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media.image import read_image
 from hff.page.live.messages import jpeg
 from hff.page.session import asker

@@ -20,7 +20,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from hff.errors import HFFError
-from hff.examples.catalogue import EXAMPLES_FOLDER
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.door import uploads
 from hff.page.serve import Server

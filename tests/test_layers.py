@@ -1,0 +1,215 @@
+"""The layers of the house: who may import whom, no circles, one name for one thing, and tests in the same rooms."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From the ground up: a room imports from rooms further up in this list, never from those beside it or below.
+LAYERS = (
+    ("hff.errors", "hff.quiet", "hff.clean_text"),
+    ("hff.config", "hff.device", "hff.cancel", "hff.numbers", "hff.locale"),
+    ("hff.result", "hff.weights", "hff.pretrained", "hff.corruption"),
+    ("hff.media",),
+    ("hff.detectors", "hff.model"),
+    ("hff.encoders",),
+    ("hff.pipeline",),
+    ("hff.examples",),
+    ("hff.lab", "hff.live"),
+    ("hff",),
+    ("hff.bench",),
+    ("hff.cli",),
+    ("hff.__main__",),
+    ("train.metrics",),
+    ("train.engine",),
+    ("train.corpora",),
+    ("train.encoders",),
+    ("train.fusion",),
+    ("train.rivals",),
+    ("train.evaluation",),
+    ("train.experiments",),
+    ("train.stages",),
+    ("train",),
+    ("train.__main__",),
+    ("hff.page.shared",),
+    ("hff.page.door",),
+    ("hff.page.session",),
+    ("hff.page.clip",),
+    ("hff.page.live", "hff.page.lab", "hff.page.model"),
+    ("hff.page.api",),
+    ("hff.page.blocks",),
+    ("hff.page.serve",),
+    ("hff.page",),
+)
+NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
+# What every module of its kind has, by that name: corpora, stages, encoders' trainings.
+INTERFACE = {"LICENCE", "SOURCE", "PLAN", "COMMAND", "SEEDS"}
+
+Sources = dict[str, str]  # module -> text
+
+
+def sources() -> Sources:
+    found = {}
+    for path in sorted([*ROOT.glob("hff/**/*.py"), *ROOT.glob("train/**/*.py")]):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        found[module] = path.read_text(encoding="utf-8")
+    return found
+
+
+def room_of(module: str) -> str:
+    """The room that a module is in, as named in ``LAYERS``; a module that is a room itself counts as it."""
+    rooms = {room for layer in LAYERS for room in layer}
+    own = {"hff", "train", "hff.page"}  # as rooms these are their ``__init__`` alone
+    if module in rooms:
+        return module
+    parent = module.rpartition(".")[0]
+    while parent and (parent in own or parent not in rooms):
+        parent = parent.rpartition(".")[0]
+    if not parent:
+        raise LookupError(f"{module} is in no room of LAYERS")
+    return parent
+
+
+@functools.cache
+def named(text: str) -> set[tuple[str, str]]:
+    """(module, name in it or "") of every import of a text, wherever in it; not those for type checking alone."""
+    found, waiting = set(), [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "an import is relative"
+            found |= {(node.module, alias.name) for alias in node.names}
+    return found
+
+
+def imports(text: str, modules: set[str], module: str) -> set[str]:
+    """The modules of ours that a text imports."""
+    found = {f"{m}.{name}" if f"{m}.{name}" in modules else m for m, name in named(text)}
+    return (found & modules) - {module}
+
+
+def upward(texts: Sources) -> list[str]:
+    """Every import that goes against the layers, as "module imports module"."""
+    height = {room: number for number, layer in enumerate(LAYERS) for room in layer}
+    wrong = []
+    for module, text in texts.items():
+        for other in sorted(imports(text, set(texts), module)):
+            here, there = room_of(module), room_of(other)
+            forbidden = any((module + ".").startswith(a + ".") and (other + ".").startswith(b + ".") for a, b in NEVER)
+            if forbidden or (here != there and height[there] >= height[here]):
+                wrong.append(f"{module} imports {other}")
+    return wrong
+
+
+def circles(texts: Sources) -> list[set[str]]:
+    """Modules that import each other, directly or round about (Tarjan's components of more than one)."""
+    graph = {module: imports(text, set(texts), module) for module, text in texts.items()}
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(module: str) -> None:
+        number[module] = low[module] = len(number)
+        stack.append(module)
+        for other in graph[module]:
+            if other not in number:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], number[other])
+        if low[module] == number[module]:
+            group = set(stack[stack.index(module) :])
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                found.append(group)
+
+    for module in graph:
+        if module not in number:
+            visit(module)
+    return found
+
+
+def test_every_module_is_in_a_room():
+    for module in sources():
+        room_of(module)
+
+
+def test_imports_go_down_the_layers():
+    assert upward(sources()) == []
+
+
+def test_nothing_imports_in_a_circle():
+    assert circles(sources()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("hff.lab.lessons", "def f():\n    from hff.page.shared import cards\n"),
+        ("hff.media.audio", "from hff.model.hff import HFF\n"),
+        ("hff.pipeline.features", "import train.metrics\n"),
+        ("train.stages", "from hff.page.shared import texts\n"),
+        ("hff.live.words", "from hff.lab import state\n"),
+    ],
+)
+def test_an_import_against_the_layers_would_be_found(module: str, text: str):
+    texts = sources()
+    assert len(upward(texts | {module: text})) == 1
+
+
+def test_a_circle_would_be_found():
+    texts = {"hff.a": "from hff import b\n", "hff.b": "import hff.c\n", "hff.c": "from hff.a import x\n"}
+    assert circles(texts) == [{"hff.a", "hff.b", "hff.c"}]
+
+
+def test_no_module_has_the_name_of_another():
+    modules = [path for folder in ("hff", "train") for path in ROOT.glob(f"{folder}/**/[!_]*.py")]
+    names = Counter(path.stem for path in modules)
+    assert {name for name, count in names.items() if count > 1} == set()
+
+
+def test_no_class_has_the_name_of_another_and_no_constant_two_values():
+    classes, constants = Counter(), defaultdict(set)
+    for text in sources().values():
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef):
+                classes[node.name] += 1
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                name = node.targets[0].id
+                if name.isupper() and not name.startswith("_"):
+                    constants[name].add(ast.unparse(node.value))
+    assert {name for name, count in classes.items() if count > 1} == set()
+    assert {name for name, values in constants.items() if len(values) > 1} - INTERFACE == set()
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("hff/*/**/__init__.py"), *ROOT.glob("train/*/**/__init__.py")], ids=lambda p: p.parent.name
+)
+def test_every_room_says_in_a_few_lines_what_lives_in_it(path: Path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = ast.get_docstring(tree)
+    assert words is not None
+    assert 2 <= len(words.splitlines()) <= 6
+    if path.parent.name not in ("corpora", "rivals", "locale"):  # which name what is in them
+        assert len(tree.body) == 1, "a room's __init__ holds no code: each thing is imported from where it is"
+
+
+def test_tests_are_in_the_rooms_of_what_they_test():
+    for path in ROOT.glob("tests/**/test_*.py"):
+        folder = path.parent.relative_to(ROOT / "tests")
+        if folder.parts[:1] == ("attack",):
+            continue
+        room = ROOT / folder if folder.parts[:1] == ("train",) else ROOT / "hff" / folder
+        assert room.is_dir(), f"{path.relative_to(ROOT)} mirrors no folder"
