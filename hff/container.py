@@ -7,6 +7,7 @@ allowed, and FFmpeg may open nothing by itself.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -58,6 +59,19 @@ def open_file(path: str | os.PathLike) -> IO[bytes]:
         raise InputError(f"{name_of(path)} cannot be opened: {reason}.") from None
 
 
+class _Stream:
+    """A file as FFmpeg reads it. A place that cannot be, as damaged indexes name it, is FFmpeg's error, not Python's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self.file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL  # FFmpeg's way to say so
+
+
 @contextmanager
 def open_media(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
     """The open container of a video or sound file.
@@ -67,7 +81,7 @@ def open_media(path: str | os.PathLike) -> Iterator[av.container.InputContainer]
     with open_file(path) as stream:
         try:
             with av.open(
-                stream,
+                _Stream(stream),
                 "r",
                 options=dict(_OPTIONS),
                 container_options=dict(_OPTIONS),
