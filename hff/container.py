@@ -60,7 +60,7 @@ def open_file(path: str | os.PathLike) -> IO[bytes]:
 
 
 class _Stream:
-    """A file as FFmpeg reads it: a place that cannot be, as damaged indexes name it, is FFmpeg's error, not Python's."""
+    """A file as FFmpeg reads it: a place that cannot be, as damage may name it, is FFmpeg's error, not Python's."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.read, self.tell = file, file.read, file.tell
