@@ -7,10 +7,11 @@ allowed, and FFmpeg may open nothing by itself.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 import av
 
@@ -37,6 +38,19 @@ _NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
 _OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
 
 
+class _Stream:
+    """A file as FFmpeg reads it: a place that cannot be, as damage may name it, is FFmpeg's error, not Python's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self.file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL  # FFmpeg's way to say so
+
+
 @contextmanager
 def open_media(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
     """The open container of a video or sound file.
@@ -46,7 +60,7 @@ def open_media(path: str | os.PathLike) -> Iterator[av.container.InputContainer]
     with open_file(path) as stream:
         try:
             with av.open(
-                stream,
+                _Stream(stream),
                 "r",
                 options=dict(_OPTIONS),
                 container_options=dict(_OPTIONS),
