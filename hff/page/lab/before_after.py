@@ -5,8 +5,9 @@ from __future__ import annotations
 from hff.config import MODALITIES
 from hff.lab.comparison import clip_means
 from hff.locale import names, sentence, texts
-from hff.page.shared.cards import bars, decimal, icon, number, percent, text
-from hff.page.shared.effects import points
+from hff.page.shared.amounts import decimal, number, percent
+from hff.page.shared.amounts import signed_points as points
+from hff.page.shared.cards import bars, icon, text
 from hff.result import Result
 
 LEAST_CHANGE = 0.02  # of a weight, below which nobody would see it move

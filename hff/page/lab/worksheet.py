@@ -14,8 +14,9 @@ from hff.locale import language, names, sentence, texts
 from hff.page.clip.report import STYLE
 from hff.page.lab.before_after import what_changed
 from hff.page.lab.lesson_view import equation_html
-from hff.page.shared.cards import decimal, note, number, percent, text
-from hff.page.shared.effects import points
+from hff.page.shared.amounts import decimal, number, percent
+from hff.page.shared.amounts import signed_points as points
+from hff.page.shared.cards import note, text
 from hff.page.shared.theme import FONTS
 from hff.result import Result
 
