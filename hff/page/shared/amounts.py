@@ -28,3 +28,10 @@ def decimal(value: float, places: int = 2) -> str:
 def signed_points(value: float) -> str:
     """A change of probability in signed points, with a true minus sign."""
     return f"{'+' if value >= 0 else '−'}{decimal(abs(100 * value), 1)}"
+
+
+def figure(value: float, name: str) -> str:
+    """One of the model's figures of a modality ("variance", "alpha" ...) as it stands in a table."""
+    if name == "shapley":
+        return signed_points(value)
+    return number(value) if name == "variance" else decimal(value, 1 if name == "precision" else 2)

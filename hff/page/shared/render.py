@@ -41,6 +41,7 @@ def _environment() -> Environment:
         "number": amounts.number,
         "decimal": amounts.decimal,
         "points": amounts.signed_points,
+        "figure": amounts.figure,
         "emotion": names.emotion,
         "modality": names.modality,
         "damage": names.damage,
