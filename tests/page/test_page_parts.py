@@ -55,7 +55,7 @@ class _Balance(HTMLParser):
 
 def words_of(markup: str) -> str:
     parser = _Balance()
-    parser.feed(markup)
+    parser.feed(str(markup))  # Markup would escape what is added to it
     assert parser.open == []
     return parser.text.replace("\u00a0", " ")
 

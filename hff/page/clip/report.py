@@ -116,7 +116,7 @@ def _weights(axis, result: Result, palette: Palette) -> None:
     axis.set_xlabel(texts.TIMELINE_ROWS["alpha"].replace("\n", " "))
 
 
-def html_page(result: Result) -> Markup:
+def html_page(result: Result) -> str:
     """The whole report as one page: style, figures and words inside, no script, no request."""
     made = texts.REPORT_MADE.format(
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
@@ -130,7 +130,8 @@ def html_page(result: Result) -> Markup:
         "alone": alone_html(result),
     }
     said = result.transcript.text if result.transcript else texts.NO_WORDS
-    return render(
+    page = render(
         "report.html", "page", title=names.emotion(result.emotion), made=made, parts=parts, said=said,
         style=Markup(STYLE.read_text(encoding="utf-8")), fonts=Markup(css_fonts()),
     )  # fmt: skip
+    return str(page)

@@ -23,17 +23,18 @@ from hff.result import Result
 _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 
 
-def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> Markup:
+def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> str:
     """The whole page."""
     style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE))
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
-    return render(
+    page = render(
         "worksheet.html", "page", title=lesson.title if lesson else texts.WORKSHEET_TITLE, lesson=lesson,
         setup=describe(state), questions=questions(state), before=_reading(before), after=_reading(after),
         columns={name: column for name, column in texts.LAB_COLUMNS.items() if name != "alone"},
         changed=what_changed(before, after), came_true=[choice.text for choice, true in came if true],
         style=Markup(style), fonts=Markup(css_fonts()),
     )  # fmt: skip
+    return str(page)
 
 
 def _reading(result: Result) -> dict:
