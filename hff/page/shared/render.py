@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from hff.locale import language, names, texts
+from hff.locale import language, names, texts, translate
 from hff.page.shared import amounts, marks
 
 _BREAK = re.compile(r"(?<=[>}])[ \t]*\n\s*(?=[<{])")
@@ -45,6 +45,7 @@ def _environment() -> Environment:
         "emotion": names.emotion,
         "modality": names.modality,
         "damage": names.damage,
+        "said": translate,
     }
     made.globals |= {
         "texts": texts,
