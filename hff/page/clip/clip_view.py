@@ -206,11 +206,10 @@ def _failed(message: str) -> tuple:
 
 
 def _succeeded(result: Result) -> tuple:
-    answer = cards.headline(result) + cards.gauges(result) + cards.note(texts.GAUGES_NOTE)
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
-        cards.warnings(result.warnings) + answer,
+        report.answer_html(result),
         gr.Column(visible=True),
         words,
         cards.note(texts.TRANSCRIPT_NOTE[source]),

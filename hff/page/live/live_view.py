@@ -35,7 +35,7 @@ class LiveView:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native),
+            html_template=str(page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native)),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
             server_functions=[feed],
             elem_id="hff-live",
