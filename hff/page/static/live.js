@@ -163,8 +163,8 @@ function takeSound(mine) {
 
 function base64(bytes) {
   let text = "";
-  for (let start = 0; start < bytes.length; start += 8192) {
-    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  for (let from = 0; from < bytes.length; from += 8192) {
+    text += String.fromCharCode(...bytes.subarray(from, from + 8192));
   }
   return btoa(text);
 }
@@ -401,7 +401,7 @@ async function start() {
       await openBoth();
       if (run === mine && root.dataset.state === "asking") setState("loading");
     } else {
-      mine.problem = says.insecure;
+      mine.trouble = { camera: "insecure", microphone: "insecure" };
     }
   }
   mine.ticket = await ready;
