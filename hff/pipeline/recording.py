@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,6 +59,7 @@ class Recording:
     still: bool = False  # the face comes from a picture and belongs to every step
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)  # s of work per stage
+    more: dict[str, Any] = field(default_factory=dict)  # raw material of any other modality, by its name
 
     @property
     def steps(self) -> int:
@@ -77,7 +79,7 @@ class Recording:
 
     def check(self) -> None:
         """Raise ``NothingToAnalyse`` if there is no voice, no words and no face."""
-        if not self.voiced and self.transcript is None and not self.faces:
+        if not self.voiced and self.transcript is None and not self.faces and not self.more:
             reasons = " ".join(self.warnings) or "The text holds no words."
             raise NothingToAnalyse(f"No voice, no words and no face to read emotion from. {reasons}")
 
