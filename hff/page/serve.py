@@ -127,11 +127,12 @@ class Server:
         return [
             lambda inner: Gate(inner, self.names, signed_in if self.options.password else None, self._wrong_passwords),
             lambda inner: Choice(inner, name, self.options.language, languages()),
-            lambda inner: BodyGuard(inner, uploads=self.uploads, sessions=self.sessions),
         ]
 
     def _inner_layers(self, name: str) -> list:
-        """What every request passes last, inside Gradio's compression: the outermost first."""
+        """What every request passes last, inside Gradio's compression and what makes 500 of every error: the outermost
+        first.
+        """
         from starlette.middleware import Middleware
 
         from hff.page.door.hidden_paths import HiddenPaths
@@ -141,7 +142,11 @@ class Server:
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
         prefix = "" if name == self.options.language else f"/{name}"
-        return [Middleware(HiddenPaths, served, secret), Middleware(Tongue, name, prefix)]
+        return [
+            Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
+            Middleware(HiddenPaths, served, secret),
+            Middleware(Tongue, name, prefix),
+        ]
 
     @contextlib.asynccontextmanager
     async def _put_layers(self, app):
