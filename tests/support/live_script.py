@@ -1,4 +1,4 @@
-"""What the Live view's script is given in the browser, as JSON for its unit tests: ``python -m tests.support.live_script``.
+"""What the Live view's script is given in the browser, as JSON for its unit tests (``-m tests.support.live_script``).
 
 Prints {"markup", "script", "props"} of the real view, so that markup, properties and script are tested as they are.
 """
