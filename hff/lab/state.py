@@ -135,9 +135,7 @@ class DamagePart(Part):
     muted: bool = False
 
     def damage(self, modality: str) -> Damage:
-        """Raises ``InputError`` for a kind that this modality has not."""
         kind = KINDS[modality][0] if self.kind is None else self.kind
-        one_of(kind, KINDS[modality], f"kind (damage, {modality})")
         return Damage(kind, self.severity, self.muted)
 
 
@@ -167,6 +165,14 @@ class StatePart(Part):
         check_names(values, MODALITIES, "'damage'")
         return values
 
+    @field_validator("damage")
+    @classmethod
+    def _known_kinds(cls, values: dict[str, DamagePart]) -> dict[str, DamagePart]:
+        for modality, done in values.items():
+            if done.kind is not None:
+                one_of(done.kind, KINDS[modality], modality, "kind")
+        return values
+
     @field_validator("alpha", mode="before")
     @classmethod
     def _by_modality(cls, values: Any) -> Any:
@@ -185,7 +191,7 @@ class StatePart(Part):
     @classmethod
     def _known_parts(cls, values: list[str]) -> list[str]:
         for part in values:
-            one_of(part, COMPONENTS, "without")
+            one_of(part, COMPONENTS)
         return values
 
     @property
