@@ -18,7 +18,7 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
-from hff.lab.schema import Part, long, one_of, read
+from hff.lab.schema import JsonObject, long, one_of, read
 from hff.lab.state import LabState
 from hff.locale import language, say
 from hff.numbers import shown
@@ -163,7 +163,7 @@ def _translated(lesson: Lesson, values: object) -> Lesson:
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class ClaimPart(Part):
+class ClaimPart(JsonObject):
     """A claim; which of its parts it needs, its figure decides."""
 
     WHAT = "SCHEMA_CLAIM"
@@ -193,7 +193,7 @@ class ClaimPart(Part):
         return Claim(self.figure, self.of, self.change, self.emotion, self.negated)
 
 
-class ChoicePart(Part):
+class ChoicePart(JsonObject):
     """One guess and when it is right."""
 
     WHAT = "SCHEMA_CHOICE"
@@ -201,7 +201,7 @@ class ChoicePart(Part):
     when: ClaimPart
 
 
-class LessonPart(Part):
+class LessonPart(JsonObject):
     """A whole lesson file."""
 
     WHAT = "SCHEMA_LESSON"
@@ -240,7 +240,7 @@ class LessonPart(Part):
         )  # fmt: skip
 
 
-class TranslationPart(Part):
+class TranslationPart(JsonObject):
     """What another language says anew; everything may be missing."""
 
     WHAT = "SCHEMA_TRANSLATION"

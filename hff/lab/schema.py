@@ -1,7 +1,7 @@
 """What the parts of a JSON file or link have to be, as pydantic models whose faults are sentences for a teacher.
 
-A model subclasses ``Part`` and is read by ``read``; whatever is wrong comes out as one ``InputError`` that names the
-part and what would work.
+A model subclasses ``JsonObject`` and is read by ``read``; whatever is wrong comes out as one ``InputError`` that names
+the part and what would work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_NAMED = 5  # unknown parts in one sentence
 _NO_NUMBER = ("int_type", "int_from_float", "float_type", "finite_number", "int_parsing_size")
 
 
-class Part(BaseModel):
+class JsonObject(BaseModel):
     """A JSON object of known parts and strict types: no text counts as a number, no number as true or false."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
@@ -39,7 +39,7 @@ class Part(BaseModel):
         return values
 
 
-_Read = TypeVar("_Read", bound=Part)
+_Read = TypeVar("_Read", bound=JsonObject)
 
 
 def read(model: type[_Read], values: object, **known: object) -> _Read:
@@ -64,7 +64,7 @@ def check_names(values: object, known: Iterable[str], what: str) -> None:
 
 
 def one_of(value: object, allowed: Iterable[str], *place: str) -> None:
-    """For a validator: refuses a ``value`` that is none of the allowed words; ``place`` is where in what it validates."""
+    """For a validator: refuses a ``value`` that is none of the words; ``place`` is where it is in what is validated."""
     allowed = tuple(dict.fromkeys(allowed))
     if value not in allowed:
         context = {"place": place, "allowed": ", ".join(allowed), "value": shown(value)}

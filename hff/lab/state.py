@@ -14,7 +14,7 @@ from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
-from hff.lab.schema import Part, Rounded, between, check_names, one_of, read
+from hff.lab.schema import JsonObject, Rounded, between, check_names, one_of, read
 from hff.locale import say
 from hff.numbers import shown
 
@@ -126,7 +126,7 @@ def _damage_to_dict(damage: Damage) -> dict:
 _Share = Annotated[float, between(0, 1)]
 
 
-class DamagePart(Part):
+class DamagePart(JsonObject):
     """What is done to one modality."""
 
     WHAT = "SCHEMA_DAMAGE_OF_ONE"
@@ -139,7 +139,7 @@ class DamagePart(Part):
         return Damage(kind, self.severity, self.muted)
 
 
-class StatePart(Part):
+class StatePart(JsonObject):
     """A whole lab state, as a file or a link holds it."""
 
     WHAT = "SCHEMA_STATE"
