@@ -289,9 +289,7 @@ def test_arc_bar_and_line_are_drawn_by_the_measures_on_the_markup(server):
         until(page, "+d.alphaText > 0")
         page.click("[data-live=start]")
         until(page, "d.state === 'stopped'")
-        alpha, variance = (
-            float(page.get_attribute(".hff-live", f"data-{name}-text")) for name in ("alpha", "variance")
-        )
+        said = {name: float(page.get_attribute(".hff-live", f"data-{name}-text")) for name in ("alpha", "variance")}
         drawn = page.evaluate(MEASURES)
         assert drawn["arc"] == pytest.approx([said["alpha"] * drawn["length"], drawn["gap"]], abs=0.02)
         assert drawn["full"] == pytest.approx(1 - 1 / len(EMOTIONS), abs=1e-4)
