@@ -18,7 +18,7 @@ from tests.support.page_fixtures import make_result
 PAGE = Path(hff.page.__file__).parent
 MADE_OF_TEMPLATES = (
     "shared/cards.py", "shared/effects.py", "shared/glossary.py", "clip/report.py", "lab/worksheet.py",
-    "lab/before_after.py", "lab/lesson_view.py", "lab/evidence.py", "live/layout.py", "model/measured.py", "model/architecture.py",
+    "lab/before_after.py", "lab/lesson_view.py", "live/layout.py", "model/measured.py", "model/architecture.py",
     "model/model_view.py",
 )  # fmt: skip
 
