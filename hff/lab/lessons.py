@@ -7,17 +7,18 @@ decides which choice was right.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
-from hff.lab.schema import Part, long, one_of, read
+from hff.lab.schema import JsonObject, long, one_of, read
 from hff.lab.state import LabState
 from hff.locale import language, say
 from hff.numbers import shown
@@ -104,25 +105,39 @@ class Lesson:
     formula: str
     then: str = ""  # what to try next
 
+    @property
+    def emotions(self) -> set[str]:
+        """The emotions that its claims name."""
+        claims = (*(choice.claim for choice in self.choices), *self.expect)
+        of = {claim.of for claim in claims if claim.figure == "probability"}
+        return (of | {claim.emotion for claim in claims}) - {"", "answer"}
+
     def right(self, before: Result, after: Result) -> list[bool]:
         """Which choices came true."""
         return [choice.claim.holds(before, after) for choice in self.choices]
 
 
-def load_lessons(folder: Path = LESSONS_FOLDER) -> list[Lesson]:
-    """All lessons of a folder in their order. Raises ``InputError`` that names the file and the fault."""
-    return sorted((load_lesson(path) for path in folder.glob("*.json")), key=lambda lesson: (lesson.order, lesson.key))
+def load_lessons(folder: Path = LESSONS_FOLDER, labels: Sequence[str] = EMOTIONS) -> list[Lesson]:
+    """The lessons of a folder in their order, without those about an emotion that is not among the model's labels.
+
+    Raises ``InputError`` that names the file and the fault.
+    """
+    lessons = (load_lesson(path, labels) for path in folder.glob("*.json"))
+    fitting = [lesson for lesson in lessons if lesson.emotions <= set(labels)]
+    return sorted(fitting, key=lambda lesson: (lesson.order, lesson.key))
 
 
-def load_lesson(path: Path) -> Lesson:
-    """One lesson file, with its texts in the language of the moment where ``../<language>/`` has them.
+def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
+    """One lesson file about the shipped model's emotions or ``labels``.
+
+    Its texts are in the language of the moment where ``../<language>/`` has them.
 
     Raises ``InputError`` that names the file and the fault.
     """
     translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        lesson = read(LessonPart, values).lesson(path.stem)
+        lesson = read(LessonPart, values, emotions=(*EMOTIONS, *labels)).lesson(path.stem)
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
@@ -148,7 +163,7 @@ def _translated(lesson: Lesson, values: object) -> Lesson:
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class ClaimPart(Part):
+class ClaimPart(JsonObject):
     """A claim; which of its parts it needs, its figure decides."""
 
     WHAT = "SCHEMA_CLAIM"
@@ -159,10 +174,11 @@ class ClaimPart(Part):
     negated: bool = Field(default=False, alias="not")
 
     @model_validator(mode="after")
-    def _fits(self) -> ClaimPart:
+    def _fits(self, info: ValidationInfo) -> ClaimPart:
+        emotions = info.context["emotions"]
         one_of(self.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure")
         if self.figure == "probability":
-            one_of(self.of, ("answer", *EMOTIONS), "of")
+            one_of(self.of, ("answer", *emotions), "of")
         elif self.figure != "emotion":
             one_of(self.of, MODALITIES, "of")
         if self.figure in (*FIGURES, "probability"):
@@ -170,14 +186,14 @@ class ClaimPart(Part):
         elif self.figure == "emotion":
             one_of(self.change, ("changes", "stays"), "change")
         elif self.figure == "alone":
-            one_of(self.emotion, EMOTIONS, "emotion")
+            one_of(self.emotion, emotions, "emotion")
         return self
 
     def claim(self) -> Claim:
         return Claim(self.figure, self.of, self.change, self.emotion, self.negated)
 
 
-class ChoicePart(Part):
+class ChoicePart(JsonObject):
     """One guess and when it is right."""
 
     WHAT = "SCHEMA_CHOICE"
@@ -185,7 +201,7 @@ class ChoicePart(Part):
     when: ClaimPart
 
 
-class LessonPart(Part):
+class LessonPart(JsonObject):
     """A whole lesson file."""
 
     WHAT = "SCHEMA_LESSON"
@@ -224,7 +240,7 @@ class LessonPart(Part):
         )  # fmt: skip
 
 
-class TranslationPart(Part):
+class TranslationPart(JsonObject):
     """What another language says anew; everything may be missing."""
 
     WHAT = "SCHEMA_TRANSLATION"

@@ -1,7 +1,7 @@
 """What the parts of a JSON file or link have to be, as pydantic models whose faults are sentences for a teacher.
 
-A model subclasses ``Part`` and is read by ``read``; whatever is wrong comes out as one ``InputError`` that names the
-part and what would work.
+A model subclasses ``JsonObject`` and is read by ``read``; whatever is wrong comes out as one ``InputError`` that names
+the part and what would work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_NAMED = 5  # unknown parts in one sentence
 _NO_NUMBER = ("int_type", "int_from_float", "float_type", "finite_number", "int_parsing_size")
 
 
-class Part(BaseModel):
+class JsonObject(BaseModel):
     """A JSON object of known parts and strict types: no text counts as a number, no number as true or false."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
@@ -39,13 +39,16 @@ class Part(BaseModel):
         return values
 
 
-_Read = TypeVar("_Read", bound=Part)
+_Read = TypeVar("_Read", bound=JsonObject)
 
 
-def read(model: type[_Read], values: object) -> _Read:
-    """``values``, as JSON gives them, as that model. Raises ``InputError`` for the first thing that is wrong."""
+def read(model: type[_Read], values: object, **known: object) -> _Read:
+    """``values``, as JSON gives them, as that model. Raises ``InputError`` for the first thing that is wrong.
+
+    ``known`` is what the model's validators find as the context.
+    """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context=known)
     except ValidationError as error:
         raise InputError(_sentence(error.errors(include_url=False)[0])) from error
 
@@ -60,11 +63,12 @@ def check_names(values: object, known: Iterable[str], what: str) -> None:
         raise InputError(say("SCHEMA_UNKNOWN", what=what, names=names, known=", ".join(known)))
 
 
-def one_of(value: object, allowed: Iterable[str], part: str) -> None:
-    """Raise ``InputError`` unless ``value`` is one of the allowed words."""
-    allowed = tuple(allowed)
+def one_of(value: object, allowed: Iterable[str], *place: str) -> None:
+    """For a validator: refuses a ``value`` that is none of the words; ``place`` is where it is in what is validated."""
+    allowed = tuple(dict.fromkeys(allowed))
     if value not in allowed:
-        raise InputError(say("SCHEMA_ONE_OF", part=part, allowed=", ".join(allowed), value=shown(value)))
+        context = {"place": place, "allowed": ", ".join(allowed), "value": shown(value)}
+        raise PydanticCustomError("one_of", "", context)
 
 
 # ---- what pydantic's own types do not say -------------------------------------------------------------------
@@ -103,12 +107,15 @@ def _long(least: int, most: int, value: list) -> list:
 
 
 def _sentence(fault: ErrorDetails) -> str:
-    part, value, context = _named(fault["loc"]), shown(fault["input"]), fault.get("ctx", {})
+    context = dict(fault.get("ctx", {}))
+    place, value = (*fault["loc"], *context.pop("place", ())), shown(fault["input"])
+    part = _named(place, "'")
     kind = "number" if fault["type"] in _NO_NUMBER else fault["type"]
     sentences: dict[str, Callable[[], str]] = {
         "number": lambda: say("SCHEMA_NUMBER", part=part, value=value),
-        "between": lambda: say("SCHEMA_BETWEEN", part=part, value=value, **context),
+        "between": lambda: say("SCHEMA_BETWEEN", part=_named(place), value=value, **context),
         "long": lambda: say("SCHEMA_LONG", part=part, **context),
+        "one_of": lambda: say("SCHEMA_ONE_OF", part=part, **context),
         "list_type": lambda: say("SCHEMA_LIST", part=part, value=value),
         "dict_type": lambda: say("SCHEMA_NO_OBJECT", what=part, kind=type(fault["input"]).__name__),
         "bool_type": lambda: say("SCHEMA_SWITCH", part=part, value=value),
@@ -121,9 +128,10 @@ def _sentence(fault: ErrorDetails) -> str:
     return sentences.get(kind, lambda: say("SCHEMA_WRONG", part=part, value=value))()
 
 
-def _named(place: tuple[int | str, ...]) -> str:
+def _named(place: tuple[int | str, ...], quote: str = "") -> str:
     """The name of a part, and where it is, as "severity (damage, vision)"; lists count from 1."""
     names = [str(step + 1) if isinstance(step, int) else step for step in place]
     last = next((number for number in range(len(place) - 1, -1, -1) if isinstance(place[number], str)), 0)
     around = [*names[:last], *names[last + 1 :]]
-    return f"{names[last]} ({', '.join(around)})" if around else names[last] if names else ""
+    name = f"{quote}{names[last]}{quote}" if names else ""
+    return f"{name} ({', '.join(around)})" if around else name

@@ -14,7 +14,7 @@ from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
-from hff.lab.schema import Part, Rounded, between, check_names, one_of, read
+from hff.lab.schema import JsonObject, Rounded, between, check_names, one_of, read
 from hff.locale import say
 from hff.numbers import shown
 
@@ -126,7 +126,7 @@ def _damage_to_dict(damage: Damage) -> dict:
 _Share = Annotated[float, between(0, 1)]
 
 
-class DamagePart(Part):
+class DamagePart(JsonObject):
     """What is done to one modality."""
 
     WHAT = "SCHEMA_DAMAGE_OF_ONE"
@@ -135,13 +135,11 @@ class DamagePart(Part):
     muted: bool = False
 
     def damage(self, modality: str) -> Damage:
-        """Raises ``InputError`` for a kind that this modality has not."""
         kind = KINDS[modality][0] if self.kind is None else self.kind
-        one_of(kind, KINDS[modality], f"kind (damage, {modality})")
         return Damage(kind, self.severity, self.muted)
 
 
-class StatePart(Part):
+class StatePart(JsonObject):
     """A whole lab state, as a file or a link holds it."""
 
     WHAT = "SCHEMA_STATE"
@@ -167,6 +165,14 @@ class StatePart(Part):
         check_names(values, MODALITIES, "'damage'")
         return values
 
+    @field_validator("damage")
+    @classmethod
+    def _known_kinds(cls, values: dict[str, DamagePart]) -> dict[str, DamagePart]:
+        for modality, done in values.items():
+            if done.kind is not None:
+                one_of(done.kind, KINDS[modality], modality, "kind")
+        return values
+
     @field_validator("alpha", mode="before")
     @classmethod
     def _by_modality(cls, values: Any) -> Any:
@@ -185,7 +191,7 @@ class StatePart(Part):
     @classmethod
     def _known_parts(cls, values: list[str]) -> list[str]:
         for part in values:
-            one_of(part, COMPONENTS, "without")
+            one_of(part, COMPONENTS)
         return values
 
     @property

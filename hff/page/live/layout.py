@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
+from hff.locale import names, texts
 from hff.page.shared.render import render
 
 HISTORY_SECONDS = 30  # s that the timelines go back
@@ -14,6 +15,12 @@ _PLOT = {"width": 400, "height": 100, "top": 1, "bottom": 99}  # units of a time
 def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False) -> Markup:
     """The whole view; ``window`` s is what a reading rests on."""
     return render(
-        "live.html", "page", native=native, labels=labels, modalities=MODALITIES, window=round(window),
+        "live.html", "page", native=native, labels=labels, modalities=MODALITIES, kinds=_kinds(), window=round(window),
         columns=round(window / STEP_SECONDS), history=HISTORY_SECONDS, plot=_PLOT,
     )  # fmt: skip
+
+
+def _kinds() -> list[tuple[str, str]]:
+    """The rows of the attention map: key and name; a modality that the catalogue does not know has its own name."""
+    said = texts.LIVE_KINDS
+    return [("fused", said["fused"]), *((m, said.get(m) or names.modality(m)) for m in MODALITIES)]

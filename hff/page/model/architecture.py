@@ -63,20 +63,18 @@ def architecture_html(config: HFFConfig) -> Markup:
     """The drawing and, below it, a sentence for each block."""
     figures = sizes(config)
     levels = zip(texts.LEVELS, _LEVELS, strict=True)
-    shown = [
-        (block, _title(block.key), EQUATIONS[block.key], _lines(block.key, figures[block.key])) for block in blocks()
-    ]
+    shown = []
+    for block in blocks():
+        title, sentence = texts.BLOCKS[block.key]
+        lines = _lines(title, EQUATIONS[block.key], figures[block.key])
+        shown.append((block, title.replace("\n", " "), EQUATIONS[block.key], sentence, lines))
     return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(), _TOKENS, shown)
 
 
-def _title(key: str) -> str:
-    return texts.BLOCKS[key][0].replace("\n", " ")
-
-
-def _lines(key: str, figures: str) -> list[tuple[str, str]]:
+def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
     """The lines in a block, each with its style."""
-    lines = [(line, "hff-block-title") for line in texts.BLOCKS[key][0].split("\n")]
-    lines.append((EQUATIONS[key], "hff-block-equations"))
+    lines = [(line, "hff-block-title") for line in title.split("\n")]
+    lines.append((equations, "hff-block-equations"))
     return [*lines, (figures, "hff-block-size")] if figures else lines
 
 
