@@ -1,6 +1,7 @@
-"""What the Live view's script is given in the browser, as JSON for its unit tests: ``python -m tests.support.live_script``.
+"""What the Live view's script is given in the browser, as JSON for its unit tests in ``tests/js``.
 
-Prints {"markup", "script", "props"} of the real view, so that markup, properties and script are tested as they are.
+``python -m tests.support.live_script`` prints {"markup", "script", "props"} of the real view: markup, properties
+and script are tested as they are.
 """
 
 from __future__ import annotations
