@@ -139,7 +139,7 @@ def duration(container: av.container.InputContainer) -> float | None:
         return container.duration / av.time_base
     lengths = []
     for stream in container.streams:
-        with suppress(TypeError):  # an unknown duration or time base is None
+        if stream.duration is not None and stream.time_base is not None:
             lengths.append(float(stream.duration * stream.time_base))
     return max((length for length in lengths if length > 0), default=None)
 
@@ -157,7 +157,7 @@ def breaks_off(
     cut = is_cut_off(path)
     if cut is False:
         return None
-    lengths = [other.duration and other.duration * other.time_base for other in container.streams]
+    lengths = [other.duration and other.time_base and other.duration * other.time_base for other in container.streams]
     own = lengths[stream.index]
     said = float(own) if own else duration(container)
     if not cut and lengths.count(own) > 1:  # some formats give each stream the length of the longest, or none

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Analyses wait in lanes of our own, where short ones overtake long ones; Gradio's queue only hands them on.
-MODEL = {"concurrency_id": "model", "concurrency_limit": TURNS + MOST_WAITING + 2}
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": TURNS + MOST_WAITING + 2}
 # The lab answers while it is played with: it waits for no analysis.
-LAB = {"concurrency_id": "lab", "concurrency_limit": 4}
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LAB: dict[str, Any] = {"concurrency_id": "lab", "concurrency_limit": 4}
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _EVERY_HEAD = "every"
 # On a phone the report lies below the inputs.
 _SHOW_ANSWER = "() => { if (innerWidth < 900) document.getElementById('hff-answer').scrollIntoView({block: 'start'}) }"
