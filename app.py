@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from hff import quiet
 from hff.config import SPEECH_ENCODERS
+from hff.locale import languages
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -58,6 +59,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
     )
     parser.add_argument("--ssl-keyfile", metavar="FILE", help="the certificate's private key")
+    parser.add_argument(
+        "--language", choices=languages(), default=languages()[0],
+        help="of the page at its plain address; a browser that prefers another one of these is led to the page in that",
+    )  # fmt: skip
     parser.add_argument(
         "--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="how much is logged"
     )
@@ -114,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
             speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
             microphone=options.microphone, origins=tuple(options.allow_origin),
             password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
-            max_file_size=options.max_file_size,
+            max_file_size=options.max_file_size, language=options.language,
         )
     )  # fmt: skip
 

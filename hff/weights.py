@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hff.config import SPEECH_ENCODERS
+from hff.config import MODALITIES, SPEECH_ENCODERS
 from hff.errors import WeightsError
 
 if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
@@ -19,7 +19,12 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
 
 WEIGHTS_FORMAT = "hff-1"
 MAX_LABELS = 1000
-WEIGHT_FILES = ("speech", "text", "vision", "fusion")
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    if name == "WEIGHT_FILES":  # of the modalities that are registered now
+        return (*MODALITIES, "fusion")
+    raise AttributeError(name)
 
 
 def folder(path: str | Path | None = None) -> Path:
@@ -31,7 +36,9 @@ def folder(path: str | Path | None = None) -> Path:
         if not path.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
             path = Path(next(iter(spec.submodule_search_locations or [str(path)])))
     path = Path(path)
-    missing = [f"{part}.safetensors" for part in WEIGHT_FILES if not (path / f"{part}.safetensors").is_file()]
+    missing = [
+        f"{part}.safetensors" for part in (*MODALITIES, "fusion") if not (path / f"{part}.safetensors").is_file()
+    ]
     if missing:
         raise WeightsError(
             f"No trained weights in {path}: {', '.join(missing)} missing. They come with the repository; "

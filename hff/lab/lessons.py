@@ -7,16 +7,20 @@ decides which choice was right.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
+from hff.lab.schema import Part, long, one_of, read
 from hff.lab.state import LabState
-from hff.locale import language
+from hff.locale import language, say
+from hff.numbers import shown
 from hff.result import Result
 
 LESSONS_FOLDER = Path(__file__).with_name("lessons") / "en"
@@ -25,8 +29,7 @@ CHANGES = ("rises", "stays", "falls")
 LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays
 LEAST_SHARE = 0.02  # of a weight or probability
 MAX_CHOICES = 4
-TRANSLATED = ("title", "question", "watch", "why", "then", "formula")  # parts that a language may say anew
-_HELP = "docs/lessons.md says how a lesson is written."
+MAX_EXPECTED = 12
 
 
 @dataclass(frozen=True)
@@ -119,106 +122,116 @@ def load_lesson(path: Path) -> Lesson:
     translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        lesson = _lesson(path.stem, values)
+        lesson = read(LessonPart, values).lesson(path.stem)
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
-        raise InputError(f"The lesson {path.name} cannot be read ({error.strerror or error}).") from error
+        raise InputError(say("LESSON_UNREADABLE", name=path.name, fault=error.strerror or str(error))) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"The lesson {path.name} is not valid JSON: {error}. {_HELP}") from error
+        raise InputError(say("LESSON_NO_JSON", name=path.name, fault=str(error))) from error
     except HFFError as error:
-        raise InputError(f"The lesson {path.name}: {error} {_HELP}") from error
+        raise InputError(say("LESSON_FAULT", name=path.name, fault=error.args[0])) from error
 
 
 def _translated(lesson: Lesson, values: object) -> Lesson:
     """The same lesson in the words of another language; what those lack stays as it is."""
-    _check_keys(values, (), (*TRANSLATED, "choices"), "the translation")
-    said = values.get("choices", [choice.text for choice in lesson.choices])
-    if not isinstance(said, list) or len(said) != len(lesson.choices):
-        raise InputError(f"'choices' of the translation is a list of {len(lesson.choices)} texts.")
+    given = read(TranslationPart, values)
+    said = [choice.text for choice in lesson.choices] if given.choices is None else given.choices
+    if len(said) != len(lesson.choices):
+        raise InputError(say("LESSON_TRANSLATED_CHOICES", count=len(lesson.choices)))
     choices = tuple(replace(choice, text=text) for choice, text in zip(lesson.choices, said, strict=True))
-    return replace(lesson, choices=choices, **{name: values[name] for name in TRANSLATED if name in values})
+    return replace(lesson, choices=choices, **given.model_dump(exclude={"choices"}, exclude_none=True))
 
 
-def _lesson(key: str, values: object) -> Lesson:
-    texts = ("title", "question", "watch", "why", "number", "formula")
-    _check_keys(values, ("order", "state", "choices", "expect", *texts), ("before", "then"), "the lesson")
-    for name in (*texts, "then"):
-        if not isinstance(values.get(name, ""), str) or (name in texts and not values[name].strip()):
-            raise InputError(f"{name!r} has to be a text.")
-    order = values["order"]
-    if isinstance(order, bool) or not isinstance(order, int | float):
-        raise InputError("'order' has to be a number; lessons are shown by it.")
-    state = _state(values["state"])
-    before = _state(values["before"]) if "before" in values else state.untouched
-    if before.source != state.source:
-        raise InputError("'before' and 'state' have to take the same source apart.")
-    choices = _list(values["choices"], "choices", 2, MAX_CHOICES)
-    return Lesson(
-        key=key, order=order, state=state, before=before, then=values.get("then", ""),
-        choices=tuple(_choice(choice) for choice in choices),
-        expect=tuple(_claim(claim, "a part of 'expect'") for claim in _list(values["expect"], "expect", 1, 12)),
-        **{name: values[name].strip() for name in texts},
-    )  # fmt: skip
+# ---- the schema of the JSON ---------------------------------------------------------------------------------
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-def _state(values: object) -> LabState:
-    state = LabState.from_dict(values)
-    names = [example.key for example in EXAMPLES]
-    if state.source not in names:
-        raise InputError(f"A lesson's source is one of the ready examples: {', '.join(names)}; not {state.source!r}.")
-    return state
+class ClaimPart(Part):
+    """A claim; which of its parts it needs, its figure decides."""
+
+    WHAT = "SCHEMA_CLAIM"
+    figure: str
+    of: str = ""
+    change: str = ""
+    emotion: str = ""
+    negated: bool = Field(default=False, alias="not")
+
+    @model_validator(mode="after")
+    def _fits(self) -> ClaimPart:
+        one_of(self.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure")
+        if self.figure == "probability":
+            one_of(self.of, ("answer", *EMOTIONS), "of")
+        elif self.figure != "emotion":
+            one_of(self.of, MODALITIES, "of")
+        if self.figure in (*FIGURES, "probability"):
+            one_of(self.change, CHANGES, "change")
+        elif self.figure == "emotion":
+            one_of(self.change, ("changes", "stays"), "change")
+        elif self.figure == "alone":
+            one_of(self.emotion, EMOTIONS, "emotion")
+        return self
+
+    def claim(self) -> Claim:
+        return Claim(self.figure, self.of, self.change, self.emotion, self.negated)
 
 
-def _choice(values: object) -> Choice:
-    _check_keys(values, ("text", "when"), (), "a choice")
-    if not isinstance(values["text"], str) or not values["text"].strip():
-        raise InputError("The 'text' of a choice has to be a text.")
-    return Choice(values["text"].strip(), _claim(values["when"], "'when'"))
+class ChoicePart(Part):
+    """One guess and when it is right."""
+
+    WHAT = "SCHEMA_CHOICE"
+    text: _Text
+    when: ClaimPart
 
 
-def _claim(values: object, what: str) -> Claim:
-    _check_keys(values, ("figure",), ("of", "change", "emotion", "not"), what)
-    claim = Claim(
-        values["figure"], values.get("of", ""), values.get("change", ""), values.get("emotion", ""),
-        values.get("not", False),
-    )  # fmt: skip
-    if claim.figure in FIGURES:
-        _one_of(claim.of, MODALITIES, "of", what)
-        _one_of(claim.change, CHANGES, "change", what)
-    elif claim.figure == "probability":
-        _one_of(claim.of, ("answer", *EMOTIONS), "of", what)
-        _one_of(claim.change, CHANGES, "change", what)
-    elif claim.figure == "emotion":
-        _one_of(claim.change, ("changes", "stays"), "change", what)
-    elif claim.figure in ("leader", "side", "alone"):
-        _one_of(claim.of, MODALITIES, "of", what)
-        if claim.figure == "alone":
-            _one_of(claim.emotion, EMOTIONS, "emotion", what)
-    else:
-        _one_of(claim.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure", what)
-    if not isinstance(claim.negated, bool):
-        raise InputError(f"'not' in {what} is true or false.")
-    return claim
+class LessonPart(Part):
+    """A whole lesson file."""
+
+    WHAT = "SCHEMA_LESSON"
+    title: _Text
+    order: float
+    state: Any
+    before: Any = None
+    question: _Text
+    choices: Annotated[list[ChoicePart], long(2, MAX_CHOICES)]
+    expect: Annotated[list[ClaimPart], long(1, MAX_EXPECTED)]
+    watch: _Text
+    why: _Text
+    number: _Text
+    formula: _Text
+    then: str = ""
+
+    @field_validator("state", "before")
+    @classmethod
+    def _of_an_example(cls, values: Any) -> LabState:
+        state = LabState.from_dict(values)
+        names = [example.key for example in EXAMPLES]
+        if state.source not in names:
+            raise InputError(say("LESSON_SOURCE", names=", ".join(names), source=shown(state.source)))
+        return state
+
+    def lesson(self, key: str) -> Lesson:
+        """Raises ``InputError`` where before and after are not of the same source."""
+        before = self.state.untouched if self.before is None else self.before
+        if before.source != self.state.source:
+            raise InputError(say("LESSON_TWO_SOURCES"))
+        return Lesson(
+            key=key, order=self.order, state=self.state, before=before, title=self.title, question=self.question,
+            choices=tuple(Choice(choice.text, choice.when.claim()) for choice in self.choices),
+            expect=tuple(claim.claim() for claim in self.expect),
+            watch=self.watch, why=self.why, number=self.number, formula=self.formula, then=self.then,
+        )  # fmt: skip
 
 
-def _one_of(value: object, allowed: Iterable[str], name: str, what: str) -> None:
-    if value not in tuple(allowed):
-        raise InputError(f"{name!r} in {what} is one of {', '.join(allowed)}; not {value!r}.")
+class TranslationPart(Part):
+    """What another language says anew; everything may be missing."""
 
-
-def _list(value: object, name: str, least: int, most: int) -> list:
-    if not isinstance(value, list) or not least <= len(value) <= most:
-        raise InputError(f"{name!r} is a list of {least} to {most}.")
-    return value
-
-
-def _check_keys(values: object, needed: tuple[str, ...], optional: tuple[str, ...], what: str) -> None:
-    if not isinstance(values, dict):
-        raise InputError(f"{what} is a JSON object, in braces.")
-    missing = [name for name in needed if name not in values]
-    unknown = sorted(set(values) - {*needed, *optional})
-    if missing:
-        raise InputError(f"{what} lacks {', '.join(missing)}.")
-    if unknown:
-        raise InputError(f"{what} has the unknown part {', '.join(unknown)}.")
+    WHAT = "SCHEMA_TRANSLATION"
+    title: _Text | None = None
+    question: _Text | None = None
+    choices: list[_Text] | None = None
+    watch: _Text | None = None
+    why: _Text | None = None
+    then: _Text | None = None
+    formula: _Text | None = None

@@ -14,7 +14,6 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
@@ -220,14 +219,14 @@ class LiveSession:
             self._faces.forget_before(start)
             self._words.forget_before(start)
         first, steps = round(start / STEP_SECONDS), step_count(max(end - start, STEP_SECONDS))
-        speech, has_voice = self._listen(wave, start, end, steps, effort.listen_every)
+        speech = self._listen(wave, start, end, steps, effort.listen_every)
         self._ask_for_words(wave, start, end)
         with self._lock:
             transcript = self._transcript(start, end, self._ears.voiced[-1][1] if self._ears.voiced else 0.0)
             words, typed = list(self._words.words), self._typed
-        text, has_words = encode_text(self._texts, transcript, steps)
-        vision, has_face = self._faces.encode(self.analyzer.encoders, start, steps)
-        clip = ClipFeatures(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+        text = encode_text(self._texts, transcript, steps)
+        vision = self._faces.encode(self.analyzer.encoders, start, steps)
+        clip = ClipFeatures.of({"speech": speech, "text": text, "vision": vision}, steps)
         return self._fuse(clip, start, end, effort.samples, words, typed, first)
 
     def _look(self, every: float) -> None:

@@ -18,11 +18,12 @@ from hff.media.container import (
     Warn,
     audio_streams,
     breaks_off,
+    container_in,
     decoded_frames,
     duration,
     name_of,
-    open_media,
 )
+from hff.media.files import open_file
 
 MAX_AUDIO_SECONDS = 2 * 3600  # s, about 460 MB as float32
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
@@ -56,7 +57,7 @@ def read_audio(
     if isinstance(source, tuple | list | np.ndarray):
         raise InputError("A sound array needs its rate: give (sample_rate, array), or the path of a file.")
     buffer = _Buffer(name_of(source))
-    with open_media(source) as container:
+    with open_file(source) as file, container_in(file, source) as container:
         stream = next((s for s in audio_streams(container) if track is None or s.index == track), None)
         if stream is None:
             raise InputError(f"{buffer.name} has no sound track. Give a file with sound, or use it as video only.")
@@ -68,7 +69,7 @@ def read_audio(
         for seconds in _decode(decoded_frames(container, stream, source, warn), Clock(container, warn), buffer):
             if progress:
                 progress(min(seconds / length, 1.0) if length else None, seconds)
-        if warn and (message := breaks_off(container, stream, buffer.size / SAMPLE_RATE, source)):
+        if warn and (message := breaks_off(container, stream, buffer.size / SAMPLE_RATE, source, file)):
             warn(message)
     return buffer.finish()
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from hff.errors import InputError
-from hff.media.container import name_of, open_file
+from hff.media.files import name_of, open_file
 
 MAX_IMAGE_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
@@ -114,14 +114,19 @@ def _scans(stream: IO[bytes]) -> int:
 def image_size(path: str | os.PathLike) -> tuple[int, int] | None:
     """(width, height) of a still picture as stored, None if the file is not one. Raises as ``open_file`` does."""
     with open_file(path) as stream:
-        try:
-            with _open_any(stream) as image:
-                moving = image.format == "GIF" and image.is_animated
-                return None if moving else image.size
-        except Image.DecompressionBombError:
-            return (0, 0)  # a picture it is; read_image says what is wrong
-        except Exception:  # Pillow's readers raise almost anything; what is not a picture is for FFmpeg to judge
-            return None
+        return size_in(stream)
+
+
+def size_in(stream: IO[bytes]) -> tuple[int, int] | None:
+    """As ``image_size``, of a file that is open already."""
+    try:
+        with _open_any(stream) as image:
+            moving = image.format == "GIF" and image.is_animated
+            return None if moving else image.size
+    except Image.DecompressionBombError:
+        return (0, 0)  # a picture it is; read_image says what is wrong
+    except Exception:  # Pillow's readers raise almost anything; what is not a picture is for FFmpeg to judge
+        return None
 
 
 def is_picture(path: str | os.PathLike) -> bool:

@@ -79,17 +79,20 @@ class HFF(nn.Module):
         generator: torch.Generator | None = None,
         alpha: Tensor | None = None,
         with_attention: bool = True,
+        **more: Tensor,
     ) -> FusionOutput:
         """Fuse a batch of clips.
 
-        speech (B,T,128), text (B,T,768), vision (B,T,512): whatever stands in an absent place is ignored.
+        speech (B,T,128), text (B,T,768), vision (B,T,512), and any other modality by its
+        name: whatever stands in an absent place is ignored.
         present (B,T,M), bool: which modality is there at which step; padding is a step with none.
         samples: draws of equation (20) in one batched pass; 0 takes the mean (eps = 0).
         alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities.
         with_attention: leave the maps out where nobody looks at them.
         """
         valid = present.any(-1)
-        aligned = self.alignment([speech, text, vision], present)
+        given = {"speech": speech, "text": text, "vision": vision} | more
+        aligned = self.alignment([given[m] for m in self.config.dims], present)
         mean, aleatoric, epistemic, unit_variance = self._distributions(aligned, present)
         variance = aleatoric + epistemic
         alpha0 = self.dynamic_weights(aligned, present)

@@ -6,9 +6,11 @@ import html
 
 import gradio as gr
 
-from hff.locale import texts
+from hff.locale import DEFAULT, language, languages, speaking, texts, using
+from hff.locale.catalogue import lookup
 from hff.page.api import build_api
 from hff.page.clip.clip_view import ClipView
+from hff.page.door.languages import LANGUAGE_PARAMETER
 from hff.page.lab.lab_api import build_lab_api
 from hff.page.lab.lab_view import LabView
 from hff.page.live.hub import LiveHub
@@ -23,14 +25,37 @@ _CLEAN_EVERY, _KEEP_UPLOADS = 300, 4 * 3600  # s; pages left open do not keep th
 _TOGGLE = "() => { document.body.classList.toggle('dark') }"
 
 
-def build_page(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
-    """The page, not yet launched; ``sessions`` forgets a visitor as soon as the page is closed."""
+def build_page(engine: Engine, sessions: Sessions, live: LiveHub, name: str = DEFAULT) -> gr.Blocks:
+    """The page in the language ``name``, not yet launched; ``sessions`` forgets a visitor as the page is closed.
+
+    What other programs call by name speaks English in every language's page.
+    """
+    with using(name):
+        page = _build(engine, sessions, live)
+    for event in page.fns.values():
+        if event.fn is not None:
+            event.fn = speaking(DEFAULT if event.api_visibility == "public" else name, event.fn)
+    return page
+
+
+def switch_html() -> str:
+    """Links to the page in each language, each said in that language."""
+    links = "".join(
+        f'<a href="?{LANGUAGE_PARAMETER}={name}" lang="{name}" hreflang="{name}"'
+        f"{' aria-current=true' if name == language() else ''}>{html.escape(lookup('LANGUAGE_NAME', name))}</a>"
+        for name in languages()
+    )
+    return f'<nav aria-label="{html.escape(texts.LANGUAGE_SWITCH)}">{links}</nav>'
+
+
+def _build(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
     with gr.Blocks(
         title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_CLEAN_EVERY, _KEEP_UPLOADS)
     ) as page:
         with gr.Row(elem_id="hff-top"):
             gr.HTML(f"<h1>{html.escape(texts.TITLE)}</h1><p>{html.escape(texts.SUBTITLE)}</p>", elem_id="hff-title")
             build_glossary()
+            gr.HTML(switch_html(), elem_id="hff-language")
             theme = gr.Button(texts.THEME_BUTTON, size="sm", scale=0, elem_id="hff-theme")
         theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
         with gr.Tabs(elem_id="hff-views", selected="clip") as views:

@@ -20,6 +20,7 @@ from hff import quiet, weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
+from hff.locale import DEFAULT, languages
 from hff.page.door.host_names import Names
 from hff.page.door.uploads import MAX_FILE, BodyGuard, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
@@ -50,6 +51,7 @@ class Options:
     password: str | None = None  # asked of every visitor, under whatever name
     origins: tuple[str, ...] = ()  # other sites whose pages may use this one, as https://name:port
     max_file_size: int = MAX_FILE  # bytes of one upload
+    language: str = DEFAULT  # of the page at /; the other languages' pages lie at /de/ and the like
 
 
 class Server:
@@ -60,6 +62,7 @@ class Server:
         self.engine = engine or Engine(lambda: _load(options), options.transcribe)
         self.stop = threading.Event()
         self._guarded = False
+        self._wrong_passwords: dict = {}
 
     def __enter__(self) -> Server:
         quiet.libraries()
@@ -76,18 +79,22 @@ class Server:
         self.uploads = Uploads(self.folder.path, Limits.of(options.max_file_size))
         self.sweeper = Sweeper(self.sessions, self.uploads)
         self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
-        self.page = build_page(self.engine, self.sessions, self.live)
+        self.pages = {name: build_page(self.engine, self.sessions, self.live, name) for name in languages()}
+        self.page = self.pages[options.language]
         try:
             self.names = Names.of(options.host, options.origins)
+            alike = {
+                "auth": self._right_password if options.password else None, "mcp_server": False, "show_error": False,
+                "footer_links": [], "run_history": False, "ssr_mode": False, "theme": gradio_theme(),
+                "css_paths": _STYLES, "enable_monitoring": False, "allowed_paths": [str(EXAMPLES_FOLDER)],
+                "max_file_size": options.max_file_size,
+            }  # fmt: skip
+            self._others = {name: self._mounted(name, alike) for name in self.pages if name != options.language}
             self.page.launch(
-                app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers()},
-                auth=self._right_password if options.password else None, mcp_server=False, num_workers=0,
-                server_name=options.host, server_port=options.port, share=options.share, prevent_thread_lock=True,
-                quiet=True, show_error=False, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
-                css_paths=_STYLES, ssl_certfile=options.certificate,
-                ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
-                allowed_paths=[str(EXAMPLES_FOLDER)],
-                max_file_size=options.max_file_size,
+                app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers(options.language)},
+                num_workers=0, server_name=options.host, server_port=options.port, share=options.share,
+                prevent_thread_lock=True, quiet=True, ssl_certfile=options.certificate, ssl_keyfile=options.key,
+                ssl_verify=False, **alike,
             )  # fmt: skip
             if self.page.share_url:
                 self.names.also.add(urlsplit(self.page.share_url).hostname)
@@ -99,37 +106,69 @@ class Server:
             raise
         return self
 
-    def _outer_layers(self, app) -> list[Callable]:
+    def _mounted(self, name: str, alike: dict):
+        """Gradio's application for the page in one more language; ``Addresses`` hands it what is asked of it."""
+        import gradio as gr
+        from fastapi import FastAPI
+
+        inner = {"middleware": self._inner_layers(name)}
+        parent = gr.mount_gradio_app(FastAPI(), self.pages[name], f"/{name}", app_kwargs=inner, **alike)
+        return parent.routes[-1].app
+
+    def _outer_layers(self, app, name: str) -> list[Callable]:
         """What every request to ``app``, Gradio's, passes before any code of Gradio's: the outermost first."""
         from hff.page.door.gate import Gate
+        from hff.page.door.languages import Choice
 
         def signed_in(cookies: dict[str, str]) -> bool:
             names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
             return any(cookies.get(name) in app.tokens for name in names)
 
         return [
-            lambda inner: Gate(inner, self.names, signed_in if self.options.password else None),
-            lambda inner: BodyGuard(inner, uploads=self.uploads, sessions=self.sessions),
+            lambda inner: Gate(inner, self.names, signed_in if self.options.password else None, self._wrong_passwords),
+            lambda inner: Choice(inner, name, self.options.language, languages()),
         ]
 
-    def _inner_layers(self) -> list:
-        """What every request passes last, inside Gradio's compression: the outermost first."""
+    def _inner_layers(self, name: str) -> list:
+        """What every request passes last, inside Gradio's compression and what makes 500 of every error: the outermost
+        first.
+        """
         from starlette.middleware import Middleware
 
         from hff.page.door.hidden_paths import HiddenPaths
+        from hff.page.door.languages import Tongue
 
         served = {"visit": self.folder.path, "examples": EXAMPLES_FOLDER}
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
-        return [Middleware(HiddenPaths, served, secret)]
+        prefix = "" if name == self.options.language else f"/{name}"
+        return [
+            Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
+            Middleware(HiddenPaths, served, secret),
+            Middleware(Tongue, name, prefix),
+        ]
 
     @contextlib.asynccontextmanager
     async def _put_layers(self, app):
-        """Gradio's application begins: put our layers around it before it is asked anything."""
-        for layer in reversed(self._outer_layers(app)):
+        """Gradio's application begins: put our layers around it and its siblings before they are asked anything."""
+        from hff.page.door.languages import Addresses
+
+        async with contextlib.AsyncExitStack() as running:
+            for name, other in self._others.items():
+                other.cookie_id, other.tokens = app.cookie_id, app.tokens  # one password opens all
+                other.middleware_stack = other.build_middleware_stack()
+                await running.enter_async_context(other.router.lifespan_context(other))
+                other.get_blocks().run_startup_events()
+                await other.get_blocks().run_extra_startup_events()
+                self._surround(other, name)
+            self._surround(app, self.options.language)
+            app.middleware_stack = Addresses(app.middleware_stack, self.options.language, self._others)
+            self._guarded = True
+            yield
+
+    def _surround(self, app, name: str) -> None:
+        for layer in reversed(self._outer_layers(app, name)):
             app.middleware_stack = layer(app.middleware_stack)
-        self._guarded = True
-        yield
 
     def _right_password(self, name: str, password: str) -> bool:
         """Whatever name a visitor gives: it is one password for all."""
@@ -137,6 +176,9 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.uploads.close()
+        for other in self._others.values():
+            other.stop_event.set()  # ends the heartbeats, for which the server would wait
+            other.get_blocks().close(verbose=False)
         self.page.close(verbose=False)
         self._tidy()
 

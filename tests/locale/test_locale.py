@@ -49,6 +49,8 @@ def texts_read() -> tuple[set[str], set[str]]:
                 attributes.add(node.attr)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 strings.add(node.value)  # the parts of f-strings too
+    for path in PACKAGE.glob("page/templates/*.html"):
+        attributes |= set(re.findall(r"\btexts\.([A-Z][A-Z0-9_]*)", path.read_text(encoding="utf-8")))
     return attributes, strings
 
 

@@ -155,9 +155,9 @@ def outside(requests: list[Request], url: str) -> list[str]:
     return [r.url for r in requests if not r.url.startswith((url.rstrip("/"), "data:", "blob:"))]
 
 
-def choose_example(page: Page, name: str) -> None:
+def choose_example(page: Page, name: str, status: str = "Will read") -> None:
     page.locator("#hff-examples").get_by_role("button", name=name, exact=True).click()
-    page.wait_for_selector("#hff-status :text('Will read')")
+    page.wait_for_selector(f"#hff-status :text('{status}')")
 
 
 def analyse(page: Page) -> str:

@@ -1,7 +1,7 @@
 """How the fusion bears damage: subsets, broken modalities, uncertainty, and what alpha has to do with Shapley.
 
 Every table stands twice: under the kinds of damage of the training, and under kinds that nothing was trained
-on (``hff.corruption.UNSEEN``), so that what was understood can be told from what was learned by heart.
+on (``hff.corruption.unseen``), so that what was understood can be told from what was learned by heart.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ class ClipView:
 
 def _nothing(answer: str) -> tuple:
     """An answer without a report: values for the answer, sections, transcript, its note, layer, head, downloads."""
-    return answer, gr.Column(visible=False), "", texts.TRANSCRIPT_NOTE[None], "", "", *_no_files()
+    return answer, gr.Column(visible=False), "", texts.TRANSCRIPT_NOTE["none"], "", "", *_no_files()
 
 
 def _no_files() -> list[gr.DownloadButton]:
@@ -206,14 +206,13 @@ def _failed(message: str) -> tuple:
 
 
 def _succeeded(result: Result) -> tuple:
-    answer = cards.headline(result) + cards.gauges(result) + cards.note(texts.GAUGES_NOTE)
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
-        cards.warnings(result.warnings) + answer,
+        report.answer_html(result),
         gr.Column(visible=True),
         words,
-        cards.note(texts.TRANSCRIPT_NOTE[source]),
+        cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),
         gr.Radio(choices=_numbered(texts.ALL_LAYERS, layers), value=""),
         gr.Radio(choices=[*_numbered(texts.ALL_HEADS, heads), (texts.EVERY_HEAD, _EVERY_HEAD)], value=""),
         *_no_files(),

@@ -96,13 +96,17 @@ class Gate:
     """The outermost of all: what is refused here reaches neither Gradio nor any layer of ours.
 
     ``signed_in`` says of a request's cookies whether the password was given; ``None`` if there is no password.
+    ``wrong``: times of wrong passwords by client, where several gates count them together.
     """
 
-    def __init__(self, app: ASGIApp, names: Names, signed_in: Callable[[dict[str, str]], bool] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, names: Names, signed_in: Callable[[dict[str, str]], bool] | None = None,
+        wrong: dict[str, deque[float]] | None = None,
+    ) -> None:  # fmt: skip
         self.app = app
         self.names = names
         self.signed_in = signed_in
-        self._wrong: dict[str, deque[float]] = {}  # client -> times of wrong passwords
+        self._wrong = {} if wrong is None else wrong
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -71,7 +71,7 @@ class HiddenPaths:
                 except (ValueError, RecursionError):
                     await _refuse(send, 400, "This message is not JSON.")
                     return
-            await self.app(scope, receive, _Rewriter(send, self._hide))
+            await self.app(scope, receive, Rewriter(send, self._hide))
 
     def _served(self, named: str) -> str | None:
         """The real path of a file that is served under ``named``; ``None`` if there is no such file."""
@@ -140,7 +140,7 @@ def _written(folder: Path) -> set[bytes]:
     return {form.encode() for form in forms}
 
 
-class _Rewriter:
+class Rewriter:
     """Passes a reply on with its text changed; events go out one by one, other text as a whole, the rest untouched."""
 
     def __init__(self, send: Send, change: Callable[[bytes], bytes]) -> None:

@@ -10,7 +10,7 @@ import gradio as gr
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError
 from hff.live.session import LIVE_WINDOW_SECONDS
-from hff.locale import texts
+from hff.locale import language, speaking, texts
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.sessions import Sessions
@@ -41,9 +41,9 @@ class LiveView:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native),
+            html_template=str(page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native)),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
-            server_functions=[feed],
+            server_functions=[speaking(language(), feed)],
             elem_id="hff-live",
             apply_default_css=False,
             says=texts.LIVE_SAYS, modalities=list(MODALITIES), history=HISTORY_SECONDS, nobody=texts.LIVE_NOTHING,
