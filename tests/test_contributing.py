@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from hff import corruption, locale
+from hff import corruption, locale, modalities
 from hff.lab import damage as lab_damage
 from hff.lab.lessons import load_lessons
 from hff.lab.state import LabState
@@ -24,7 +24,6 @@ from train import corpora, rivals
 from train.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
-REGISTERED = hasattr(corruption, "kinds")  # modalities and damages
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -61,7 +60,6 @@ def test_a_recipe_takes_a_few_steps():
         assert 2 <= len(steps) <= 5, section.splitlines()[0]
 
 
-@pytest.mark.skipif(not REGISTERED, reason="damages are no registry yet")
 def test_a_damage():
     exec(compile(recipe("damage"), "CONTRIBUTING.md", "exec"), vars(corruption))
     try:
@@ -81,7 +79,6 @@ def test_a_damage():
 
 
 def test_a_modality(monkeypatch: pytest.MonkeyPatch):
-    modalities = pytest.importorskip("hff.modalities")
     made = []
     exec(recipe("modality"), {"Modality": modalities.Modality, "register": made.append})
     (pulse,) = made
@@ -92,7 +89,7 @@ def test_a_modality(monkeypatch: pytest.MonkeyPatch):
         assert modalities.MODALITIES == ("speech", "text", "vision", "pulse")
         assert pulse.encoder() is encoder.PulseEncoder
         assert small_config().input_dims[-1] == 16
-        assert names.modality("pulse") == "Heartbeat"
+        assert pulse.name == "Heartbeat"
     assert "pulse" not in modalities.MODALITIES
 
 
