@@ -1,7 +1,6 @@
-"""What the Live view's script is given in the browser, as JSON for its unit tests in ``tests/js``.
+"""What the Live view's script is given in the browser, as JSON for its unit tests (``-m tests.support.live_script``).
 
-``python -m tests.support.live_script`` prints {"markup", "script", "props"} of the real view: markup, properties
-and script are tested as they are.
+Prints {"markup", "script", "props"} of the real view, so that markup, properties and script are tested as they are.
 """
 
 from __future__ import annotations

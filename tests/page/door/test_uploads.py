@@ -28,7 +28,7 @@ from hff.page.door.uploads import MB, Limits, Parts, Refused, Uploads, size_text
 from hff.page.serve import Server
 from hff.page.session import sessions as sessions_module
 from hff.pipeline import recording
-from tests.support.page_browser import FakeModel, browsing, eventually, files_in, serving
+from tests.support.page_browser import FakeModel, browsing, eventually, files_in, path_in, serving
 from tests.support.page_fixtures import SENTENCE
 
 KB = 1024
@@ -73,15 +73,6 @@ def half_sent(server: Server, body: bytes, announced: int, path: str = "upload",
             + body
         )
         yield line
-
-
-def path_in(server: Server, shown: str) -> Path:
-    """Where a file lies in truth that a reply shows as ``visit-.../``; nowhere else than in the visits' folder."""
-    mark, *parts = Path(shown).parts
-    assert mark.startswith("visit-"), shown
-    path = server.folder.path.joinpath(*parts).resolve()
-    assert server.folder.path.resolve() in path.parents
-    return path
 
 
 def answer_of(line: socket.socket) -> bytes:
@@ -274,7 +265,7 @@ def test_one_visitor_has_a_share_and_gets_it_back(server):
         kept += answer.json()
     answer = send_file(server, b"v" * (900 * KB))
     assert (answer.status_code, answer.text) == (413, texts.UPLOAD_VISITOR_FULL.format(limit="4 MB"))
-    server.sessions.track("visit", kept)
+    server.sessions.track("visit", [str(path_in(server, shown)) for shown in kept])
     server.sessions.leave("visit")
     assert nothing_left(server)
     assert send_file(server, b"v" * (900 * KB)).status_code == 200
