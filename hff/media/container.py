@@ -33,7 +33,7 @@ PICTURE_CODECS = frozenset("mjpeg png webp bmp gif tiff jpeg2000 ljpeg".split())
 COVER_SECONDS = 10.0  # s into the file until which a second picture must come, or the first is a cover
 
 # Titles in an old encoding must not stop the reading; PyAV 19 sees to it by itself.
-_TITLES = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
 _OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
 

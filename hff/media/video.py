@@ -148,7 +148,8 @@ def _on_grid(intervals: Iterable[tuple[float, float, object]], rate: float) -> I
 
 def _converted(sampled: Iterable[tuple[float, Any]], convert: Callable[[Any], np.ndarray]) -> Iterator[Frame]:
     """Frames whose pictures are converted once, however often they are shown: the very same array comes again."""
-    before, image = None, None
+    before: Any = None
+    image: Any = None
     for time, frame in sampled:
         if out_of_time():
             return

@@ -170,7 +170,7 @@ class ClipView:
             return _no_files()
         session = self.sessions.of(request.session_hash)
         name = Path(result.file).stem if result.file else "reading"
-        made = {
+        made: dict[str, str | bytes] = {
             "json": report.json_text(result),
             "csv": result.to_csv(),
             "png": report.png_bytes(result),
@@ -231,7 +231,7 @@ def _fill(example: Example) -> tuple:
 
 def _origin(inputs: dict[str, str | None]) -> str:
     """The origin of the ready example that the inputs hold, if they hold one."""
-    names = {kind: Path(inputs[kind]).name if inputs.get(kind) else None for kind in ("video", "audio", "image")}
+    names = {kind: Path(path).name if (path := inputs.get(kind)) else None for kind in ("video", "audio", "image")}
     for example in EXAMPLES:
         same = all(getattr(example, kind) == name for kind, name in names.items())
         if same and (inputs.get("text") or "") == example.text:
