@@ -87,5 +87,11 @@ class HFFConfig:
 # Keyword arguments only: read back, each is a property of what ``dims`` says. ``dataclasses.replace`` hands them on, so
 # there the size of one of these three is changed by its own name, not by ``dims``.
 _OLDER_DIMS = {f"{m}_dim": m for m in ("speech", "text", "vision")}
+
+
+def _size_of(modality: str) -> property:
+    return property(lambda config: config.dims[modality])
+
+
 for _name, _modality in _OLDER_DIMS.items():
-    setattr(HFFConfig, _name, property(lambda config, m=_modality: config.dims[m]))
+    setattr(HFFConfig, _name, _size_of(_modality))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import Any
 
 from hff.errors import InputError
 
@@ -17,7 +18,8 @@ def number(value: object, what: str, least: float, most: float) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
         raise InputError(f"{what} is a number from {least} to {most}, not {shown(value)}.")
-    if not least <= value <= most:
+    given: Any = value  # a real number of any kind
+    if not least <= given <= most:
         raise InputError(f"{what} is {shown(value)}; it has to lie between {least} and {most}.")
     return value if isinstance(value, int) and most > 1 else float(value)
 

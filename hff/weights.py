@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hff.config import MODALITIES, SPEECH_ENCODERS
 from hff.errors import WeightsError
@@ -113,7 +113,7 @@ def _config(metadata: dict[str, str], path: Path) -> dict:
 
 def labels(config: dict, path: Path) -> list[str]:
     """The labels that the config of a file names: two or more different texts. Raises ``WeightsError``."""
-    names = config.get("labels")
+    names: Any = config.get("labels")
     good = isinstance(names, list) and 2 <= len(names) <= MAX_LABELS and all(isinstance(n, str) and n for n in names)
     if not good or len(set(names)) != len(names):
         raise WeightsError(

@@ -117,7 +117,7 @@ class SweepPoint:
     variance: dict[str, float | None]
     probabilities: dict[str, float]
 
-    def row(self) -> dict[str, float | str | None]:
+    def row(self) -> dict[str, Any]:
         """Flat, for CSV."""
         return (
             {"severity": round(self.severity, 4), "emotion": self.emotion}

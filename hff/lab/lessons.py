@@ -56,11 +56,13 @@ class Claim:
         if self.figure == "emotion":
             return (before.emotion != after.emotion) is (self.change == "changes")
         if self.figure == "leader":
-            return after.present[self.of] and self.of == max(MODALITIES, key=after.alpha.get)
+            return after.present[self.of] and self.of == max(MODALITIES, key=after.alpha.__getitem__)
         if self.figure in ("alone", "side"):
             alone = after.per_modality[self.of]
-            says = alone and max(alone, key=alone.get)
+            says = alone and max(alone, key=alone.__getitem__)
             return says == (self.emotion if self.figure == "alone" else after.emotion)
+        old: float | None
+        new: float | None
         if self.figure == "probability":
             label = before.emotion if self.of == "answer" else self.of
             old, new = before.probabilities[label], after.probabilities[label]

@@ -67,7 +67,8 @@ class LiveReading:
     @property
     def variance(self) -> dict[str, float | None]:
         """sigma^2 now, aleatoric plus epistemic."""
-        return {m: None if self.aleatoric[m] is None else self.aleatoric[m] + self.epistemic[m] for m in MODALITIES}
+        parts = ((m, self.aleatoric[m], self.epistemic[m]) for m in MODALITIES)
+        return {m: None if a is None or e is None else a + e for m, a, e in parts}
 
 
 @dataclass
@@ -309,7 +310,7 @@ class LiveSession:
         until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=end)
         now = now_weights(until - start, clip.steps)
         return LiveReading(
-            emotion=max(probabilities, key=probabilities.get), probabilities=probabilities, spread=self._spread,
+            emotion=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities, spread=self._spread,
             alpha=_alpha_now(timeline, now), aleatoric=_mean_now(timeline, timeline.aleatoric, now),
             epistemic=_mean_now(timeline, timeline.epistemic, now), timeline=timeline,
             attention=attention_of(output, timeline), **common,
@@ -329,7 +330,7 @@ class LiveSession:
         if not self._camera_on(end):
             notes.append("no_camera")
         elif not recent[MODALITIES.index("vision")]:
-            notes.append("dark" if frame[1][::8, ::8].mean() < DARK else "no_face")
+            notes.append("dark" if frame is not None and frame[1][::8, ::8].mean() < DARK else "no_face")
         if not self._microphone_on(end):
             notes.append("no_microphone")
         elif not recent[MODALITIES.index("speech")]:

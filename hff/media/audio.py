@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from numbers import Real
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -65,7 +66,7 @@ def read_audio(
         if length is not None and length > MAX_AUDIO_SECONDS:
             raise InputError(_TOO_LONG.format(name=buffer.name))
         buffer.reserve(length)
-        stream.thread_type = "AUTO"
+        cast(Any, stream).thread_type = "AUTO"
         for seconds in _decode(decoded_frames(container, stream, source, warn), Clock(container, warn), buffer):
             if progress:
                 progress(min(seconds / length, 1.0) if length else None, seconds)
@@ -74,7 +75,7 @@ def read_audio(
     return buffer.finish()
 
 
-def _decode(frames: Iterator[av.AudioFrame], clock: Clock, buffer: _Buffer) -> Iterator[float]:
+def _decode(frames: Iterator[av.AudioFrame], clock: Clock | _ArrayClock, buffer: _Buffer) -> Iterator[float]:
     """Resample frames into ``buffer``, silence where the clock has gaps; yields the seconds done, once a second."""
     resampler, form, told, step = None, None, 0.0, 0.0
     heard = 0.0  # s of sound so far, silence included
@@ -148,14 +149,14 @@ class Mixer:
 
     def __init__(self, rate: int = SAMPLE_RATE) -> None:
         self.rate = rate
-        self._products: np.ndarray | None = None  # (channels, channels), of the last seconds, fading
-        self._signs: np.ndarray | None = None  # (channels,) 1, or -1 for a channel that is turned round
+        self._products = np.zeros((0, 0))  # (channels, channels), of the last seconds, fading
+        self._signs = np.ones(0, np.float32)  # (channels,) 1, or -1 for a channel that is turned round
 
     def mix(self, block: np.ndarray) -> np.ndarray:
         """(channels, N) float32 -> (N,)."""
         if len(block) == 1:
             return block[0]
-        if self._products is None:
+        if not self._products.size:
             self._products, self._signs = np.zeros((len(block), len(block))), np.ones(len(block), np.float32)
         fade = np.exp(-block.shape[1] / (MEMORY * self.rate))
         with np.errstate(all="ignore"):  # what is not finite is refused later

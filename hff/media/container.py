@@ -33,7 +33,7 @@ PICTURE_CODECS = frozenset("mjpeg png webp bmp gif tiff jpeg2000 ljpeg".split())
 COVER_SECONDS = 10.0  # s into the file until which a second picture must come, or the first is a cover
 
 # Titles in an old encoding must not stop the reading; PyAV 19 sees to it by itself.
-_TITLES = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
 _OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
 
@@ -148,7 +148,7 @@ def duration(container: av.container.InputContainer) -> float | None:
         return container.duration / av.time_base
     lengths = []
     for stream in container.streams:
-        with suppress(TypeError):  # an unknown duration or time base is None
+        if stream.duration is not None and stream.time_base is not None:
             lengths.append(float(stream.duration * stream.time_base))
     return max((length for length in lengths if length > 0), default=None)
 
@@ -170,7 +170,7 @@ def breaks_off(
     cut = ends_early(file)
     if cut is False:
         return None
-    lengths = [other.duration and other.duration * other.time_base for other in container.streams]
+    lengths = [other.duration and other.time_base and other.duration * other.time_base for other in container.streams]
     own = lengths[stream.index]
     said = float(own) if own else duration(container)
     if not cut and lengths.count(own) > 1:  # some formats give each stream the length of the longest, or none

@@ -6,7 +6,7 @@ import io
 import os
 import re
 from functools import cache
-from typing import IO
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -86,7 +86,7 @@ def check_scans(image: Image.Image, name: str) -> None:
     """Raise ``InputError`` for a JPEG of so many scans that decoding takes minutes; 127 bytes a scan are enough."""
     if image.format not in ("JPEG", "MPO"):
         return
-    scans = _scans(image.fp)
+    scans = _scans(cast(Any, image).fp)
     if scans > MAX_SCANS or scans * image.width * image.height > MAX_SCANNED:
         raise InputError(
             f"{name} is a JPEG of {scans if scans <= MAX_SCANS else f'more than {MAX_SCANS}'} scans, which would "
@@ -121,7 +121,7 @@ def size_in(stream: IO[bytes]) -> tuple[int, int] | None:
     """As ``image_size``, of a file that is open already."""
     try:
         with _open_any(stream) as image:
-            moving = image.format == "GIF" and image.is_animated
+            moving = image.format == "GIF" and getattr(image, "is_animated", False)
             return None if moving else image.size
     except Image.DecompressionBombError:
         return (0, 0)  # a picture it is; read_image says what is wrong
@@ -166,7 +166,7 @@ def _flat(image: Image.Image) -> Image.Image:
     """RGB, with the EXIF data kept: 16-bit greys scaled, transparency over white."""
     exif = image.getexif()
     deep = image.mode.startswith(("I", "F"))
-    most = float(image.getextrema()[1]) if deep else 0.0
+    most = float(cast(float, image.getextrema()[1])) if deep else 0.0
     image = _coarse(image)
     if deep:
         values = np.nan_to_num(np.asarray(image, np.float32))

@@ -49,9 +49,11 @@ def _probe_container(file: IO[bytes], path: str | os.PathLike) -> MediaInfo:
         sounds, video = audio_streams(container), video_stream(container)
         if not sounds and video is None:
             raise InputError(f"{name_of(path)} has neither sound nor video that can be decoded here.")
-        size = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
-        tracks = tuple(stream.index for stream in sounds)
-        return MediaInfo(str(path), duration(container), bool(sounds), video is not None, *size, sound_tracks=tracks)
+        width, height = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
+        return MediaInfo(
+            str(path), duration(container), bool(sounds), video is not None, width, height,
+            sound_tracks=tuple(stream.index for stream in sounds),
+        )  # fmt: skip
 
 
 def is_media(path: str | os.PathLike) -> bool:

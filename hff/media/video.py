@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -146,9 +146,10 @@ def _on_grid(intervals: Iterable[tuple[float, float, object]], rate: float) -> I
         yield 0.0, frame
 
 
-def _converted(sampled: Iterable[tuple[float, object]], convert: Callable[[object], np.ndarray]) -> Iterator[Frame]:
+def _converted(sampled: Iterable[tuple[float, Any]], convert: Callable[[Any], np.ndarray]) -> Iterator[Frame]:
     """Frames whose pictures are converted once, however often they are shown: the very same array comes again."""
-    before, image = None, None
+    before: Any = None
+    image: Any = None
     for time, frame in sampled:
         if out_of_time():
             return

@@ -166,6 +166,7 @@ class HFF(nn.Module):
         self, aligned: Tensor, alpha: Tensor, present: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Of a long clip only the maps of each clip's most used block are kept."""
+        assert self.attention is not None, "asked only of a model with attention"
         steps, width = beta.shape[1], MAX_STEPS
         mass = torch.stack([part.sum(1) for part in beta.split(width, dim=1)], dim=1)
         # The last block may be short; beginning it earlier would mix blocks, so its width is kept.

@@ -172,6 +172,7 @@ class Server:
 
     def _right_password(self, name: str, password: str) -> bool:
         """Whatever name a visitor gives: it is one password for all."""
+        assert self.options.password is not None, "asked only where there is a password"
         return secrets.compare_digest(password.encode(), self.options.password.encode())
 
     def __exit__(self, *_: object) -> None:
@@ -228,7 +229,7 @@ def run(options: Options) -> int:
                 pass
             if signal.SIGINT in asked:
                 print("\nStopped.", flush=True)
-            faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=sys.__stderr__)
+            faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
             if server.engine.failure is not None:
                 raise server.engine.failure
     except KeyboardInterrupt:

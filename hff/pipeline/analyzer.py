@@ -246,7 +246,7 @@ def timeline_of(output: FusionOutput, clip: ClipFeatures) -> Timeline:
 
 def attention_of(output: FusionOutput, timeline: Timeline) -> Attention | None:
     """The maps of the first clip of a batch; None where the config has attention switched off."""
-    if output.attention is None:
+    if output.attention is None or output.attention_start is None:
         return None
     values = output.attention[0].float().cpu().numpy()
     first = int(output.attention_start[0])

@@ -55,7 +55,8 @@ class ClipFeatures:
         full = {m: parts.get(m) or (torch.zeros(steps, size), nothing) for m, size in modalities.sizes().items()}
         present = torch.stack([there for _, there in full.values()], dim=1)
         features = {m: values for m, (values, _) in full.items()}
-        return cls(*(features.pop(m) for m in ("speech", "text", "vision")), present, features)
+        speech, text, vision = (features.pop(m) for m in ("speech", "text", "vision"))
+        return cls(speech, text, vision, present, features)
 
     @property
     def steps(self) -> int:

@@ -285,12 +285,13 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
             reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
     transcript = Transcript(text) if text else None
     listened = transcript is None and transcribe and wave is not None
-    if listened:
+    if wave is not None and listened:
         transcript = reader.words(wave, voiced)
-    if voiced and not (listened and transcript):
+    if wave is not None and voiced and not (listened and transcript):
         reader.doubt_the_voice(wave, voiced, UNSURE_WITHOUT_WORDS if listened else UNSURE)
 
-    faces, pictures_end = [], 0.0
+    faces: list[FaceSeen] = []
+    pictures_end = 0.0
     if video is not None:
         if _is_path(video) and not reader.info(video).has_video:
             reader.warn("The file has no picture, so there is no face to see.")

@@ -183,10 +183,11 @@ class PairedClips:
             v = torch.from_numpy(choice.variants)
             present = torch.from_numpy(choice.present.copy())
             for m, (modality, item) in enumerate(zip(MODALITIES, choice.items, strict=True)):
-                stored, place = self.stored[modality], (item, v[:, m])
+                stored = self.stored[modality]
+                place: tuple = (item, v[:, m])
                 if "there" in stored:  # over time
-                    present[:, m] &= stored["there"][(*place, t)]
                     place = *place, t
+                    present[:, m] &= stored["there"][place]
                 elif stored["features"].ndim == 4:  # several views, any of them at any time
                     place = *place, torch.from_numpy(rng.integers(0, stored["features"].shape[2], length))
                 whole[modality][b, :length] = stored["features"][place]

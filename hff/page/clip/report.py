@@ -107,7 +107,8 @@ def _weights(axis, result: Result, palette: Palette) -> None:
         there = result.present[name]
         axis.barh(row, result.alpha[name] if there else 0, color=MODALITY_COLOURS[name], hatch=MODALITY_HATCHES[name],
                   edgecolor=palette.paper, linewidth=0)  # fmt: skip
-        label = f"α {decimal(result.alpha[name])}, σ² {number(result.variance[name])}" if there else texts.ABSENT
+        variance = result.variance[name]
+        label = texts.ABSENT if variance is None else f"α {decimal(result.alpha[name])}, σ² {number(variance)}"
         axis.text((result.alpha[name] if there else 0) + 0.02, row, label, va="center", clip_on=False)
     axis.set_yticks(range(len(MODALITIES)), [names.modality(name) for name in MODALITIES])
     axis.set_ylim(len(MODALITIES) - 0.5, -0.5)

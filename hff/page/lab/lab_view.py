@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -71,12 +72,12 @@ class LabView:
     # ---- events -----------------------------------------------------------------------------------------
 
     @property
-    def _running(self) -> dict:
+    def _running(self) -> dict[str, Any]:
         return {"show_progress": "minimal", "show_progress_on": self.compared, "api_visibility": "private", **LAB}
 
     def _connect(self) -> None:
         controls, lessons = self.controls, self.lessons
-        run = {"fn": self._run, "inputs": self.given, "outputs": self.outputs, **self._running}
+        run: dict[str, Any] = {"fn": self._run, "inputs": self.given, "outputs": self.outputs, **self._running}
         for component in (*controls.dragged, *controls.chosen):
             component.input(**run, trigger_mode="always_last")
         for weighed in controls.weighed:

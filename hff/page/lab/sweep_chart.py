@@ -25,8 +25,8 @@ Line = list[tuple[float, float | None]]
 
 def sweep_chart(points: Sequence[SweepPoint], modality: str) -> str:
     """Three panels on one severity axis; empty axes as long as there is no point."""
-    weights = {m: [(p.severity, p.alpha[m]) for p in points] for m in MODALITIES}
-    variances = {m: [(p.severity, p.variance[m]) for p in points] for m in MODALITIES}
+    weights: dict[str, Line] = {m: [(p.severity, p.alpha[m]) for p in points] for m in MODALITIES}
+    variances: dict[str, Line] = {m: [(p.severity, p.variance[m]) for p in points] for m in MODALITIES}
     highest = max((v for line in variances.values() for _, v in line if v is not None), default=0.0)
     panels = (
         _panel(texts.SWEEP_ALPHA, 1.0, _modality_lines(weights, 1.0), modality, 0),
@@ -75,7 +75,7 @@ def _emotion_lines(points: Sequence[SweepPoint]) -> str:
     labels = sorted(points[0].probabilities, key=lambda label: -max(p.probabilities[label] for p in points))
     drawn = []
     for rank, label in enumerate(labels):
-        line = [(p.severity, p.probabilities[label]) for p in points]
+        line: Line = [(p.severity, p.probabilities[label]) for p in points]
         if rank < _LEADING:
             drawn.append((label, line, f'class="hff-sweep-line" stroke-dasharray="{_EMOTION_DASHES[rank]}"', ""))
         else:

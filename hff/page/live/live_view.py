@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -15,7 +16,12 @@ from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.sessions import Sessions
 
 _SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
-_WIDEST = {"concurrency_limit": 8, "concurrency_id": "live", "show_progress": "hidden", "api_visibility": "private"}
+_WIDEST: dict[str, Any] = {
+    "concurrency_limit": 8,
+    "concurrency_id": "live",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
 # The lab may not be part of the page; its tab is pressed as a person would.
 _SHOW_LAB = "() => { document.querySelector('#hff-views [role=tab][data-tab-id=lab]')?.click() }"
 

@@ -54,7 +54,7 @@ def headline(result: Result) -> Markup:
 
 def uncertainty_sentence(result: Result) -> str:
     sureness = zip(SURE_FROM, texts.SURENESS, strict=True)
-    ranked = sorted(result.probabilities, key=result.probabilities.get, reverse=True)
+    ranked = sorted(result.probabilities, key=result.probabilities.__getitem__, reverse=True)
     second = next(label for label in ranked if label != result.emotion)
     points = 100 * result.spread[result.emotion]
     spread = texts.SPREAD_ONE if round(points) == 1 else texts.SPREAD_MANY.format(points=f"{points:.0f}")
@@ -70,7 +70,8 @@ def uncertainty_sentence(result: Result) -> str:
 
 def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None, best: str | None = None) -> Markup:
     """One bar a label; with ``spread`` a line of plus and minus one standard deviation on it."""
-    return render("marks.html", "bars", probabilities, spread, best or max(probabilities, key=probabilities.get))
+    best = best or max(probabilities, key=probabilities.__getitem__)
+    return render("marks.html", "bars", probabilities, spread, best)
 
 
 def gauges(result: Result) -> Markup:
