@@ -25,6 +25,7 @@ from hff.errors import InputError, NothingToAnalyse
 from hff.lab.ablation import switch_off
 from hff.lab.damage import damage_faces, damage_transcript, damage_wave
 from hff.lab.state import LabState
+from hff.locale import say
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import ClipFeatures, encode_speech, encode_text, encode_vision, step_count
 from hff.pipeline.recording import Recording
@@ -133,7 +134,7 @@ class Lab:
         features = dict(zip(MODALITIES, (part[0] for part in parts), strict=True))
         present = torch.stack([part[1] for part in parts], dim=1)
         if not present.any():
-            raise NothingToAnalyse("Nothing is left to read: no voice, no words and no face. Give one of them back.")
+            raise NothingToAnalyse(say("lab.nothing_left"))
         return ClipFeatures(**features, present=present)
 
     def read(self, state: LabState) -> Result:
@@ -223,7 +224,7 @@ def _given(state: LabState, present: Tensor) -> Tensor | None:
         return None
     alpha = torch.tensor(state.alpha).expand(1, len(present), -1)
     if not (alpha * present).any():
-        raise InputError("The weights set by hand give everything to what is absent. Give some to what is there.")
+        raise InputError(say("lab.absent"))
     return alpha
 
 

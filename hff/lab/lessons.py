@@ -16,7 +16,7 @@ from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
 from hff.lab.state import LabState
-from hff.locale import language
+from hff.locale import language, message_of, say
 from hff.result import Result
 
 LESSONS_FOLDER = Path(__file__).with_name("lessons") / "en"
@@ -26,7 +26,7 @@ LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a 
 LEAST_SHARE = 0.02  # of a weight or probability
 MAX_CHOICES = 4
 TRANSLATED = ("title", "question", "watch", "why", "then", "formula")  # parts that a language may say anew
-_HELP = "docs/lessons.md says how a lesson is written."
+_HELP = say("lesson.help")
 
 
 @dataclass(frozen=True)
@@ -123,41 +123,41 @@ def load_lesson(path: Path) -> Lesson:
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
-        raise InputError(f"The lesson {path.name} cannot be read ({error.strerror or error}).") from error
+        raise InputError(say("lesson.unreadable", file=path.name, reason=str(error.strerror or error))) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"The lesson {path.name} is not valid JSON: {error}. {_HELP}") from error
+        raise InputError(say("lesson.json", file=path.name, error=str(error), help=_HELP)) from error
     except HFFError as error:
-        raise InputError(f"The lesson {path.name}: {error} {_HELP}") from error
+        raise InputError(say("lesson.fault", file=path.name, error=message_of(error), help=_HELP)) from error
 
 
 def _translated(lesson: Lesson, values: object) -> Lesson:
     """The same lesson in the words of another language; what those lack stays as it is."""
-    _check_keys(values, (), (*TRANSLATED, "choices"), "the translation")
+    _check_keys(values, (), (*TRANSLATED, "choices"), say("lesson.the_translation"))
     said = values.get("choices", [choice.text for choice in lesson.choices])
     if not isinstance(said, list) or len(said) != len(lesson.choices):
-        raise InputError(f"'choices' of the translation is a list of {len(lesson.choices)} texts.")
+        raise InputError(say("lesson.translated_choices", count=len(lesson.choices)))
     choices = tuple(replace(choice, text=text) for choice, text in zip(lesson.choices, said, strict=True))
     return replace(lesson, choices=choices, **{name: values[name] for name in TRANSLATED if name in values})
 
 
 def _lesson(key: str, values: object) -> Lesson:
     texts = ("title", "question", "watch", "why", "number", "formula")
-    _check_keys(values, ("order", "state", "choices", "expect", *texts), ("before", "then"), "the lesson")
+    _check_keys(values, ("order", "state", "choices", "expect", *texts), ("before", "then"), say("lesson.the_lesson"))
     for name in (*texts, "then"):
         if not isinstance(values.get(name, ""), str) or (name in texts and not values[name].strip()):
-            raise InputError(f"{name!r} has to be a text.")
+            raise InputError(say("lesson.text", name=name))
     order = values["order"]
     if isinstance(order, bool) or not isinstance(order, int | float):
-        raise InputError("'order' has to be a number; lessons are shown by it.")
+        raise InputError(say("lesson.order"))
     state = _state(values["state"])
     before = _state(values["before"]) if "before" in values else state.untouched
     if before.source != state.source:
-        raise InputError("'before' and 'state' have to take the same source apart.")
+        raise InputError(say("lesson.same_source"))
     choices = _list(values["choices"], "choices", 2, MAX_CHOICES)
     return Lesson(
         key=key, order=order, state=state, before=before, then=values.get("then", ""),
         choices=tuple(_choice(choice) for choice in choices),
-        expect=tuple(_claim(claim, "a part of 'expect'") for claim in _list(values["expect"], "expect", 1, 12)),
+        expect=tuple(_claim(claim, say("lesson.part_of_expect")) for claim in _list(values["expect"], "expect", 1, 12)),
         **{name: values[name].strip() for name in texts},
     )  # fmt: skip
 
@@ -166,14 +166,14 @@ def _state(values: object) -> LabState:
     state = LabState.from_dict(values)
     names = [example.key for example in EXAMPLES]
     if state.source not in names:
-        raise InputError(f"A lesson's source is one of the ready examples: {', '.join(names)}; not {state.source!r}.")
+        raise InputError(say("lesson.source", names=", ".join(names), source=state.source))
     return state
 
 
 def _choice(values: object) -> Choice:
-    _check_keys(values, ("text", "when"), (), "a choice")
+    _check_keys(values, ("text", "when"), (), say("lesson.a_choice"))
     if not isinstance(values["text"], str) or not values["text"].strip():
-        raise InputError("The 'text' of a choice has to be a text.")
+        raise InputError(say("lesson.choice_text"))
     return Choice(values["text"].strip(), _claim(values["when"], "'when'"))
 
 
@@ -198,27 +198,27 @@ def _claim(values: object, what: str) -> Claim:
     else:
         _one_of(claim.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure", what)
     if not isinstance(claim.negated, bool):
-        raise InputError(f"'not' in {what} is true or false.")
+        raise InputError(say("lesson.negated", what=what))
     return claim
 
 
 def _one_of(value: object, allowed: Iterable[str], name: str, what: str) -> None:
     if value not in tuple(allowed):
-        raise InputError(f"{name!r} in {what} is one of {', '.join(allowed)}; not {value!r}.")
+        raise InputError(say("lesson.one_of", name=name, what=what, allowed=", ".join(allowed), value=value))
 
 
 def _list(value: object, name: str, least: int, most: int) -> list:
     if not isinstance(value, list) or not least <= len(value) <= most:
-        raise InputError(f"{name!r} is a list of {least} to {most}.")
+        raise InputError(say("lesson.list", name=name, least=least, most=most))
     return value
 
 
 def _check_keys(values: object, needed: tuple[str, ...], optional: tuple[str, ...], what: str) -> None:
     if not isinstance(values, dict):
-        raise InputError(f"{what} is a JSON object, in braces.")
+        raise InputError(say("lesson.object", what=what))
     missing = [name for name in needed if name not in values]
     unknown = sorted(set(values) - {*needed, *optional})
     if missing:
-        raise InputError(f"{what} lacks {', '.join(missing)}.")
+        raise InputError(say("lesson.lacks", what=what, names=", ".join(missing)))
     if unknown:
-        raise InputError(f"{what} has the unknown part {', '.join(unknown)}.")
+        raise InputError(say("lesson.unknown", what=what, names=", ".join(unknown)))

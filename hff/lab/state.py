@@ -11,6 +11,7 @@ from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
+from hff.locale import say
 from hff.numbers import number, shown, whole
 
 COMPONENTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
@@ -91,22 +92,20 @@ class LabState:
         try:
             values = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
-            raise InputError(f"This lab state is not readable as JSON ({error}). {_ADVICE}") from error
+            raise InputError(say("state.json", error=str(error), advice=_ADVICE)) from error
         return cls.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: object) -> LabState:
         """Read what ``to_dict`` writes; every part but the source may be missing. Raises ``InputError``."""
         if not isinstance(values, dict):
-            raise InputError(f"A lab state is a JSON object, not {type(values).__name__}. {_ADVICE}")
-        _known(values, ("format", *(f.name for f in dataclasses.fields(cls))), "The lab state")
+            raise InputError(say("state.object", kind=type(values).__name__, advice=_ADVICE))
+        _known(values, ("format", *(f.name for f in dataclasses.fields(cls))), say("state.the_state"))
         if values.get("format", STATE_FORMAT) != STATE_FORMAT:
-            raise InputError(
-                f"This lab state has the format {shown(values['format'])}; this version reads {STATE_FORMAT}."
-            )
+            raise InputError(say("state.format", format=shown(values["format"]), known=STATE_FORMAT))
         without = values.get("without", ())
         if not isinstance(without, list | tuple) or not all(part in COMPONENTS for part in without):
-            raise InputError(f"'without' is a list of parts out of {', '.join(COMPONENTS)}.")
+            raise InputError(say("state.without", parts=", ".join(COMPONENTS)))
         return cls(
             source=_text(values, "source", YOURS, 100),
             damage=_read_damage(values.get("damage", {})),
@@ -118,7 +117,7 @@ class LabState:
         )
 
 
-_ADVICE = "Use a file or link that the lab made, or see docs/lessons.md."
+_ADVICE = say("state.advice")
 
 
 def _damage_to_dict(damage: Damage) -> dict:
@@ -128,21 +127,21 @@ def _damage_to_dict(damage: Damage) -> dict:
 
 def _read_damage(values: object) -> dict[str, Damage]:
     if not isinstance(values, dict):
-        raise InputError("'damage' is an object with a part for each damaged modality.")
+        raise InputError(say("state.damage"))
     _known(values, MODALITIES, "'damage'")
     damage = undamaged()
     for modality, given in values.items():
         if not isinstance(given, dict):
-            raise InputError(f"The damage of {modality} is an object with kind and severity.")
-        _known(given, ("kind", "severity", "muted"), f"The damage of {modality}")
+            raise InputError(say("state.damage_part", modality=modality))
+        _known(given, ("kind", "severity", "muted"), say("state.damage_of", modality=modality))
         kind = given.get("kind", damage[modality].kind)
         if not isinstance(kind, str) or kind not in KINDS[modality]:
             kinds = ", ".join(KINDS[modality])
-            raise InputError(f"{shown(kind)} is no kind of damage to {modality}; there are {kinds}.")
+            raise InputError(say("state.kind", kind=shown(kind), modality=modality, kinds=kinds))
         muted = given.get("muted", False)
         if not isinstance(muted, bool):
-            raise InputError(f"'muted' of {modality} is true or false.")
-        severity = number(given.get("severity", 0.0), f"the severity of {modality}", 0, 1)
+            raise InputError(say("state.muted", modality=modality))
+        severity = number(given.get("severity", 0.0), say("state.severity_of", modality=modality), 0, 1)
         damage[modality] = Damage(kind, severity, muted)
     return damage
 
@@ -154,24 +153,24 @@ def _read_alpha(values: object) -> tuple[float, float, float] | None:
     if isinstance(values, list | tuple) and len(values) == len(MODALITIES):
         values = dict(zip(MODALITIES, values, strict=True))
     if not isinstance(values, dict) or set(values) - set(MODALITIES):
-        raise InputError(f"'alpha' is null or an object with the weights of {', '.join(MODALITIES)}.")
-    weights = [number(values.get(m, 0.0), f"alpha of {m}", 0, 1) for m in MODALITIES]
+        raise InputError(say("state.alpha", modalities=", ".join(MODALITIES)))
+    weights = [number(values.get(m, 0.0), say("state.alpha_of", modality=m), 0, 1) for m in MODALITIES]
     total = sum(weights)
     if total <= 0:
-        raise InputError("The three hand-set weights are all 0; at least one of them has to count.")
+        raise InputError(say("state.zero"))
     return tuple(weight / total for weight in weights)
 
 
 def _known(values: dict, names: tuple[str, ...], what: str) -> None:
     unknown = sorted(shown(name) for name in set(values) - set(names))
     if unknown:
-        raise InputError(f"{what} has the unknown part {', '.join(unknown[:5])}; known are {', '.join(names)}.")
+        raise InputError(say("state.unknown", what=what, unknown=", ".join(unknown[:5]), names=", ".join(names)))
 
 
 def _text(values: dict, name: str, default: str, longest: int) -> str:
     value = values.get(name, default)
     if not isinstance(value, str):
-        raise InputError(f"'{name}' is a text, not {type(value).__name__}.")
+        raise InputError(say("state.text", name=name, kind=type(value).__name__))
     if len(value) > longest:
-        raise InputError(f"'{name}' has {len(value)} characters; at most {longest} are taken.")
+        raise InputError(say("state.long_text", name=name, count=len(value), longest=longest))
     return clean(value)

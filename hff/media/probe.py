@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.audio import SAMPLE_RATE, read_audio
 from hff.media.container import audio_streams, decoded_frames, duration, name_of, open_media, video_stream
 from hff.media.image import image_size, read_image
@@ -41,7 +42,7 @@ def probe(path: str | os.PathLike) -> MediaInfo:
     with open_media(path) as container:
         sounds, video = audio_streams(container), video_stream(container)
         if not sounds and video is None:
-            raise InputError(f"{name_of(path)} has neither sound nor video that can be decoded here.")
+            raise InputError(say("media.no_media", name=name_of(path)))
         size = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
         tracks = tuple(stream.index for stream in sounds)
         return MediaInfo(str(path), duration(container), bool(sounds), video is not None, *size, sound_tracks=tracks)

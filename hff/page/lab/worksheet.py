@@ -104,14 +104,14 @@ def _blank_answer() -> str:
 
 def _table(result: Result | None) -> str:
     """The figures of every modality, or blanks to fill in."""
-    names = [name for name in texts.LAB_COLUMNS if name != "alone"]
+    columns = [name for name in texts.LAB_COLUMNS if name != "alone"]
     head = "".join(
-        f"<th>{text(texts.LAB_COLUMNS[n][0])} <small>{text(texts.LAB_COLUMNS[n][1])}</small></th>" for n in names
+        f"<th>{text(texts.LAB_COLUMNS[n][0])} <small>{text(texts.LAB_COLUMNS[n][1])}</small></th>" for n in columns
     )
     figures = clip_means(result) if result else {}
     rows = ""
     for modality in MODALITIES:
-        cells = "".join(f"<td>{_figure(n, figures[n][modality]) if result else '&nbsp;'}</td>" for n in names)
+        cells = "".join(f"<td>{_figure(n, figures[n][modality]) if result else '&nbsp;'}</td>" for n in columns)
         rows += f"<tr><th>{text(names.modality(modality))}</th>{cells}</tr>"
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 

@@ -81,7 +81,7 @@ def _gauge(modality: str) -> str:
 
 def _answer(labels: tuple[str, ...]) -> str:
     rows = "".join(
-        f'<div class="hff-bar" data-live="bar" data-label="{text(label)}"><span>{text(label)}</span>'
+        f'<div class="hff-bar" data-live="bar" data-label="{text(label)}"><span>{text(names.emotion(label))}</span>'
         '<span class="hff-track"><b></b><i class="hff-whisker" hidden></i></span><span class="hff-value">–</span></div>'
         for label in labels
     )

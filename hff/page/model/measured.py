@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hff.locale import texts
+from hff.locale import language, number_format, texts
 from hff.page.shared import cards
 from hff.page.shared.drawing import svg
 from hff.page.shared.theme import COLOUR_MAP, Palette
@@ -58,7 +58,7 @@ def _cell(value: object, tag: str = "td") -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"<{tag}>{cards.text('' if value is None else value)}</{tag}>"
     shown = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return f'<{tag} class="hff-number">{cards.text(shown)}</{tag}>'
+    return f'<{tag} class="hff-number">{cards.text(number_format.localised(shown, language()))}</{tag}>'
 
 
 def _table(table: dict) -> str:
@@ -114,7 +114,7 @@ def _reliability(reliability: dict) -> str:
     drawing = svg(partial(reliability_figure, reliability), texts.RELIABILITY_TITLE)
     sentence = texts.RELIABILITY_NOTE
     if reliability.get("ece") is not None:
-        sentence += " " + texts.RELIABILITY_ECE.format(ece=f"{reliability['ece']:.3f}")
+        sentence += " " + texts.RELIABILITY_ECE.format(ece=cards.decimal(reliability["ece"], 3))
     return (
         f'<section class="hff-part"><h3>{cards.text(texts.RELIABILITY_TITLE)}</h3>{cards.note(sentence)}'
         f'<div class="hff-plot">{drawing}</div></section>'

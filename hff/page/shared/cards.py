@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 
 from hff.config import MODALITIES
-from hff.locale import language, names, number_format, texts
+from hff.locale import language, names, number_format, texts, translate
 from hff.result import Result
 
 SURE_FROM = (0.8, 0.6, 0.4, 0.0)  # probability from which each word of ``texts.SURENESS`` is said
@@ -72,7 +72,7 @@ def alert(title: str, message: str, kind: str = "error") -> str:
 
 def warnings(messages: Iterable[str]) -> str:
     """The result's warnings as a list, or nothing."""
-    items = "".join(f"<li>{text(message)}</li>" for message in messages)
+    items = "".join(f"<li>{text(translate(message))}</li>" for message in messages)
     if not items:
         return ""
     title = f"<strong>{text(texts.WARNINGS_TITLE)}</strong>"
