@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
+
+from hff import modalities
+from hff.modalities import MODALITIES as MODALITIES  # the order of every modality axis, M = 3
 
 EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
-SPEECH_ENCODERS = ("mfcc-cnn", "whisper")  # the paper's, and the one on Whisper's encoder states
-MODALITIES = ("speech", "text", "vision")  # the order of every modality axis, M = 3
+SPEECH_ENCODERS = tuple(modalities.of("speech").encoders)  # the paper's, and the one on Whisper's encoder states
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform in this package
 FACE_SIZE = 48  # px, side of an aligned grey face, as in FER2013
@@ -27,9 +29,10 @@ class HFFConfig:
     """
 
     labels: tuple[str, ...] = EMOTIONS
-    speech_dim: int = 128
-    text_dim: int = 768
-    vision_dim: int = 512
+    dims: dict[str, int] = field(default_factory=modalities.sizes, hash=False)  # feature size of each modality
+    speech_dim: InitVar[int | None] = None  # these three in place of an entry of ``dims``, as older weights say it
+    text_dim: InitVar[int | None] = None
+    vision_dim: InitVar[int | None] = None
     d_model: int = 128
     layers: int = 4
     heads: int = 8
@@ -44,19 +47,25 @@ class HFFConfig:
     use_temporal: bool = True
     use_alignment: bool = True
 
-    def __post_init__(self) -> None:
-        for name in ("d_model", "layers", "heads", "speech_dim", "text_dim", "vision_dim"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+    def __post_init__(self, speech_dim: int | None, text_dim: int | None, vision_dim: int | None) -> None:
+        older = {"speech": speech_dim, "text": text_dim, "vision": vision_dim}
+        given = self.dims | {m: size for m, size in older.items() if size is not None}
+        if unknown := sorted(set(given) - set(MODALITIES)):
+            raise ValueError(f"unknown modalities {unknown}; known are {list(MODALITIES)}")
+        object.__setattr__(self, "dims", {m: given.get(m, size) for m, size in modalities.sizes().items()})
+        sizes = {name: getattr(self, name) for name in ("d_model", "layers", "heads")}
+        for name, size in (sizes | {f"{m}_dim": size for m, size in self.dims.items()}).items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
         if self.speech_encoder not in SPEECH_ENCODERS:
             raise ValueError(f"speech_encoder must be one of {SPEECH_ENCODERS}, got {self.speech_encoder!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must be at least two different names, got {self.labels}")
 
     @property
-    def input_dims(self) -> tuple[int, int, int]:
+    def input_dims(self) -> tuple[int, ...]:
         """Feature sizes in the order of ``MODALITIES``."""
-        return self.speech_dim, self.text_dim, self.vision_dim
+        return tuple(self.dims.values())
 
     @property
     def head_dim(self) -> int:
@@ -68,8 +77,21 @@ class HFFConfig:
     @classmethod
     def from_dict(cls, values: dict) -> HFFConfig:
         """Rebuild from ``to_dict``; a key this version does not know raises ``ValueError``."""
-        known = {field.name for field in dataclasses.fields(cls)}
+        known = {field.name for field in dataclasses.fields(cls)} | set(_OLDER_DIMS)
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown config keys {unknown}; known are {sorted(known)}")
         return cls(**(values | {"labels": tuple(values.get("labels", EMOTIONS))}))
+
+
+# Keyword arguments only: read back, each is a property of what ``dims`` says. ``dataclasses.replace`` hands them on, so
+# there the size of one of these three is changed by its own name, not by ``dims``.
+_OLDER_DIMS = {f"{m}_dim": m for m in ("speech", "text", "vision")}
+
+
+def _size_of(modality: str) -> property:
+    return property(lambda config: config.dims[modality])
+
+
+for _name, _modality in _OLDER_DIMS.items():
+    setattr(HFFConfig, _name, _size_of(_modality))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import Any
 
 from hff.errors import InputError
 from hff.locale import say
@@ -18,7 +19,8 @@ def number(value: object, what: str, least: float, most: float) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
         raise InputError(say("number.kind", what=what, least=least, most=most, value=shown(value)))
-    if not least <= value <= most:
+    given: Any = value  # a real number of any kind
+    if not least <= given <= most:
         raise InputError(say("number.range", what=what, value=shown(value), least=least, most=most))
     return value if isinstance(value, int) and most > 1 else float(value)
 

@@ -106,7 +106,7 @@ class Attention:
 
     values: np.ndarray
     query_times: np.ndarray  # (queries,) s
-    key_kinds: tuple[str, ...] = ("fused", *MODALITIES)
+    key_kinds: tuple[str, ...] = field(default_factory=lambda: ("fused", *MODALITIES))
     axes: tuple[str, ...] = ("layers", "heads", "queries", "keys")
 
     @property

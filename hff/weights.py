@@ -6,9 +6,9 @@ import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hff.config import SPEECH_ENCODERS
+from hff.config import MODALITIES, SPEECH_ENCODERS
 from hff.errors import WeightsError
 from hff.locale import say
 
@@ -20,7 +20,12 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
 
 WEIGHTS_FORMAT = "hff-1"
 MAX_LABELS = 1000
-WEIGHT_FILES = ("speech", "text", "vision", "fusion")
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    if name == "WEIGHT_FILES":  # of the modalities that are registered now
+        return (*MODALITIES, "fusion")
+    raise AttributeError(name)
 
 
 def folder(path: str | Path | None = None) -> Path:
@@ -32,7 +37,9 @@ def folder(path: str | Path | None = None) -> Path:
         if not path.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
             path = Path(next(iter(spec.submodule_search_locations or [str(path)])))
     path = Path(path)
-    missing = [f"{part}.safetensors" for part in WEIGHT_FILES if not (path / f"{part}.safetensors").is_file()]
+    missing = [
+        f"{part}.safetensors" for part in (*MODALITIES, "fusion") if not (path / f"{part}.safetensors").is_file()
+    ]
     if missing:
         raise WeightsError(say("weights.missing", path=path, names=", ".join(missing)))
     return path
@@ -107,7 +114,7 @@ def _config(metadata: dict[str, str], path: Path) -> dict:
 
 def labels(config: dict, path: Path) -> list[str]:
     """The labels that the config of a file names: two or more different texts. Raises ``WeightsError``."""
-    names = config.get("labels")
+    names: Any = config.get("labels")
     good = isinstance(names, list) and 2 <= len(names) <= MAX_LABELS and all(isinstance(n, str) and n for n in names)
     if not good or len(set(names)) != len(names):
         raise WeightsError(say("weights.labels", file=path.name))

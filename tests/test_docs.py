@@ -1,4 +1,4 @@
-"""What README and docs/ say exists: commands and their options, stages, links, pictures, lessons, HTTP names."""
+"""What README, docs/ and the other pages say exists: commands, options, stages, files, links, lessons, versions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import pytest
 from PIL import Image
 
 import app
+import hff
 from hff import cli
 from hff.lab.state import LabState
 from hff.locale import texts
 from train import __main__ as train
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 MAX_PICTURE = 200_000  # bytes
 OURS = ("python app.py", "python -m hff", "python -m train")
 
@@ -158,3 +159,54 @@ def test_http_names_are_those_of_the_page():
     named = set(re.findall(r'api_name="/(\w+)"', (ROOT / "README.md").read_text(encoding="utf-8")))
     code = "".join((ROOT / "hff/page" / name).read_text(encoding="utf-8") for name in ("api.py", "lab/lab_api.py"))
     assert named == set(re.findall(r'api_name="(\w+)"', code)) == {"analyze", "lab_rerun", "lab_sweep"}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_files_that_are_named_exist(path: Path):
+    named = set(re.findall(r"`((?:hff|train|tests|docs)/[\w/.-]*)`", path.read_text(encoding="utf-8")))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_drawing_of_the_house_shows_every_room():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    drawing = re.search(r"## The house\n+```\n(.*?)```", text, re.S)[1]
+    rooms = {path.parent.name for folder in ("hff", "train") for path in ROOT.glob(f"{folder}/*/__init__.py")}
+    rooms |= {path.parent.name for path in ROOT.glob("hff/page/*/__init__.py")} - {"examples"}
+    drawn = set(re.findall(r"(\w+)/", drawing))
+    assert rooms - drawn == {"examples"}  # ready clips, no part of the way of anything
+    assert drawn - rooms == {"train", "static", "templates"}
+
+
+def test_what_a_newcomer_looks_for_has_a_way_there():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## The way of a (.*)$", text, re.M) == ["clip", "live frame", "slider", "corpus"]
+    for way in re.split(r"^## ", text, flags=re.M)[2:6]:
+        assert len(re.findall(r"`(?:hff|train)/", way)) >= 4, way.splitlines()[0]
+
+
+def test_there_is_one_version_number():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    released, day = re.findall(r"^## \[(\d[\w.]*)\] - (\S+)$", changelog, re.M)[0]
+    assert released == hff.__version__
+    assert re.findall(r"^version: (\S+)$", citation, re.M) == [hff.__version__]
+    assert re.findall(r"^date-released: (\S+)$", citation, re.M) == [day]
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert not re.search(r'^version = "', project, re.M)
+    assert 'version = { attr = "hff.__version__" }' in project
+
+
+def test_the_changelog_keeps_its_form():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[([^\]]+)\]", changelog, re.M)[0] == "Unreleased"
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.*)$", changelog, re.M)) <= kinds
+
+
+def test_the_citation_names_the_paper_of_the_readme():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    title = re.findall(r'^  title: "(.*)"$', citation, re.M)[0]
+    paper = re.search(r"^(.+): (Multimodal .+), (\d{4})\.$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    assert paper[2] == title
+    assert f"  year: {paper[3]}" in citation
+    assert re.findall(r"family-names: (\w+)", citation) == re.findall(r"[A-Z]\w+(?=,|$)", paper[1])

@@ -257,7 +257,7 @@ class FaceTracker:
 
     def _due(self, time: float) -> bool:
         """Whether a frame without the face deserves another look: a closer one, or one for any face after a loss."""
-        if self._shown[1] is not None:
+        if self._shown is not None and self._shown[1] is not None:
             return False
         lost = self._last is not None and time - self._last_time > FACE_LOST_AFTER
         return lost or (not self._searched and time >= self._next_odd_look)
@@ -274,8 +274,8 @@ class FaceTracker:
         if face is None:
             return None
         self._last = face
-        box = tuple(float(value) for value in face.box)
-        return FaceSeen(time, box, face.score, align_face(image, face.landmarks))
+        left, top, width, height = (float(value) for value in face.box)
+        return FaceSeen(time, (left, top, width, height), face.score, align_face(image, face.landmarks))
 
     def _nearby(self, image: np.ndarray) -> list[Detection]:
         """Faces around the last place of the tracked one."""

@@ -107,6 +107,8 @@ class SpeechEncoder(nn.Module):
     """
 
     feature_dim = 128
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, labels: int, width: int = 192, dropout: float = 0.2) -> None:
         super().__init__()

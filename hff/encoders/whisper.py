@@ -59,6 +59,8 @@ class WhisperEncoder(nn.Module):
     """
 
     feature_dim = 128
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, labels: int, width: int = 256, dropout: float = 0.4) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ def write_clip(path: Path, pictures: list[np.ndarray], sound: np.ndarray | None)
         for picture in pictures:
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(video.encode())
-        if audio is not None:
+        if audio is not None and sound is not None:
             frame = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
             file.mux(audio.encode(frame))

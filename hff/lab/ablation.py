@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -22,7 +23,8 @@ def switch_off(model: HFF, parts: Sequence[str]) -> HFF:
     parts: out of "attention", "dynamic_weighting", "temporal", "alignment". Without alignment the maps of
     equation (16) are random, as in the ablation; a part the model never had stays off.
     """
-    config = dataclasses.replace(model.config, **{f"use_{part}": False for part in parts})
+    switches: dict[str, Any] = {f"use_{part}": False for part in parts}
+    config = dataclasses.replace(model.config, **switches)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         variant = HFF(config)

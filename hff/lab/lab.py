@@ -12,8 +12,9 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,25 +24,23 @@ from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.vad import voiced_segments
 from hff.errors import InputError, NothingToAnalyse
 from hff.lab.ablation import switch_off
-from hff.lab.damage import damage_faces, damage_transcript, damage_wave
+from hff.lab.damage import damage_faces, damage_other, damage_transcript, damage_wave
 from hff.lab.state import LabState
 from hff.locale import say
 from hff.pipeline.analyzer import Analyzer
-from hff.pipeline.features import ClipFeatures, encode_speech, encode_text, encode_vision, step_count
+from hff.pipeline.features import ClipFeatures, Encoded, Material, encode_one, step_count
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
 
 MAX_LAB_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
 KEPT = 48  # damaged versions of one modality whose features are kept; two sweeps' worth
 SWEEP_POINTS = 21
+Part = dict[str, Any]  # fields of a recording that hold one modality; of any other than the three, its own name
 
 
 def damage(recording: Recording, state: LabState) -> Recording:
     """The recording as ``state`` leaves it. Whether a voice is still heard in it is decided anew."""
-    wave, voiced = _voice(recording, state)
-    return replace(
-        recording, wave=wave, voiced=voiced, transcript=_words(recording, state), faces=_faces(recording, state)
-    )
+    return _put_together(recording, [_damaged(m, recording, state) for m in MODALITIES])
 
 
 def excerpt(recording: Recording, seconds: float = MAX_LAB_SECONDS) -> Recording:
@@ -64,14 +63,35 @@ def excerpt(recording: Recording, seconds: float = MAX_LAB_SECONDS) -> Recording
     )
 
 
-def _voice(recording: Recording, state: LabState) -> tuple[np.ndarray | None, list[tuple[float, float]]]:
+def _damaged(modality: str, recording: Recording, state: LabState) -> Part:
+    """The recording's fields that hold this modality, as ``state`` leaves them."""
+    done = state.damage[modality]
+    if modality == "speech":
+        return _voice(recording, state)
+    if modality == "text":
+        return {"transcript": _words(recording, state)}
+    if modality == "vision":
+        return {"faces": _faces(recording, state)}
+    if done.muted or modality not in recording.more:
+        return {}
+    return {modality: damage_other(modality, recording.more[modality], done.kind, done.severity, state.seed)}
+
+
+def _put_together(recording: Recording, parts: Iterable[Part]) -> Recording:
+    """The recording with the damaged parts in place of its own."""
+    fields = {name: value for part in parts for name, value in part.items()}
+    more = {m: fields.pop(m) for m in MODALITIES if m in fields}
+    return replace(recording, **fields, more=more)
+
+
+def _voice(recording: Recording, state: LabState) -> Part:
     done = state.damage["speech"]
     if recording.wave is None or done.muted:
-        return None, []
+        return {"wave": None, "voiced": []}
     if done.severity <= 0:
-        return recording.wave, recording.voiced
+        return {"wave": recording.wave, "voiced": recording.voiced}
     wave = damage_wave(recording.wave, done.kind, done.severity, state.seed)
-    return wave, voiced_segments(wave)
+    return {"wave": wave, "voiced": voiced_segments(wave)}
 
 
 def _words(recording: Recording, state: LabState) -> Transcript | None:
@@ -98,7 +118,7 @@ class SweepPoint:
     variance: dict[str, float | None]
     probabilities: dict[str, float]
 
-    def row(self) -> dict[str, float | str | None]:
+    def row(self) -> dict[str, Any]:
         """Flat, for CSV."""
         return (
             {"severity": round(self.severity, 4), "emotion": self.emotion}
@@ -122,20 +142,14 @@ class Lab:
 
     def damaged(self, state: LabState) -> Recording:
         """As ``damage``, with what did not change since the last call kept."""
-        wave, voiced = self._part("speech", state, _voice)
-        return replace(
-            self.recording, wave=wave, voiced=voiced, transcript=self._part("text", state, _words),
-            faces=self._part("vision", state, _faces),
-        )  # fmt: skip
+        return _put_together(self.recording, [self._part(m, state) for m in MODALITIES])
 
     def clip(self, state: LabState) -> ClipFeatures:
         """The features of the damaged recording; of each modality only what is not known yet is computed."""
-        parts = [self._encoded(m, state) for m in MODALITIES]
-        features = dict(zip(MODALITIES, (part[0] for part in parts), strict=True))
-        present = torch.stack([part[1] for part in parts], dim=1)
-        if not present.any():
+        clip = ClipFeatures.of({m: self._encoded(m, state) for m in MODALITIES}, self.recording.steps)
+        if not clip.present.any():
             raise NothingToAnalyse(say("lab.nothing_left"))
-        return ClipFeatures(**features, present=present)
+        return clip
 
     def read(self, state: LabState) -> Result:
         """The full reading, as ``Analyzer.analyze`` gives it. Raises ``NothingToAnalyse``."""
@@ -179,15 +193,15 @@ class Lab:
         variant.model = switch_off(self.analyzer.model, state.without)
         return variant
 
-    def _part(self, modality: str, state: LabState, make: Callable):
+    def _part(self, modality: str, state: LabState) -> Part:
         key = _key(modality, state)
         with self._lock:
             kept = self._material.get(modality)
             if kept is None or kept[0] != key:
-                kept = self._material[modality] = key, make(self.recording, state)
+                kept = self._material[modality] = key, _damaged(modality, self.recording, state)
             return kept[1]
 
-    def _encoded(self, modality: str, state: LabState) -> tuple[Tensor, Tensor]:
+    def _encoded(self, modality: str, state: LabState) -> Encoded:
         key = _key(modality, state)
         with self._lock:
             known = self._features[modality]
@@ -199,14 +213,12 @@ class Lab:
             known.move_to_end(key)
             return known[key]
 
-    def _encode(self, modality: str, state: LabState) -> tuple[Tensor, Tensor]:
-        encoders, steps = self.analyzer.encoders, self.recording.steps
-        if modality == "speech":
-            wave, voiced = self._part("speech", state, _voice)
-            return encode_speech(encoders.speech, np.zeros(0, np.float32) if wave is None else wave, voiced, steps)
-        if modality == "text":
-            return encode_text(encoders.text, self._part("text", state, _words), steps)
-        return encode_vision(encoders.vision, self._part("vision", state, _faces), steps, self.recording.still)
+    def _encode(self, modality: str, state: LabState) -> Encoded:
+        damaged = _put_together(self.recording, [self._part(modality, state)])
+        material = Material(
+            damaged.wave, damaged.voiced, damaged.transcript, damaged.faces, damaged.still, damaged.more
+        )  # fmt: skip
+        return encode_one(self.analyzer.encoders, modality, material, self.recording.steps)
 
 
 def _key(modality: str, state: LabState) -> tuple:

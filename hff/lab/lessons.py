@@ -7,16 +7,21 @@ decides which choice was right.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
+from hff.lab.schema import JsonObject, long, one_of, read
 from hff.lab.state import LabState
-from hff.locale import language, message_of, say
+from hff.locale import language, say
+from hff.numbers import shown
 from hff.result import Result
 
 LESSONS_FOLDER = Path(__file__).with_name("lessons") / "en"
@@ -25,8 +30,7 @@ CHANGES = ("rises", "stays", "falls")
 LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays
 LEAST_SHARE = 0.02  # of a weight or probability
 MAX_CHOICES = 4
-TRANSLATED = ("title", "question", "watch", "why", "then", "formula")  # parts that a language may say anew
-_HELP = say("lesson.help")
+MAX_EXPECTED = 12
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,13 @@ class Claim:
         if self.figure == "emotion":
             return (before.emotion != after.emotion) is (self.change == "changes")
         if self.figure == "leader":
-            return after.present[self.of] and self.of == max(MODALITIES, key=after.alpha.get)
+            return after.present[self.of] and self.of == max(MODALITIES, key=after.alpha.__getitem__)
         if self.figure in ("alone", "side"):
             alone = after.per_modality[self.of]
-            says = alone and max(alone, key=alone.get)
+            says = alone and max(alone, key=alone.__getitem__)
             return says == (self.emotion if self.figure == "alone" else after.emotion)
+        old: float | None
+        new: float | None
         if self.figure == "probability":
             label = before.emotion if self.of == "answer" else self.of
             old, new = before.probabilities[label], after.probabilities[label]
@@ -101,124 +107,149 @@ class Lesson:
     formula: str
     then: str = ""  # what to try next
 
+    @property
+    def emotions(self) -> set[str]:
+        """The emotions that its claims name."""
+        claims = (*(choice.claim for choice in self.choices), *self.expect)
+        of = {claim.of for claim in claims if claim.figure == "probability"}
+        return (of | {claim.emotion for claim in claims}) - {"", "answer"}
+
     def right(self, before: Result, after: Result) -> list[bool]:
         """Which choices came true."""
         return [choice.claim.holds(before, after) for choice in self.choices]
 
 
-def load_lessons(folder: Path = LESSONS_FOLDER) -> list[Lesson]:
-    """All lessons of a folder in their order. Raises ``InputError`` that names the file and the fault."""
-    return sorted((load_lesson(path) for path in folder.glob("*.json")), key=lambda lesson: (lesson.order, lesson.key))
+def load_lessons(folder: Path = LESSONS_FOLDER, labels: Sequence[str] = EMOTIONS) -> list[Lesson]:
+    """The lessons of a folder in their order, without those about an emotion that is not among the model's labels.
+
+    Raises ``InputError`` that names the file and the fault.
+    """
+    lessons = (load_lesson(path, labels) for path in folder.glob("*.json"))
+    fitting = [lesson for lesson in lessons if lesson.emotions <= set(labels)]
+    return sorted(fitting, key=lambda lesson: (lesson.order, lesson.key))
 
 
-def load_lesson(path: Path) -> Lesson:
-    """One lesson file, with its texts in the language of the moment where ``../<language>/`` has them.
+def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
+    """One lesson file about the shipped model's emotions or ``labels``.
+
+    Its texts are in the language of the moment where ``../<language>/`` has them.
 
     Raises ``InputError`` that names the file and the fault.
     """
     translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        lesson = _lesson(path.stem, values)
+        lesson = read(LessonPart, values, emotions=(*EMOTIONS, *labels)).lesson(path.stem)
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
-        raise InputError(say("lesson.unreadable", file=path.name, reason=str(error.strerror or error))) from error
+        raise InputError(say("LESSON_UNREADABLE", name=path.name, fault=error.strerror or str(error))) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(say("lesson.json", file=path.name, error=str(error), help=_HELP)) from error
+        raise InputError(say("LESSON_NO_JSON", name=path.name, fault=str(error))) from error
     except HFFError as error:
-        raise InputError(say("lesson.fault", file=path.name, error=message_of(error), help=_HELP)) from error
+        raise InputError(say("LESSON_FAULT", name=path.name, fault=error.args[0])) from error
 
 
 def _translated(lesson: Lesson, values: object) -> Lesson:
     """The same lesson in the words of another language; what those lack stays as it is."""
-    _check_keys(values, (), (*TRANSLATED, "choices"), say("lesson.the_translation"))
-    said = values.get("choices", [choice.text for choice in lesson.choices])
-    if not isinstance(said, list) or len(said) != len(lesson.choices):
-        raise InputError(say("lesson.translated_choices", count=len(lesson.choices)))
+    given = read(TranslationPart, values)
+    said = [choice.text for choice in lesson.choices] if given.choices is None else given.choices
+    if len(said) != len(lesson.choices):
+        raise InputError(say("LESSON_TRANSLATED_CHOICES", count=len(lesson.choices)))
     choices = tuple(replace(choice, text=text) for choice, text in zip(lesson.choices, said, strict=True))
-    return replace(lesson, choices=choices, **{name: values[name] for name in TRANSLATED if name in values})
+    return replace(lesson, choices=choices, **given.model_dump(exclude={"choices"}, exclude_none=True))
 
 
-def _lesson(key: str, values: object) -> Lesson:
-    texts = ("title", "question", "watch", "why", "number", "formula")
-    _check_keys(values, ("order", "state", "choices", "expect", *texts), ("before", "then"), say("lesson.the_lesson"))
-    for name in (*texts, "then"):
-        if not isinstance(values.get(name, ""), str) or (name in texts and not values[name].strip()):
-            raise InputError(say("lesson.text", name=name))
-    order = values["order"]
-    if isinstance(order, bool) or not isinstance(order, int | float):
-        raise InputError(say("lesson.order"))
-    state = _state(values["state"])
-    before = _state(values["before"]) if "before" in values else state.untouched
-    if before.source != state.source:
-        raise InputError(say("lesson.same_source"))
-    choices = _list(values["choices"], "choices", 2, MAX_CHOICES)
-    return Lesson(
-        key=key, order=order, state=state, before=before, then=values.get("then", ""),
-        choices=tuple(_choice(choice) for choice in choices),
-        expect=tuple(_claim(claim, say("lesson.part_of_expect")) for claim in _list(values["expect"], "expect", 1, 12)),
-        **{name: values[name].strip() for name in texts},
-    )  # fmt: skip
+# ---- the schema of the JSON ---------------------------------------------------------------------------------
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-def _state(values: object) -> LabState:
-    state = LabState.from_dict(values)
-    names = [example.key for example in EXAMPLES]
-    if state.source not in names:
-        raise InputError(say("lesson.source", names=", ".join(names), source=state.source))
-    return state
+class ClaimPart(JsonObject):
+    """A claim; which of its parts it needs, its figure decides."""
+
+    WHAT = "SCHEMA_CLAIM"
+    figure: str
+    of: str = ""
+    change: str = ""
+    emotion: str = ""
+    negated: bool = Field(default=False, alias="not")
+
+    @model_validator(mode="after")
+    def _fits(self, info: ValidationInfo) -> ClaimPart:
+        emotions = info.context["emotions"]
+        one_of(self.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure")
+        if self.figure == "probability":
+            one_of(self.of, ("answer", *emotions), "of")
+        elif self.figure != "emotion":
+            one_of(self.of, MODALITIES, "of")
+        if self.figure in (*FIGURES, "probability"):
+            one_of(self.change, CHANGES, "change")
+        elif self.figure == "emotion":
+            one_of(self.change, ("changes", "stays"), "change")
+        elif self.figure == "alone":
+            one_of(self.emotion, emotions, "emotion")
+        return self
+
+    def claim(self) -> Claim:
+        return Claim(self.figure, self.of, self.change, self.emotion, self.negated)
 
 
-def _choice(values: object) -> Choice:
-    _check_keys(values, ("text", "when"), (), say("lesson.a_choice"))
-    if not isinstance(values["text"], str) or not values["text"].strip():
-        raise InputError(say("lesson.choice_text"))
-    return Choice(values["text"].strip(), _claim(values["when"], "'when'"))
+class ChoicePart(JsonObject):
+    """One guess and when it is right."""
+
+    WHAT = "SCHEMA_CHOICE"
+    text: _Text
+    when: ClaimPart
 
 
-def _claim(values: object, what: str) -> Claim:
-    _check_keys(values, ("figure",), ("of", "change", "emotion", "not"), what)
-    claim = Claim(
-        values["figure"], values.get("of", ""), values.get("change", ""), values.get("emotion", ""),
-        values.get("not", False),
-    )  # fmt: skip
-    if claim.figure in FIGURES:
-        _one_of(claim.of, MODALITIES, "of", what)
-        _one_of(claim.change, CHANGES, "change", what)
-    elif claim.figure == "probability":
-        _one_of(claim.of, ("answer", *EMOTIONS), "of", what)
-        _one_of(claim.change, CHANGES, "change", what)
-    elif claim.figure == "emotion":
-        _one_of(claim.change, ("changes", "stays"), "change", what)
-    elif claim.figure in ("leader", "side", "alone"):
-        _one_of(claim.of, MODALITIES, "of", what)
-        if claim.figure == "alone":
-            _one_of(claim.emotion, EMOTIONS, "emotion", what)
-    else:
-        _one_of(claim.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure", what)
-    if not isinstance(claim.negated, bool):
-        raise InputError(say("lesson.negated", what=what))
-    return claim
+class LessonPart(JsonObject):
+    """A whole lesson file."""
+
+    WHAT = "SCHEMA_LESSON"
+    title: _Text
+    order: float
+    state: Any
+    before: Any = None
+    question: _Text
+    choices: Annotated[list[ChoicePart], long(2, MAX_CHOICES)]
+    expect: Annotated[list[ClaimPart], long(1, MAX_EXPECTED)]
+    watch: _Text
+    why: _Text
+    number: _Text
+    formula: _Text
+    then: str = ""
+
+    @field_validator("state", "before")
+    @classmethod
+    def _of_an_example(cls, values: Any) -> LabState:
+        state = LabState.from_dict(values)
+        names = [example.key for example in EXAMPLES]
+        if state.source not in names:
+            raise InputError(say("LESSON_SOURCE", names=", ".join(names), source=shown(state.source)))
+        return state
+
+    def lesson(self, key: str) -> Lesson:
+        """Raises ``InputError`` where before and after are not of the same source."""
+        before = self.state.untouched if self.before is None else self.before
+        if before.source != self.state.source:
+            raise InputError(say("LESSON_TWO_SOURCES"))
+        return Lesson(
+            key=key, order=self.order, state=self.state, before=before, title=self.title, question=self.question,
+            choices=tuple(Choice(choice.text, choice.when.claim()) for choice in self.choices),
+            expect=tuple(claim.claim() for claim in self.expect),
+            watch=self.watch, why=self.why, number=self.number, formula=self.formula, then=self.then,
+        )  # fmt: skip
 
 
-def _one_of(value: object, allowed: Iterable[str], name: str, what: str) -> None:
-    if value not in tuple(allowed):
-        raise InputError(say("lesson.one_of", name=name, what=what, allowed=", ".join(allowed), value=value))
+class TranslationPart(JsonObject):
+    """What another language says anew; everything may be missing."""
 
-
-def _list(value: object, name: str, least: int, most: int) -> list:
-    if not isinstance(value, list) or not least <= len(value) <= most:
-        raise InputError(say("lesson.list", name=name, least=least, most=most))
-    return value
-
-
-def _check_keys(values: object, needed: tuple[str, ...], optional: tuple[str, ...], what: str) -> None:
-    if not isinstance(values, dict):
-        raise InputError(say("lesson.object", what=what))
-    missing = [name for name in needed if name not in values]
-    unknown = sorted(set(values) - {*needed, *optional})
-    if missing:
-        raise InputError(say("lesson.lacks", what=what, names=", ".join(missing)))
-    if unknown:
-        raise InputError(say("lesson.unknown", what=what, names=", ".join(unknown)))
+    WHAT = "SCHEMA_TRANSLATION"
+    title: _Text | None = None
+    question: _Text | None = None
+    choices: list[_Text] | None = None
+    watch: _Text | None = None
+    why: _Text | None = None
+    then: _Text | None = None
+    formula: _Text | None = None

@@ -6,18 +6,24 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
 
 from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
+from hff.lab.schema import JsonObject, Rounded, between, check_names, one_of, read
 from hff.locale import say
-from hff.numbers import number, shown, whole
+from hff.numbers import shown
 
 COMPONENTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
 YOURS = "yours"  # a source that is not a ready example: the visitor's own recording
 MAX_SAMPLES = 256  # draws of equation (20); more change nothing one could see
 MAX_TEXT = 2000  # characters of typed words
+MAX_SOURCE = 100  # characters
+MAX_SEED = 2**31 - 1
 STATE_FORMAT = 1  # of the JSON; a state of a later format is refused
 
 
@@ -46,7 +52,7 @@ class LabState:
 
     source: str = YOURS
     damage: Mapping[str, Damage] = field(default_factory=undamaged)
-    alpha: tuple[float, float, float] | None = None
+    alpha: tuple[float, ...] | None = None
     without: tuple[str, ...] = ()
     samples: int = SAMPLES
     seed: int = 0
@@ -92,32 +98,22 @@ class LabState:
         try:
             values = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
-            raise InputError(say("state.json", error=str(error), advice=_ADVICE)) from error
+            raise InputError(say("STATE_NO_JSON", fault=str(error))) from error
         return cls.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: object) -> LabState:
         """Read what ``to_dict`` writes; every part but the source may be missing. Raises ``InputError``."""
-        if not isinstance(values, dict):
-            raise InputError(say("state.object", kind=type(values).__name__, advice=_ADVICE))
-        _known(values, ("format", *(f.name for f in dataclasses.fields(cls))), say("state.the_state"))
-        if values.get("format", STATE_FORMAT) != STATE_FORMAT:
-            raise InputError(say("state.format", format=shown(values["format"]), known=STATE_FORMAT))
-        without = values.get("without", ())
-        if not isinstance(without, list | tuple) or not all(part in COMPONENTS for part in without):
-            raise InputError(say("state.without", parts=", ".join(COMPONENTS)))
+        given = read(StatePart, values)
         return cls(
-            source=_text(values, "source", YOURS, 100),
-            damage=_read_damage(values.get("damage", {})),
-            alpha=_read_alpha(values.get("alpha")),
-            without=tuple(part for part in COMPONENTS if part in without),
-            samples=whole(values.get("samples", SAMPLES), "samples", 0, MAX_SAMPLES),
-            seed=whole(values.get("seed", 0), "seed", 0, 2**31 - 1),
-            text=_text(values, "text", "", MAX_TEXT),
+            source=clean(given.source),
+            damage=undamaged() | {m: done.damage(m) for m, done in given.damage.items()},
+            alpha=given.shares,
+            without=tuple(part for part in COMPONENTS if part in given.without),
+            samples=given.samples,
+            seed=given.seed,
+            text=clean(given.text),
         )
-
-
-_ADVICE = say("state.advice")
 
 
 def _damage_to_dict(damage: Damage) -> dict:
@@ -125,52 +121,86 @@ def _damage_to_dict(damage: Damage) -> dict:
     return values | {"muted": True} if damage.muted else values
 
 
-def _read_damage(values: object) -> dict[str, Damage]:
-    if not isinstance(values, dict):
-        raise InputError(say("state.damage"))
-    _known(values, MODALITIES, "'damage'")
-    damage = undamaged()
-    for modality, given in values.items():
-        if not isinstance(given, dict):
-            raise InputError(say("state.damage_part", modality=modality))
-        _known(given, ("kind", "severity", "muted"), say("state.damage_of", modality=modality))
-        kind = given.get("kind", damage[modality].kind)
-        if not isinstance(kind, str) or kind not in KINDS[modality]:
-            kinds = ", ".join(KINDS[modality])
-            raise InputError(say("state.kind", kind=shown(kind), modality=modality, kinds=kinds))
-        muted = given.get("muted", False)
-        if not isinstance(muted, bool):
-            raise InputError(say("state.muted", modality=modality))
-        severity = number(given.get("severity", 0.0), say("state.severity_of", modality=modality), 0, 1)
-        damage[modality] = Damage(kind, severity, muted)
-    return damage
+# ---- the schema of the JSON ---------------------------------------------------------------------------------
+
+_Share = Annotated[float, between(0, 1)]
 
 
-def _read_alpha(values: object) -> tuple[float, float, float] | None:
-    """Hand-set weights, scaled to a sum of 1."""
-    if values is None:
-        return None
-    if isinstance(values, list | tuple) and len(values) == len(MODALITIES):
-        values = dict(zip(MODALITIES, values, strict=True))
-    if not isinstance(values, dict) or set(values) - set(MODALITIES):
-        raise InputError(say("state.alpha", modalities=", ".join(MODALITIES)))
-    weights = [number(values.get(m, 0.0), say("state.alpha_of", modality=m), 0, 1) for m in MODALITIES]
-    total = sum(weights)
-    if total <= 0:
-        raise InputError(say("state.zero"))
-    return tuple(weight / total for weight in weights)
+class DamagePart(JsonObject):
+    """What is done to one modality."""
+
+    WHAT = "SCHEMA_DAMAGE_OF_ONE"
+    kind: str | None = None
+    severity: _Share = 0.0
+    muted: bool = False
+
+    def damage(self, modality: str) -> Damage:
+        kind = KINDS[modality][0] if self.kind is None else self.kind
+        return Damage(kind, self.severity, self.muted)
 
 
-def _known(values: dict, names: tuple[str, ...], what: str) -> None:
-    unknown = sorted(shown(name) for name in set(values) - set(names))
-    if unknown:
-        raise InputError(say("state.unknown", what=what, unknown=", ".join(unknown[:5]), names=", ".join(names)))
+class StatePart(JsonObject):
+    """A whole lab state, as a file or a link holds it."""
 
+    WHAT = "SCHEMA_STATE"
+    format: int = STATE_FORMAT
+    source: Annotated[str, Field(max_length=MAX_SOURCE)] = YOURS
+    damage: dict[str, DamagePart] = Field(default_factory=dict)
+    alpha: dict[str, _Share] | None = None
+    without: list[str] = Field(default_factory=list)
+    samples: Annotated[int, Rounded, between(0, MAX_SAMPLES)] = SAMPLES
+    seed: Annotated[int, Rounded, between(0, MAX_SEED)] = 0
+    text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
 
-def _text(values: dict, name: str, default: str, longest: int) -> str:
-    value = values.get(name, default)
-    if not isinstance(value, str):
-        raise InputError(say("state.text", name=name, kind=type(value).__name__))
-    if len(value) > longest:
-        raise InputError(say("state.long_text", name=name, count=len(value), longest=longest))
-    return clean(value)
+    @field_validator("format", mode="before")
+    @classmethod
+    def _known_format(cls, value: Any) -> Any:
+        if isinstance(value, bool) or value != STATE_FORMAT:
+            raise InputError(say("STATE_FORMAT_UNKNOWN", value=shown(value), known=STATE_FORMAT))
+        return STATE_FORMAT
+
+    @field_validator("damage", mode="before")
+    @classmethod
+    def _known_modalities(cls, values: Any) -> Any:
+        check_names(values, MODALITIES, "'damage'")
+        return values
+
+    @field_validator("damage")
+    @classmethod
+    def _known_kinds(cls, values: dict[str, DamagePart]) -> dict[str, DamagePart]:
+        for modality, done in values.items():
+            if done.kind is not None:
+                one_of(done.kind, KINDS[modality], modality, "kind")
+        return values
+
+    @field_validator("alpha", mode="before")
+    @classmethod
+    def _by_modality(cls, values: Any) -> Any:
+        if isinstance(values, list | tuple) and len(values) == len(MODALITIES):
+            values = dict(zip(MODALITIES, values, strict=True))
+        if values is not None:
+            check_names(values, MODALITIES, "'alpha'")
+        return values
+
+    @field_validator("without", mode="before")
+    @classmethod
+    def _as_list(cls, values: Any) -> Any:
+        return list(values) if isinstance(values, tuple) else values
+
+    @field_validator("without")
+    @classmethod
+    def _known_parts(cls, values: list[str]) -> list[str]:
+        for part in values:
+            one_of(part, COMPONENTS)
+        return values
+
+    @property
+    def shares(self) -> tuple[float, ...] | None:
+        """Hand-set weights in the order of ``MODALITIES``, scaled to a sum of 1. Raises ``InputError``."""
+        if self.alpha is None:
+            return None
+        weights = [self.alpha.get(m, 0.0) for m in MODALITIES]
+        total = sum(weights)
+        if total <= 0:
+            raise InputError(say("STATE_ALPHA_ZERO"))
+        return tuple(weight / total for weight in weights)

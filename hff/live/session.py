@@ -14,7 +14,6 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
@@ -69,7 +68,8 @@ class LiveReading:
     @property
     def variance(self) -> dict[str, float | None]:
         """sigma^2 now, aleatoric plus epistemic."""
-        return {m: None if self.aleatoric[m] is None else self.aleatoric[m] + self.epistemic[m] for m in MODALITIES}
+        parts = ((m, self.aleatoric[m], self.epistemic[m]) for m in MODALITIES)
+        return {m: None if a is None or e is None else a + e for m, a, e in parts}
 
 
 @dataclass
@@ -221,14 +221,14 @@ class LiveSession:
             self._faces.forget_before(start)
             self._words.forget_before(start)
         first, steps = round(start / STEP_SECONDS), step_count(max(end - start, STEP_SECONDS))
-        speech, has_voice = self._listen(wave, start, end, steps, effort.listen_every)
+        speech = self._listen(wave, start, end, steps, effort.listen_every)
         self._ask_for_words(wave, start, end)
         with self._lock:
             transcript = self._transcript(start, end, self._ears.voiced[-1][1] if self._ears.voiced else 0.0)
             words, typed = list(self._words.words), self._typed
-        text, has_words = encode_text(self._texts, transcript, steps)
-        vision, has_face = self._faces.encode(self.analyzer.encoders, start, steps)
-        clip = ClipFeatures(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+        text = encode_text(self._texts, transcript, steps)
+        vision = self._faces.encode(self.analyzer.encoders, start, steps)
+        clip = ClipFeatures.of({"speech": speech, "text": text, "vision": vision}, steps)
         return self._fuse(clip, start, end, effort.samples, words, typed, first)
 
     def _look(self, every: float) -> None:
@@ -311,7 +311,7 @@ class LiveSession:
         until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=end)
         now = now_weights(until - start, clip.steps)
         return LiveReading(
-            emotion=max(probabilities, key=probabilities.get), probabilities=probabilities, spread=self._spread,
+            emotion=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities, spread=self._spread,
             alpha=_alpha_now(timeline, now), aleatoric=_mean_now(timeline, timeline.aleatoric, now),
             epistemic=_mean_now(timeline, timeline.epistemic, now), timeline=timeline,
             attention=attention_of(output, timeline), **common,
@@ -331,7 +331,7 @@ class LiveSession:
         if not self._camera_on(end):
             notes.append("no_camera")
         elif not recent[MODALITIES.index("vision")]:
-            notes.append("dark" if frame[1][::8, ::8].mean() < DARK else "no_face")
+            notes.append("dark" if frame is not None and frame[1][::8, ::8].mean() < DARK else "no_face")
         if not self._microphone_on(end):
             notes.append("no_microphone")
         elif not recent[MODALITIES.index("speech")]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from numbers import Real
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -19,11 +20,12 @@ from hff.media.container import (
     Warn,
     audio_streams,
     breaks_off,
+    container_in,
     decoded_frames,
     duration,
     name_of,
-    open_media,
 )
+from hff.media.files import open_file
 
 MAX_AUDIO_SECONDS = 2 * 3600  # s, about 460 MB as float32
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
@@ -55,7 +57,7 @@ def read_audio(
     if isinstance(source, tuple | list | np.ndarray):
         raise InputError(say("sound.array_rate"))
     buffer = _Buffer(name_of(source))
-    with open_media(source) as container:
+    with open_file(source) as file, container_in(file, source) as container:
         stream = next((s for s in audio_streams(container) if track is None or s.index == track), None)
         if stream is None:
             raise InputError(say("sound.none", name=buffer.name))
@@ -63,16 +65,16 @@ def read_audio(
         if length is not None and length > MAX_AUDIO_SECONDS:
             raise InputError(say("sound.long", name=buffer.name))
         buffer.reserve(length)
-        stream.thread_type = "AUTO"
+        cast(Any, stream).thread_type = "AUTO"
         for seconds in _decode(decoded_frames(container, stream, source, warn), Clock(container, warn), buffer):
             if progress:
                 progress(min(seconds / length, 1.0) if length else None, seconds)
-        if warn and (message := breaks_off(container, stream, buffer.size / SAMPLE_RATE, source)):
+        if warn and (message := breaks_off(container, stream, buffer.size / SAMPLE_RATE, source, file)):
             warn(message)
     return buffer.finish()
 
 
-def _decode(frames: Iterator[av.AudioFrame], clock: Clock, buffer: _Buffer) -> Iterator[float]:
+def _decode(frames: Iterator[av.AudioFrame], clock: Clock | _ArrayClock, buffer: _Buffer) -> Iterator[float]:
     """Resample frames into ``buffer``, silence where the clock has gaps; yields the seconds done, once a second."""
     resampler, form, told, step = None, None, 0.0, 0.0
     heard = 0.0  # s of sound so far, silence included
@@ -146,14 +148,14 @@ class Mixer:
 
     def __init__(self, rate: int = SAMPLE_RATE) -> None:
         self.rate = rate
-        self._products: np.ndarray | None = None  # (channels, channels), of the last seconds, fading
-        self._signs: np.ndarray | None = None  # (channels,) 1, or -1 for a channel that is turned round
+        self._products = np.zeros((0, 0))  # (channels, channels), of the last seconds, fading
+        self._signs = np.ones(0, np.float32)  # (channels,) 1, or -1 for a channel that is turned round
 
     def mix(self, block: np.ndarray) -> np.ndarray:
         """(channels, N) float32 -> (N,)."""
         if len(block) == 1:
             return block[0]
-        if self._products is None:
+        if not self._products.size:
             self._products, self._signs = np.zeros((len(block), len(block))), np.ones(len(block), np.float32)
         fade = np.exp(-block.shape[1] / (MEMORY * self.rate))
         with np.errstate(all="ignore"):  # what is not finite is refused later

@@ -7,18 +7,19 @@ allowed, and FFmpeg may open nothing by itself.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 import av
 
 from hff.cancel import out_of_time
 from hff.errors import InputError
 from hff.locale import Message, say
-from hff.media.files import name_of, open_file
-from hff.media.truncation import is_cut_off
+from hff.media.files import name_of
+from hff.media.truncation import ends_early
 
 Warn = Callable[[str], None]  # takes one sentence for the person
 Progress = Callable[[float | None, float], None]  # takes the share done (None: unknown length) and the seconds done
@@ -32,30 +33,38 @@ PICTURE_CODECS = frozenset("mjpeg png webp bmp gif tiff jpeg2000 ljpeg".split())
 COVER_SECONDS = 10.0  # s into the file until which a second picture must come, or the first is a cover
 
 # Titles in an old encoding must not stop the reading; PyAV 19 sees to it by itself.
-_TITLES = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
 _OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
 
 
+class _Stream:
+    """A file as FFmpeg reads it: a place that cannot be, as damage may name it, is FFmpeg's error, not Python's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self.file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL  # FFmpeg's way to say so
+
+
 @contextmanager
-def open_media(path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
-    """The open container of a video or sound file.
+def container_in(file: IO[bytes], path: str | os.PathLike) -> Iterator[av.container.InputContainer]:
+    """The container in an open video or sound file, which ``path`` names.
 
     Failures of FFmpeg inside the ``with`` block also come out as ``InputError``.
     """
-    with open_file(path) as stream:
-        try:
-            with av.open(
-                stream,
-                "r",
-                options=dict(_OPTIONS),
-                container_options=dict(_OPTIONS),
-                buffer_size=BUFFER,
-                **_TITLES,
-            ) as container:
-                yield container
-        except (av.FFmpegError, UnicodeError) as error:
-            raise InputError(_unreadable(path, error)) from error
+    file.seek(0)
+    try:
+        with av.open(
+            _Stream(file), "r", options=dict(_OPTIONS), container_options=dict(_OPTIONS), buffer_size=BUFFER, **_TITLES
+        ) as container:
+            yield container
+    except (av.FFmpegError, UnicodeError) as error:
+        raise InputError(_unreadable(path, error)) from error
 
 
 def _unreadable(path: str | os.PathLike, error: Exception) -> Message:
@@ -136,25 +145,29 @@ def duration(container: av.container.InputContainer) -> float | None:
         return container.duration / av.time_base
     lengths = []
     for stream in container.streams:
-        with suppress(TypeError):  # an unknown duration or time base is None
+        if stream.duration is not None and stream.time_base is not None:
             lengths.append(float(stream.duration * stream.time_base))
     return max((length for length in lengths if length > 0), default=None)
 
 
 def breaks_off(
-    container: av.container.InputContainer, stream: av.stream.Stream, read: float, path: str | os.PathLike
+    container: av.container.InputContainer,
+    stream: av.stream.Stream,
+    read: float,
+    path: str | os.PathLike,
+    file: IO[bytes],
 ) -> Message | None:
-    """A sentence if the file was cut off and with it the stream, which ended after ``read`` s.
+    """A sentence if the open ``file`` was cut off and with it the stream, which ended after ``read`` s.
 
     A stream that merely ends before the others is whole. Only where the file's structure tells nothing, its header's
     length is believed: that of the stream itself, or of the file if it holds nothing else.
     """
     if out_of_time():  # it was not read to its end
         return None
-    cut = is_cut_off(path)
+    cut = ends_early(file)
     if cut is False:
         return None
-    lengths = [other.duration and other.duration * other.time_base for other in container.streams]
+    lengths = [other.duration and other.time_base and other.duration * other.time_base for other in container.streams]
     own = lengths[stream.index]
     said = float(own) if own else duration(container)
     if not cut and lengths.count(own) > 1:  # some formats give each stream the length of the longest, or none

@@ -6,14 +6,14 @@ import io
 import os
 import re
 from functools import cache
-from typing import IO
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from hff.errors import InputError
 from hff.locale import say
-from hff.media.container import name_of, open_file
+from hff.media.files import name_of, open_file
 
 MAX_IMAGE_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
@@ -95,7 +95,7 @@ def check_scans(image: Image.Image, name: str) -> None:
     """Raise ``InputError`` for a JPEG of so many scans that decoding takes minutes; 127 bytes a scan are enough."""
     if image.format not in ("JPEG", "MPO"):
         return
-    scans = _scans(image.fp)
+    scans = _scans(cast(Any, image).fp)
     if scans > MAX_SCANS or scans * image.width * image.height > MAX_SCANNED:
         raise InputError(
             say(
@@ -127,14 +127,19 @@ def _scans(stream: IO[bytes]) -> int:
 def image_size(path: str | os.PathLike) -> tuple[int, int] | None:
     """(width, height) of a still picture as stored, None if the file is not one. Raises as ``open_file`` does."""
     with open_file(path) as stream:
-        try:
-            with _open_any(stream) as image:
-                moving = image.format == "GIF" and image.is_animated
-                return None if moving else image.size
-        except Image.DecompressionBombError:
-            return (0, 0)  # a picture it is; read_image says what is wrong
-        except Exception:  # Pillow's readers raise almost anything; what is not a picture is for FFmpeg to judge
-            return None
+        return size_in(stream)
+
+
+def size_in(stream: IO[bytes]) -> tuple[int, int] | None:
+    """As ``image_size``, of a file that is open already."""
+    try:
+        with _open_any(stream) as image:
+            moving = image.format == "GIF" and getattr(image, "is_animated", False)
+            return None if moving else image.size
+    except Image.DecompressionBombError:
+        return (0, 0)  # a picture it is; read_image says what is wrong
+    except Exception:  # Pillow's readers raise almost anything; what is not a picture is for FFmpeg to judge
+        return None
 
 
 def is_picture(path: str | os.PathLike) -> bool:
@@ -169,7 +174,7 @@ def _flat(image: Image.Image) -> Image.Image:
     """RGB, with the EXIF data kept: 16-bit greys scaled, transparency over white."""
     exif = image.getexif()
     deep = image.mode.startswith(("I", "F"))
-    most = float(image.getextrema()[1]) if deep else 0.0
+    most = float(cast(float, image.getextrema()[1])) if deep else 0.0
     image = _coarse(image)
     if deep:
         values = np.nan_to_num(np.asarray(image, np.float32))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import IO
 
 from hff.errors import InputError
 from hff.locale import say
 from hff.media.audio import SAMPLE_RATE, read_audio
-from hff.media.container import audio_streams, decoded_frames, duration, name_of, open_media, video_stream
-from hff.media.image import image_size, read_image
+from hff.media.container import audio_streams, container_in, decoded_frames, duration, name_of, video_stream
+from hff.media.files import open_file
+from hff.media.image import read_image, size_in
 from hff.media.video import Frame, read_frames
 
 __all__ = ["SAMPLE_RATE", "Frame", "MediaInfo", "is_media", "probe", "read_audio", "read_frames", "read_image"]
@@ -36,16 +38,23 @@ class MediaInfo:
 
 def probe(path: str | os.PathLike) -> MediaInfo:
     """Look into a file without decoding it. Raises ``InputError`` if it is no video, sound or picture."""
-    size = image_size(path)
-    if size is not None:
-        return MediaInfo(str(path), None, False, False, *size, is_image=True)
-    with open_media(path) as container:
+    with open_file(path) as file:
+        size = size_in(file)
+        if size is not None:
+            return MediaInfo(str(path), None, False, False, *size, is_image=True)
+        return _probe_container(file, path)
+
+
+def _probe_container(file: IO[bytes], path: str | os.PathLike) -> MediaInfo:
+    with container_in(file, path) as container:
         sounds, video = audio_streams(container), video_stream(container)
         if not sounds and video is None:
             raise InputError(say("media.no_media", name=name_of(path)))
-        size = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
-        tracks = tuple(stream.index for stream in sounds)
-        return MediaInfo(str(path), duration(container), bool(sounds), video is not None, *size, sound_tracks=tracks)
+        width, height = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
+        return MediaInfo(
+            str(path), duration(container), bool(sounds), video is not None, width, height,
+            sound_tracks=tuple(stream.index for stream in sounds),
+        )  # fmt: skip
 
 
 def is_media(path: str | os.PathLike) -> bool:
@@ -53,9 +62,12 @@ def is_media(path: str | os.PathLike) -> bool:
 
     Raises ``InputError`` for what is no file, or no container of video or sound.
     """
-    if image_size(path) is not None:
-        return True
-    with open_media(path) as container:
+    with open_file(path) as file:
+        return size_in(file) is not None or _begins(file, path)
+
+
+def _begins(file: IO[bytes], path: str | os.PathLike) -> bool:
+    with container_in(file, path) as container:
         streams = [*audio_streams(container)[:1], video_stream(container)]
         first = next((stream for stream in streams if stream is not None), None)
         return first is not None and any(True for _ in decoded_frames(container, first, path, None))

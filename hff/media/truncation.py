@@ -22,8 +22,14 @@ _BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"
 def is_cut_off(path: str | os.PathLike) -> bool | None:
     """True or False for Matroska (mkv, webm), MP4 (mov, m4a), RIFF (wav, avi) and Ogg; None for all others."""
     with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(8)
+        return ends_early(file)
+
+
+def ends_early(file: IO[bytes]) -> bool | None:
+    """As ``is_cut_off``, of a file that is open already; its place is kept."""
+    place, size = file.tell(), os.fstat(file.fileno()).st_size
+    try:
+        head = _read(file, 0, 8)
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return _matroska(file, size)
         if head[4:] in _BOXES:
@@ -32,6 +38,8 @@ def is_cut_off(path: str | os.PathLike) -> bool | None:
             return _riff(file, size)
         if head[:4] == b"OggS":
             return _ogg(file, size)
+    finally:
+        file.seek(place)
     return None
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -20,13 +21,17 @@ from hff.media.container import (
     Progress,
     Warn,
     breaks_off,
+    container_in,
     decoded_frames,
     duration,
     name_of,
-    open_media,
     video_stream,
 )
+from hff.media.files import open_file
 from hff.media.image import is_picture, read_image, resized, to_rgb
+
+if TYPE_CHECKING:
+    from hff.media.probe import MediaInfo
 
 MAX_FRAME_SIDE = 640  # pixels, of a sampled frame's longer side
 ARRAY_FPS = 25.0  # frames/s of an array that comes without
@@ -49,6 +54,7 @@ def read_frames(
     rate: float,
     progress: Progress | None = None,
     warn: Warn | None = None,
+    info: MediaInfo | None = None,
 ) -> Iterator[Frame]:
     """Sample ``rate`` frames a second: at 0, 1/rate, 2/rate ... s the frame on display then.
 
@@ -56,7 +62,7 @@ def read_frames(
     are presentation times from the start of the clip (variable frame rates included); a frame that stays on
     display, or comes again with the very same pixels, is given again as the same array. Rotation and pixel shape
     are applied. Memory does not grow with the length. A still picture gives one frame. Of a video longer than two
-    hours the first two are read, and ``warn`` is told.
+    hours the first two are read, and ``warn`` is told. ``info``: what ``probe`` said of the file, where it is known.
 
     Raises ``InputError`` (at the first ``next``): unreadable, no video in it, frames larger than 40 megapixels.
     """
@@ -67,14 +73,14 @@ def read_frames(
             raise InputError(say("video.array"))
         fps, array = source if isinstance(source, tuple) else (ARRAY_FPS, source)
         yield from _array_frames(fps, np.asarray(array), rate, warn)
-    elif is_picture(source):
+    elif info.is_image if info is not None else is_picture(source):
         yield Frame(0.0, resized(read_image(source), MAX_FRAME_SIDE))
     else:
         yield from _file_frames(source, rate, progress, warn)
 
 
 def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None, warn: Warn | None) -> Iterator[Frame]:
-    with open_media(path) as container:
+    with open_file(path) as file, container_in(file, path) as container:
         stream = video_stream(container)
         if stream is None:
             raise InputError(say("video.none", name=name_of(path)))
@@ -97,7 +103,7 @@ def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None
                 told = time
                 progress(min(time / length, 1.0) if length else None, time)
         read = clock.last or 0.0
-        if warn and read < MAX_VIDEO_SECONDS and (message := breaks_off(container, stream, read, path)):
+        if warn and read < MAX_VIDEO_SECONDS and (message := breaks_off(container, stream, read, path, file)):
             warn(message)
 
 
@@ -138,9 +144,10 @@ def _on_grid(intervals: Iterable[tuple[float, float, object]], rate: float) -> I
         yield 0.0, frame
 
 
-def _converted(sampled: Iterable[tuple[float, object]], convert: Callable[[object], np.ndarray]) -> Iterator[Frame]:
+def _converted(sampled: Iterable[tuple[float, Any]], convert: Callable[[Any], np.ndarray]) -> Iterator[Frame]:
     """Frames whose pictures are converted once, however often they are shown: the very same array comes again."""
-    before, image = None, None
+    before: Any = None
+    image: Any = None
     for time, frame in sampled:
         if out_of_time():
             return

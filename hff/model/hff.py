@@ -79,17 +79,20 @@ class HFF(nn.Module):
         generator: torch.Generator | None = None,
         alpha: Tensor | None = None,
         with_attention: bool = True,
+        **more: Tensor,
     ) -> FusionOutput:
         """Fuse a batch of clips.
 
-        speech (B,T,128), text (B,T,768), vision (B,T,512): whatever stands in an absent place is ignored.
+        speech (B,T,128), text (B,T,768), vision (B,T,512), and any other modality by its
+        name: whatever stands in an absent place is ignored.
         present (B,T,M), bool: which modality is there at which step; padding is a step with none.
         samples: draws of equation (20) in one batched pass; 0 takes the mean (eps = 0).
         alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities.
         with_attention: leave the maps out where nobody looks at them.
         """
         valid = present.any(-1)
-        aligned = self.alignment([speech, text, vision], present)
+        given = {"speech": speech, "text": text, "vision": vision} | more
+        aligned = self.alignment([given[m] for m in self.config.dims], present)
         mean, aleatoric, epistemic, unit_variance = self._distributions(aligned, present)
         variance = aleatoric + epistemic
         alpha0 = self.dynamic_weights(aligned, present)
@@ -163,6 +166,7 @@ class HFF(nn.Module):
         self, aligned: Tensor, alpha: Tensor, present: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Of a long clip only the maps of each clip's most used block are kept."""
+        assert self.attention is not None, "asked only of a model with attention"
         steps, width = beta.shape[1], MAX_STEPS
         mass = torch.stack([part.sum(1) for part in beta.split(width, dim=1)], dim=1)
         # The last block may be short; beginning it earlier would mix blocks, so its width is kept.

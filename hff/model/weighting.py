@@ -53,7 +53,7 @@ class DynamicWeights(nn.Module):
 
     def forward(self, aligned: Tensor, present: Tensor) -> Tensor:
         """(B,T,M,d) and (B,T,M) -> alpha0 (B,T,M), summing to 1 over present modalities."""
-        scores = self.w_dyn(aligned.flatten(2)) if self.enabled else torch.zeros_like(aligned[..., 0])
+        scores = self.w_dyn(aligned.flatten(2)) if self.w_dyn is not None else torch.zeros_like(aligned[..., 0])
         return masked_softmax(scores, present)
 
 

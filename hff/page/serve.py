@@ -127,11 +127,12 @@ class Server:
         return [
             lambda inner: Gate(inner, self.names, signed_in if self.options.password else None, self._wrong_passwords),
             lambda inner: LanguageChoice(inner, name, self.options.language, languages()),
-            lambda inner: BodyGuard(inner, uploads=self.uploads, sessions=self.sessions),
         ]
 
     def _inner_layers(self, name: str) -> list:
-        """What every request passes last, inside Gradio's compression: the outermost first."""
+        """What every request passes last, inside Gradio's compression and what makes 500 of every error: the outermost
+        first.
+        """
         from starlette.middleware import Middleware
 
         from hff.page.door.hidden_paths import HiddenPaths
@@ -141,7 +142,11 @@ class Server:
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
         prefix = "" if name == self.options.language else f"/{name}"
-        return [Middleware(HiddenPaths, served, secret), Middleware(Tongue, name, prefix)]
+        return [
+            Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
+            Middleware(HiddenPaths, served, secret),
+            Middleware(Tongue, name, prefix),
+        ]
 
     @contextlib.asynccontextmanager
     async def _put_layers(self, app):
@@ -167,6 +172,7 @@ class Server:
 
     def _right_password(self, name: str, password: str) -> bool:
         """Whatever name a visitor gives: it is one password for all."""
+        assert self.options.password is not None, "asked only where there is a password"
         return secrets.compare_digest(password.encode(), self.options.password.encode())
 
     def __exit__(self, *_: object) -> None:
@@ -223,7 +229,7 @@ def run(options: Options) -> int:
                 pass
             if signal.SIGINT in asked:
                 print("\nStopped.", flush=True)
-            faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=sys.__stderr__)
+            faulthandler.dump_traceback_later(END_SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
             if server.engine.failure is not None:
                 raise server.engine.failure
     except KeyboardInterrupt:

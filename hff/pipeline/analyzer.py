@@ -10,13 +10,9 @@ import numpy as np
 import torch
 
 from hff import device as devices
-from hff import weights
+from hff import modalities, weights
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
-from hff.encoders.bert import TextEncoder
-from hff.encoders.mfcc_cnn import SpeechEncoder
-from hff.encoders.resnet import VisionEncoder
-from hff.encoders.whisper import WhisperEncoder
 from hff.errors import HFFError, WeightsError
 from hff.locale import say
 from hff.model.hff import HFF, FusionOutput
@@ -27,7 +23,7 @@ from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
 
-VOICES = {"mfcc-cnn": SpeechEncoder, "whisper": WhisperEncoder}  # of each of ``SPEECH_ENCODERS``
+VOICES = modalities.of("speech").encoders  # of each of ``SPEECH_ENCODERS``
 MAX_DRAWS = 10_000  # more change nothing one could see
 SAMPLED_STEPS = SAMPLES * 240  # draws times steps at most, to bound memory: clips over two minutes get fewer draws
 
@@ -43,14 +39,14 @@ def load(device: str = "auto", weights: str | Path | None = None, speech_encoder
 
 
 def load_encoders(folder: Path, device: torch.device, speech_encoder: str = SPEECH_ENCODERS[0]) -> Encoders:
-    """The three encoders from a folder of weights."""
+    """The encoder of each modality from a folder of weights."""
     built = {}
-    for name, kind in (("speech", VOICES[speech_encoder]), ("text", TextEncoder), ("vision", VisionEncoder)):
-        path = weights.part_path(folder, name, speech_encoder)
+    for record in modalities.records():
+        name, path = record.key, weights.part_path(folder, record.key, speech_encoder)
         state, config = weights.load(path)
-        encoder = kind(len(weights.labels(config, path)))
+        encoder = record.encoder(speech_encoder)(len(weights.labels(config, path)))
         # The text file holds only what fine-tuning changed; the rest comes from the BERT package.
-        weights.fill(encoder, state, name, partial=name == "text")
+        weights.fill(encoder, state, name, partial=record.partial_weights)
         built[name] = encoder.to(device).eval()
     return Encoders(**built)
 
@@ -160,15 +156,19 @@ class Analyzer:
         """Raw material -> features on the time grid."""
         return encode(
             self.encoders, material.steps, wave=material.wave, voiced=material.voiced,
-            transcript=material.transcript, faces=material.faces, still=material.still,
+            transcript=material.transcript, faces=material.faces, still=material.still, more=material.more,
         )  # fmt: skip
 
     @torch.inference_mode()
-    def fuse(self, clip: ClipFeatures, keep: Subset = frozenset(MODALITIES), *, samples: int = SAMPLES, seed: int = 0,
+    def fuse(self, clip: ClipFeatures, keep: Subset | None = None, *, samples: int = SAMPLES, seed: int = 0,
              alpha: torch.Tensor | None = None, with_attention: bool = True) -> FusionOutput:  # fmt: skip
-        """Run the fusion with only the modalities in ``keep`` present; ``alpha`` (1,T,M) replaces the model's own."""
+        """Run the fusion with only the modalities in ``keep`` present (by default all).
+
+        ``alpha`` (1,T,M) replaces the model's own.
+        """
         batch = clip.batch(self.device)
-        batch["present"] = batch["present"] & torch.tensor([m in keep for m in MODALITIES], device=self.device)
+        kept = [keep is None or m in keep for m in MODALITIES]
+        batch["present"] = batch["present"] & torch.tensor(kept, device=self.device)
         samples = min(samples, max(2, SAMPLED_STEPS // clip.steps))
         generator = torch.Generator().manual_seed(seed)
         alpha = alpha if alpha is None else alpha.to(self.device)
@@ -251,7 +251,7 @@ def timeline_of(output: FusionOutput, clip: ClipFeatures) -> Timeline:
 
 def attention_of(output: FusionOutput, timeline: Timeline) -> Attention | None:
     """The maps of the first clip of a batch; None where the config has attention switched off."""
-    if output.attention is None:
+    if output.attention is None or output.attention_start is None:
         return None
     values = output.attention[0].float().cpu().numpy()
     first = int(output.attention_start[0])

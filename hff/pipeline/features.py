@@ -8,13 +8,15 @@ text belongs to every step), a face where one was found in a frame (a still pict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hff import modalities
 from hff.cancel import checkpoint, out_of_time
 from hff.config import MODALITIES, STEP_SECONDS
 from hff.encoders.bert import TextEncoder
@@ -32,6 +34,7 @@ MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
 MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
 INPUTS_AT_ONCE = 32  # windows or faces in one pass of an encoder, at most a second of work
 
+Encoded = tuple[Tensor, Tensor]  # features (T,d) and presence (T,) bool
 SpeechWindows = Callable[[Tensor, int, float], Tensor]  # (samples,), T, gain -> (T, ...)
 
 
@@ -42,7 +45,18 @@ class ClipFeatures:
     speech: Tensor  # (T,128)
     text: Tensor  # (T,768)
     vision: Tensor  # (T,512)
-    present: Tensor  # (T,3) bool
+    present: Tensor  # (T,M) bool
+    more: dict[str, Tensor] = field(default_factory=dict)  # of any other modality
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Encoded], steps: int) -> ClipFeatures:
+        """Features (T,d) and presence (T,) of each modality; one that is left out is absent."""
+        nothing = torch.zeros(steps, dtype=torch.bool)
+        full = {m: parts.get(m) or (torch.zeros(steps, size), nothing) for m, size in modalities.sizes().items()}
+        present = torch.stack([there for _, there in full.values()], dim=1)
+        features = {m: values for m, (values, _) in full.items()}
+        speech, text, vision = (features.pop(m) for m in ("speech", "text", "vision"))
+        return cls(speech, text, vision, present, features)
 
     @property
     def steps(self) -> int:
@@ -50,16 +64,32 @@ class ClipFeatures:
 
     def batch(self, device: torch.device) -> dict[str, Tensor]:
         """The keyword arguments of ``HFF.forward`` for a batch of this one clip."""
-        return {name: getattr(self, name)[None].to(device) for name in (*MODALITIES, "present")}
+        given = vars(self) | self.more
+        return {name: given[name][None].to(device) for name in (*MODALITIES, "present")}
 
 
 @dataclass
+class Material:
+    """What each modality is read from: the parts of a ``Recording`` that an encoder may look at."""
+
+    wave: np.ndarray | None = None
+    voiced: list[tuple[float, float]] = field(default_factory=list)
+    transcript: Transcript | None = None
+    faces: list[FaceSeen] = field(default_factory=list)
+    still: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)  # raw material of any other modality
+
+
 class Encoders:
-    """The three trained encoders, on one device and in evaluation mode."""
+    """The trained encoder of each modality under its name, on one device and in evaluation mode."""
 
     speech: SpeechEncoder | WhisperEncoder
     text: TextEncoder
     vision: VisionEncoder
+
+    def __init__(self, *encoders: torch.nn.Module, **by_name: torch.nn.Module) -> None:
+        """In the order of ``MODALITIES``, or by name."""
+        vars(self).update(dict(zip(MODALITIES, encoders, strict=False)) | by_name)
 
     @property
     def device(self) -> torch.device:
@@ -206,13 +236,29 @@ def encode(
     transcript: Transcript | None = None,
     faces: list[FaceSeen] | None = None,
     still: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> ClipFeatures:
     """Raw material on a grid of ``steps`` -> features. Whatever is left out is absent."""
+    material = Material(wave, voiced or [], transcript, faces or [], still, more or {})
+    return ClipFeatures.of({m: encode_one(encoders, m, material, steps) for m in MODALITIES}, steps)
+
+
+def encode_one(encoders: Encoders, modality: str, material: Material, steps: int) -> Encoded:
+    """One modality of the raw material, as its record says."""
+    return modalities.imported(modalities.of(modality).encode)(getattr(encoders, modality), material, steps)
+
+
+def speech_of(encoder: SpeechEncoder | WhisperEncoder, material: Material, steps: int) -> Encoded:
     silence = np.zeros(0, np.float32)
-    speech, has_voice = encode_speech(encoders.speech, silence if wave is None else wave, voiced or [], steps)
-    text, has_words = encode_text(encoders.text, transcript, steps)
-    vision, has_face = encode_vision(encoders.vision, faces or [], steps, still)
-    return ClipFeatures(speech, text, vision, torch.stack([has_voice, has_words, has_face], dim=1))
+    return encode_speech(encoder, silence if material.wave is None else material.wave, material.voiced, steps)
+
+
+def text_of(encoder: TextEncoder, material: Material, steps: int) -> Encoded:
+    return encode_text(encoder, material.transcript, steps)
+
+
+def vision_of(encoder: VisionEncoder, material: Material, steps: int) -> Encoded:
+    return encode_vision(encoder, material.faces, steps, material.still)
 
 
 def _in_batches(features, inputs: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ from hff.locale import say
 from hff.media.audio import read_audio
 from hff.media.files import name_of
 from hff.media.image import read_image
-from hff.media.probe import probe
+from hff.media.probe import MediaInfo, probe
 from hff.media.video import read_frames
 from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
@@ -56,6 +57,7 @@ class Recording:
     still: bool = False  # the face comes from a picture and belongs to every step
     warnings: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)  # s of work per stage
+    more: dict[str, Any] = field(default_factory=dict)  # raw material of any other modality, by its name
 
     @property
     def steps(self) -> int:
@@ -75,7 +77,7 @@ class Recording:
 
     def check(self) -> None:
         """Raise ``NothingToAnalyse`` if there is no voice, no words and no face."""
-        if not self.voiced and self.transcript is None and not self.faces:
+        if not self.voiced and self.transcript is None and not self.faces and not self.more:
             reasons = tuple(self.warnings) or (say("recording.text_without_words"),)
             raise NothingToAnalyse(say("recording.nothing_there", reasons=reasons))
 
@@ -100,6 +102,13 @@ class _Reader:
         self.progress = progress or (lambda fraction, message: None)
         self.warnings: list[str] = []
         self.timings: dict[str, float] = {}
+        self._infos: dict[str, MediaInfo] = {}
+
+    def info(self, path: str | Path) -> MediaInfo:
+        """What a file holds; each is looked into once."""
+        if str(path) not in self._infos:
+            self._infos[str(path)] = probe(path)
+        return self._infos[str(path)]
 
     def warn(self, message: str) -> None:
         if message not in self.warnings:
@@ -126,7 +135,7 @@ class _Reader:
         """The clip's sound track, or the separate sound that replaces it."""
         source = audio
         if source is None and _is_path(video):
-            if not probe(video).has_audio:
+            if not self.info(video).has_audio:
                 self.warn(say("recording.no_sound"))
                 return None
             source = video
@@ -134,7 +143,7 @@ class _Reader:
             return None
         self.report("sound", 0.0, say("progress.sound"))
         with self.stage("decode sound"):
-            tracks = probe(source).sound_tracks if _is_path(source) else ()
+            tracks = self.info(source).sound_tracks if _is_path(source) else ()
             wave = self._best_track(source, tracks) if len(tracks) > 1 else read_audio(source, warn=self.warn)
         self.look_at_budget()
         self.report("sound", 0.6, say("progress.voice"))
@@ -198,7 +207,8 @@ class _Reader:
 
         self.report("face", 0.0, say("progress.face"))
         with self.stage("find faces"):
-            for frame in read_frames(video, FRAME_RATE, progress=advance, warn=self.warn):
+            info = self.info(video) if _is_path(video) else None
+            for frame in read_frames(video, FRAME_RATE, progress=advance, warn=self.warn, info=info):
                 seen = tracker.update(frame.time, frame.image) if detect_faces else _whole(frame.image, frame.time)
                 frames += 1
                 end = frame.time + 1 / FRAME_RATE
@@ -255,7 +265,7 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
         raise InputError(say("recording.nothing_given"))
     reader = _Reader(progress)
     text = _checked_text(text, reader.warn)
-    if _is_path(video) and probe(video).is_image:
+    if _is_path(video) and reader.info(video).is_image:
         if image is not None:
             reader.warn(say("recording.video_is_picture"))
         video, image = None, video
@@ -273,14 +283,15 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
             reader.warn(say("recording.no_voice"))
     transcript = Transcript(text) if text else None
     listened = transcript is None and transcribe and wave is not None
-    if listened:
+    if wave is not None and listened:
         transcript = reader.words(wave, voiced)
-    if voiced and not (listened and transcript):
+    if wave is not None and voiced and not (listened and transcript):
         reader.doubt_the_voice(wave, voiced, UNSURE_WITHOUT_WORDS if listened else UNSURE)
 
-    faces, pictures_end = [], 0.0
+    faces: list[FaceSeen] = []
+    pictures_end = 0.0
     if video is not None:
-        if _is_path(video) and not probe(video).has_video:
+        if _is_path(video) and not reader.info(video).has_video:
             reader.warn(say("recording.no_picture"))
         else:
             faces, pictures_end = reader.faces_of_video(video, detect_faces)

@@ -98,11 +98,12 @@ def check_result(result) -> None:
 
 
 def attack(case: dict) -> None:
-    from hff.cancel import Budget
     from hff.pipeline import recording
 
     given = {case["role"]: case["path"], "transcribe": case["transcribe"]}
     if case["budget"] is not None:
+        from hff.cancel import Budget
+
         given["budget"] = Budget(case["budget"])
     if case["how"] == "read":
         check_recording(recording.read(**given))

@@ -12,7 +12,7 @@ from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.lab.lab import Lab
 from hff.lab.lessons import LESSONS_FOLDER, Claim, Lesson, load_lesson, load_lessons
-from hff.locale import texts
+from hff.locale import texts, translate, using
 from hff.page.lab.lesson_view import answer_html
 from hff.page.lab.workbench import Workbenches
 from hff.page.session.background_model import Engine
@@ -148,6 +148,25 @@ def test_a_faulty_file_is_told_by_name_and_fault(tmp_path: Path, change: dict, m
     with pytest.raises(InputError, match=r"mine\.json") as caught:
         load_lesson(write(tmp_path, GOOD | change))
     assert message in str(caught.value)
+
+
+def test_lessons_about_emotions_that_a_model_has_not_are_left_out(tmp_path: Path):
+    claim = {"figure": "probability", "of": "bored", "change": "rises"}
+    path = write(tmp_path, GOOD | {"expect": [claim]})
+    with pytest.raises(InputError, match=r"'of' \(expect, 1\) is one of .*; not 'bored'"):
+        load_lesson(path)
+    assert load_lesson(path, ("bored", "keen")).emotions == {"bored"}
+    assert [lesson.key for lesson in load_lessons(tmp_path, ("bored", "keen"))] == ["mine"]
+    path.write_text(json.dumps(GOOD | {"expect": [claim | {"of": "happy"}]}), encoding="utf-8")
+    assert load_lessons(tmp_path, ("bored", "keen")) == []
+
+
+def test_a_fault_is_told_in_the_language_of_the_moment(tmp_path: Path):
+    with pytest.raises(InputError) as caught:
+        load_lesson(write(tmp_path, GOOD | {"expect": [{"figure": "alpha", "of": "vision", "change": 3}]}))
+    assert "'change' (expect, 1) has to be a text, not 3." in str(caught.value)
+    with using("de"):
+        assert "'change' (expect, 1) muss ein Text sein, nicht 3." in translate(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"lesson"', "{}", "[" * 10_000])

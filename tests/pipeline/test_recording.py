@@ -7,10 +7,25 @@ import pytest
 
 from hff.errors import NothingToAnalyse
 from hff.examples.ready import EXAMPLES_FOLDER
+from hff.media import files
+from hff.media.probe import is_media
 from hff.pipeline import recording
 from hff.pipeline.recording import NO_WORDS, TEXT_CUT, Recording
 
 CLIP = EXAMPLES_FOLDER / "clip.mp4"
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """The name of every file that is opened for reading, in order."""
+    names = []
+
+    def counted(path, mode):
+        names.append(str(path))
+        return open(path, mode)
+
+    monkeypatch.setattr(files, "open", counted, raising=False)
+    return names
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +61,26 @@ def test_remarks_about_words_go_with_the_words():
 def test_a_sentence_taken_away_leaves_nothing_to_analyse():
     with pytest.raises(NothingToAnalyse, match="holds no words"):
         recording.read(text="Hello").with_text(" ")
+
+
+def test_a_clip_is_opened_once_to_look_into_it_and_once_for_each_stream(opened: list[str], monkeypatch):
+    looked = []
+    monkeypatch.setattr(recording, "probe", lambda path, probe=recording.probe: looked.append(path) or probe(path))
+    read = recording.read(video=CLIP, transcribe=False)
+    assert read.wave is not None
+    assert read.faces
+    assert looked == [CLIP]
+    assert opened == [str(CLIP)] * 3  # what is in it, its sound, its pictures
+
+
+@pytest.mark.parametrize("name", ["voice.wav", "portrait.jpg"])
+def test_a_file_of_one_stream_is_opened_twice(name: str, opened: list[str]):
+    path = EXAMPLES_FOLDER / name
+    recording.read(video=path, transcribe=False)
+    assert opened == [str(path)] * 2
+
+
+def test_whether_a_file_is_media_is_seen_at_one_opening(opened: list[str]):
+    assert is_media(CLIP)
+    assert is_media(EXAMPLES_FOLDER / "portrait.jpg")
+    assert len(opened) == 2

@@ -240,3 +240,12 @@ def eventually(condition, seconds: float = 180) -> bool:
             return True
         waiting.wait(0.2)
     return False
+
+
+def path_in(server: Server, shown: str) -> Path:
+    """Where a file lies in truth that a reply shows as ``visit-.../``; nowhere else than in the visits' folder."""
+    mark, *parts = Path(shown).parts
+    assert mark.startswith("visit-"), shown
+    path = server.folder.path.joinpath(*parts).resolve()
+    assert server.folder.path.resolve() in path.parents
+    return path

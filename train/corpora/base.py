@@ -107,16 +107,17 @@ def load_found(corpora: Iterable[ModuleType], root: Path, none_will_do: bool = F
 
     None at all is an error, that of the first corpus, unless ``none_will_do``.
     """
-    items, errors = [], []
+    items: list[Any] = []
+    missing: list[CorpusError] = []
     for corpus in corpora:
         try:
             items += corpus.load(root)
         except CorpusError as error:
-            errors.append(error)
-    if errors and not items and not none_will_do:
-        raise errors[0]
-    for error in errors:
-        print(f"note: goes on without {error}", flush=True)
+            missing.append(error)
+    if missing and not items and not none_will_do:
+        raise missing[0]
+    for one in missing:
+        print(f"note: goes on without {one}", flush=True)
     return items
 
 

@@ -6,19 +6,21 @@ was noisy or a sentence garbled, and sigma^2 cannot rise. The extra head is of t
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 EMOTION_MAX = 0.6  # severity of damage beyond which too little of the emotion is left to learn from
 QUALITY_WEIGHT = 2.0  # of the loss that keeps the severity readable
 
 
-def add_head(encoder: nn.Module) -> nn.Module:
+def add_head(encoder: Any) -> Any:
     """Give an encoder with ``feature_dim`` a linear head ``quality`` for the severity."""
     encoder.quality = nn.Linear(encoder.feature_dim, 1)
     return encoder
 
 
-def emotion_and_quality(encoder: nn.Module, features: Tensor, emotion: Tensor, severity: Tensor) -> Tensor:
+def emotion_and_quality(encoder: Any, features: Tensor, emotion: Tensor, severity: Tensor) -> Tensor:
     """The loss of a batch: features (B,d), each item's loss for its emotion (B,), severity (B,) in 0..1 -> scalar."""
     heard = (severity <= EMOTION_MAX).float()
     quality = (encoder.quality(features).float().squeeze(1) - severity).square()

@@ -70,8 +70,8 @@ def variants(
             speed = len(utterance.wave) / len(wave)
         severity = rng.uniform(0, 1) if number % 2 else 0.0
         if severity:
-            kind = rng.choice(list(corruption.SPEECH))
-            wave = corruption.SPEECH[kind](wave, severity, rng)
+            kind = rng.choice(list(corruption.trained("speech")))
+            wave = corruption.kind("speech", kind).apply(wave, severity, rng)
         spans = [(a / speed, b / speed) for a, b in segments]
         yield normalise_level(wave, spans), spans, severity
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def all_rounds(utterances: list[Utterance], folder: Path, seed: int) -> Heard:
     """Every round of windows from the training recordings."""
     paths = [folder / f"states-{seed}-{number}.safetensors" for number in range(ROUNDS)]
     recordings = [] if all(path.exists() for path in paths) else with_voices(utterances)
-    rounds = [hear(path, lambda n=n: random_windows(recordings, [seed, n])) for n, path in enumerate(paths)]
+    rounds = [hear(path, partial(random_windows, recordings, [seed, n])) for n, path in enumerate(paths)]
     parts = ([getattr(heard, name) for heard in rounds] for name in ("values", "recording", "severity"))
     return Heard(*(torch.cat(part) for part in parts))
 

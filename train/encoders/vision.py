@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -45,11 +46,12 @@ def random_view(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     view = random_view(face, rng)
     if rng.random() < DAMAGED_FACE_SHARE:
-        kind = rng.choice(list(corruption.FACE))
-        view = corruption.FACE[kind](np.ascontiguousarray(view), rng.uniform(0, DAMAGE_MAX), rng)
+        kind = rng.choice(list(corruption.trained("vision")))
+        view = corruption.kind("vision", kind).apply(np.ascontiguousarray(view), rng.uniform(0, DAMAGE_MAX), rng)
     if rng.random() < 0.3:
         quality = int(rng.integers(20, 90))
-        view = cv2.imdecode(cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
+        jpeg = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        view = cast(np.ndarray, cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE))
     return view
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
@@ -94,8 +95,8 @@ def fit(
     model: nn.Module,
     batches: Callable[[int], Iterable],
     batches_per_epoch: int,
-    loss: Callable[[nn.Module, object], Tensor],
-    validate: Callable[[nn.Module], dict[str, float]],
+    loss: Callable[[Any, Any], Tensor],  # of the model and a batch
+    validate: Callable[[Any], dict[str, float]],  # of the model
     plan: Plan,
     folder: Path,
     device: torch.device,

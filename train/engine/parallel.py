@@ -140,7 +140,7 @@ def _cut(batch: Any, items: int, mine: slice) -> Any:
     if isinstance(batch, Tensor):
         return batch[mine] if batch.ndim and len(batch) == items else batch
     parts = [_cut(part, items, mine) for part in _shards(batch)]
-    if dataclasses.is_dataclass(batch):
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
         return type(batch)(*parts)
     if isinstance(batch, dict):
         return dict(zip(batch, parts, strict=True))

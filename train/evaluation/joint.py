@@ -65,5 +65,5 @@ def _read(analyzer: Analyzer, path: Path) -> dict:
         "alpha": {m: round(a, 4) for m, a in result.alpha.items()},
         "variance": {m: v and round(v, 4) for m, v in result.variance.items()},
         "transcript": result.transcript and result.transcript.text,
-        "subsets": {name: max(p, key=p.get) for name, p in result.subsets.items()},
+        "subsets": {name: max(p, key=p.__getitem__) for name, p in result.subsets.items()},
     }

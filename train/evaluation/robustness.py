@@ -1,13 +1,14 @@
 """How the fusion bears damage: subsets, broken modalities, uncertainty, and what alpha has to do with Shapley.
 
 Every table stands twice: under the kinds of damage of the training, and under kinds that nothing was trained
-on (``hff.corruption.UNSEEN``), so that what was understood can be told from what was learned by heart.
+on (``hff.corruption.unseen``), so that what was understood can be told from what was learned by heart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ Pairs = dict[str, PairedClips]  # by the names in DAMAGE
 
 @torch.inference_mode()
 def outputs(
-    model: HFF, clips: list[Batch], device: torch.device, keep: tuple[str, ...] = MODALITIES, **options
+    model: HFF, clips: list[Batch], device: torch.device, keep: Sequence[str] = MODALITIES, **options
 ) -> Iterator[tuple[Batch, FusionOutput]]:
     """The model's outputs on each batch, with only the modalities in ``keep`` present."""
     kept = torch.tensor([m in keep for m in MODALITIES], device=device)
@@ -148,7 +149,10 @@ def uncertainty_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
 
 def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> list[float]:
     """One row of ``uncertainty_table``."""
-    variance, severity, wrong, alpha = [], [], [], [[] for _ in range(SEVERITY_LEVELS + 1)]
+    variance: Any = []
+    severity: Any = []
+    wrong: Any = []
+    alpha: list[list[Tensor]] = [[] for _ in range(SEVERITY_LEVELS + 1)]
     for level in range(SEVERITY_LEVELS + 1):
         for clip, output in outputs(model, broken(pairs, m, level), device):
             there = clip.present[:, :, m]
@@ -203,6 +207,10 @@ def _alpha_and_shapley(model: HFF, clips: list[Batch], device: torch.device) -> 
     shares = []
     for n in complete:
         top = int(whole[n].argmax())
-        values = shapley_values(MODALITIES, lambda subset, n=n, top=top: float(by_subset[subset][n, top]))
+
+        def worth(subset: Any, n: Any = n, top: int = top) -> float:
+            return float(by_subset[subset][n, top])
+
+        values = shapley_values(MODALITIES, worth)
         shares.append([values[m] for m in MODALITIES])
     return alpha[complete], np.array(shares)

@@ -14,6 +14,7 @@ import argparse
 import json
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -35,8 +36,10 @@ SWITCHES = {
 }
 HEAD_COUNTS = (4, 6, 8, 10)
 SUBSETS = [keep for size in (1, 2, 3) for keep in combinations(MODALITIES, size)]
+WITH_ALL = tuple(MODALITIES)
 WHOLE = Contender("HFF")
-ABLATIONS = [WHOLE, *(Contender(name, config=HFFConfig(**{part: False})) for name, part in SWITCHES.items())]
+_OFF: list[tuple[str, dict[str, Any]]] = [(name, {part: False}) for name, part in SWITCHES.items()]
+ABLATIONS = [WHOLE, *(Contender(name, config=HFFConfig(**switch)) for name, switch in _OFF)]
 WITH_HEADS = {
     heads: WHOLE if heads == WHOLE.config.heads else Contender(f"{heads} heads", config=HFFConfig(heads=heads))
     for heads in HEAD_COUNTS
@@ -56,9 +59,7 @@ def ablate(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
     trials = by_name(arena.trials([*ABLATIONS, *others]))
     tests = conditions(arena)
     arena.measure([t for contender in ABLATIONS for t in trials[contender.name]], list(tests.values()))
-    arena.measure(
-        [t for contender in others for t in trials[contender.name]], [tests[k, MODALITIES] for k in TEST_KINDS]
-    )
+    arena.measure([t for contender in others for t in trials[contender.name]], [tests[k, WITH_ALL] for k in TEST_KINDS])
     tables = [*(parts_table(trials, kind, budget) for kind in TEST_KINDS), heads_table(trials, budget)]
     for one in tables:
         print(report.as_text(one), flush=True)
@@ -118,7 +119,7 @@ def heads_table(trials: dict[str, list[Trial]], budget: TrainingBudget) -> dict:
     rows = []
     for heads, contender in WITH_HEADS.items():
         group = trials[contender.name]
-        cells = [_cell(group, kind, MODALITIES, measure) for kind in TEST_KINDS for measure in (0, 1)]
+        cells = [_cell(group, kind, WITH_ALL, measure) for kind in TEST_KINDS for measure in (0, 1)]
         rows.append([heads, contender.config.head_dim, group[0].figures["parameters"], *cells])
     return {
         "title": "Number of attention heads (the paper's table 5)",

@@ -13,7 +13,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -68,7 +68,7 @@ class Condition:
 
     name: str
     clips: Callable[[], list[Batch]]
-    keep: tuple[str, ...] = MODALITIES
+    keep: Sequence[str] = MODALITIES
 
 
 @dataclass

@@ -29,6 +29,7 @@ from hff import corruption, weights
 from hff.config import EMOTIONS, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.detectors.vad import voiced_segments
 from hff.encoders.bert import PIECES_AT_ONCE
+from hff.errors import HFFError
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
@@ -40,7 +41,6 @@ from train.engine import data_files, provenance
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
 PER_CLASS = {"fusion": 600, "validation": 150, "test": 250, "unseen": 250}  # texts and faces at most, of each label
-SEEN = {"speech": corruption.SPEECH, "text": corruption.TEXT, "vision": corruption.FACE}
 TOP_UP = 200  # faces of each label for the fusion: rare labels have few that the encoder did not learn from
 MAX_ITEM_STEPS = 12  # steps of a recording kept
 
@@ -54,7 +54,7 @@ def damage(modality: str, split: str, item, severity: float, rng: np.random.Gene
     """A wave, text or face damaged in a random one of the split's kinds; untouched at severity 0."""
     if severity <= 0:
         return item
-    kinds = (corruption.UNSEEN if split == "unseen" else SEEN)[modality]
+    kinds = (corruption.unseen if split == "unseen" else corruption.trained)(modality)
     return kinds[str(rng.choice(list(kinds)))](item, severity, rng)
 
 
@@ -214,7 +214,12 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
     folder = folder_of(out, speech_encoder)
     folder.mkdir(parents=True, exist_ok=True)
     provenance.check(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in MODALITIES})
-    for modality, build in (("speech", speech), ("text", text), ("vision", vision)):
+    makers = {"speech": speech, "text": text, "vision": vision}
+    if unknown := [m for m in MODALITIES if m not in makers]:
+        raise HFFError(
+            f"Nothing here makes features of {', '.join(unknown)}; write their files into {folder} yourself."
+        )
+    for modality, build in makers.items():
         for number, split in enumerate(SPLITS):
             path = folder / f"{modality}-{split}.safetensors"
             if path.exists():

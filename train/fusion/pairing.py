@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,6 @@ from torch import Tensor
 from hff.config import MODALITIES
 from hff.errors import HFFError
 from train.fusion import feature_files
-
-LABELS = 7
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,11 @@ class Mix:
     conflict: float = 0.08  # one modality of another emotion than the other two
     alone: float = 0.3  # one modality and no other, its labels as frequent as in its own corpora
     held_out: float = 0.7  # share of items that the encoder did not learn from, where there are others
+
+    def unfeeling(self, modality: str) -> float:
+        """Share of clips in which this modality says nothing, whatever the emotion."""
+        shares = {"speech": self.unfeeling_voice, "text": self.unfeeling_text, "vision": self.unfeeling_face}
+        return shares.get(modality, 0.0)
 
 
 CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling_face=0, unfeeling_voice=0,
@@ -55,6 +58,7 @@ class Batch:
     said: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
     twins: int = 0  # the last ones are the first ones again, at other severities
+    more: dict[str, Tensor] = field(default_factory=dict)  # (B,T,d) of any other modality
 
     def to(self, device: torch.device) -> Batch:
         return self._each(lambda value: value.to(device, non_blocking=True))
@@ -72,17 +76,18 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **tensors)
+        return dataclasses.replace(self, **tensors, more={name: change(value) for name, value in self.more.items()})
 
     def inputs(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in (*MODALITIES, "present")}
+        given = vars(self) | self.more
+        return {name: given[name] for name in (*MODALITIES, "present")}
 
 
 @dataclass
 class Draw:
     """One clip before its features are looked up: items, variants and presence."""
 
-    items: tuple[int, int, int]
+    items: tuple[int, ...]  # M
     variants: np.ndarray  # (T,M) variant index per step
     present: np.ndarray  # (T,M)
     target: int
@@ -93,8 +98,9 @@ class PairedClips:
 
     def __init__(self, folder: Path, split: str) -> None:
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
+        self.labels = self.stored[MODALITIES[0]]["said"].shape[-1]  # C
         self.by_label = {
-            m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(LABELS)] for m in MODALITIES
+            m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(self.labels)] for m in MODALITIES
         }
         self.fixed_text = np.flatnonzero(self.stored["text"]["fixed"].numpy())
         self.pools = {m: self._pools(m) for m in MODALITIES}
@@ -115,39 +121,39 @@ class PairedClips:
         """Draw one clip; with a ``label``, one of that emotion, which is then not of one modality on purpose."""
         if label is None and rng.random() < mix.alone:
             return self._choose_alone(int(rng.integers(len(MODALITIES))), rng, mix)
-        target = int(rng.integers(LABELS)) if label is None else label
-        labels = [target] * 3
-        for m, share in enumerate((mix.unfeeling_voice, mix.unfeeling_text, mix.unfeeling_face)):
-            if rng.random() < share:
+        target = int(rng.integers(self.labels)) if label is None else label
+        count = len(MODALITIES)
+        labels = [target] * count
+        for m, modality in enumerate(MODALITIES):
+            if rng.random() < mix.unfeeling(modality):
                 labels[m] = 0
         if rng.random() < mix.conflict and len(set(labels)) == 1:
-            labels[rng.integers(3)] = int(rng.integers(LABELS))
-        items = (
-            self._item("speech", labels[0], rng, mix),
-            self._words(labels[1], target, rng, mix),
-            self._item("vision", labels[2], rng, mix),
+            labels[rng.integers(count)] = int(rng.integers(self.labels))
+        items = tuple(
+            self._words(label, target, rng, mix) if m == "text" else self._item(m, label, rng, mix)
+            for m, label in zip(MODALITIES, labels, strict=True)
         )
         steps = int(self.stored["speech"]["length"][items[0]])
-        present = rng.random(3) >= mix.dropped
+        present = rng.random(count) >= mix.dropped
         if not present.any():
-            present[rng.integers(3)] = True
+            present[rng.integers(count)] = True
         if not present[0] and rng.random() < 0.3:
             steps = int(rng.integers(1, 4))  # a typed sentence or a picture alone is a clip of one step
-        grid = np.broadcast_to(present, (steps, 3)).copy()
+        grid = np.broadcast_to(present, (steps, count)).copy()
         grid[:, 2] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
         return Draw(items, self._variants(steps, rng, mix), grid, target)
 
     def _choose_alone(self, place: int, rng: np.random.Generator, mix: Mix) -> Draw:
         """A clip of one modality, so that it alone is read as well as its encoder's own head would."""
-        target = int(rng.choice(LABELS, p=self.frequency[MODALITIES[place]]))
+        target = int(rng.choice(self.labels, p=self.frequency[MODALITIES[place]]))
         items = tuple(self._item(m, target, rng, mix) for m in MODALITIES)
         steps = int(self.stored["speech"]["length"][items[0]]) if place == 0 else int(rng.integers(1, 4))
-        grid = np.broadcast_to(np.arange(3) == place, (steps, 3)).copy()
+        grid = np.broadcast_to(np.arange(len(MODALITIES)) == place, (steps, len(MODALITIES))).copy()
         return Draw(items, self._variants(steps, rng, mix), grid, target)
 
     def _variants(self, steps: int, rng: np.random.Generator, mix: Mix) -> np.ndarray:
         """(T,M) which variant of each modality's item stands at each step."""
-        variants = np.zeros((steps, 3), int)
+        variants = np.zeros((steps, len(MODALITIES)), int)
         for m, modality in enumerate(MODALITIES):
             if rng.random() < mix.damaged:
                 variants[:, m] = rng.integers(1, self.variants(modality))
@@ -163,25 +169,29 @@ class PairedClips:
     def collate(self, choices: list[Draw], rng: np.random.Generator) -> Batch:
         """Look the features up and pad to the longest clip."""
         steps = max(len(c.present) for c in choices)
-        size = (len(choices), steps)
+        size, count = (len(choices), steps), len(MODALITIES)
+        features = {m: torch.zeros(*size, self.stored[m]["features"].shape[-1]) for m in MODALITIES}
+        whole = dict(features)
         batch = Batch(
-            torch.zeros(*size, 128), torch.zeros(*size, 768), torch.zeros(*size, 512),
-            torch.zeros(*size, 3, dtype=torch.bool), torch.zeros(*size, 3), torch.zeros(*size, 3, LABELS),
-            torch.tensor([c.target for c in choices]),
+            **{m: features.pop(m) for m in ("speech", "text", "vision")}, more=features,
+            present=torch.zeros(*size, count, dtype=torch.bool), severity=torch.zeros(*size, count),
+            said=torch.zeros(*size, count, self.labels), target=torch.tensor([c.target for c in choices]),
         )  # fmt: skip
         for b, choice in enumerate(choices):
             length = len(choice.present)
             t = torch.arange(length)
             v = torch.from_numpy(choice.variants)
             present = torch.from_numpy(choice.present.copy())
-            voice, words, face = choice.items
-            view = torch.from_numpy(rng.integers(0, self.stored["vision"]["features"].shape[2], length))
-            places = {"speech": (voice, v[:, 0], t), "text": (words, v[:, 1]), "vision": (face, v[:, 2], view)}
-            for m, (modality, place) in enumerate(places.items()):
-                getattr(batch, modality)[b, :length] = self.stored[modality]["features"][place]
-                batch.said[b, :length, m] = self.stored[modality]["said"][place]
-            voiced = self.stored["speech"]["there"][voice, v[:, 0], t]
-            present[:, 0] &= voiced
+            for m, (modality, item) in enumerate(zip(MODALITIES, choice.items, strict=True)):
+                stored = self.stored[modality]
+                place: tuple = (item, v[:, m])
+                if "there" in stored:  # over time
+                    place = *place, t
+                    present[:, m] &= stored["there"][place]
+                elif stored["features"].ndim == 4:  # several views, any of them at any time
+                    place = *place, torch.from_numpy(rng.integers(0, stored["features"].shape[2], length))
+                whole[modality][b, :length] = stored["features"][place]
+                batch.said[b, :length, m] = stored["said"][place]
             if not present.any():
                 present[:, 1] = True  # a voice lost in noise, alone: the words stand in
             batch.present[b, :length] = present

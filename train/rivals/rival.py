@@ -48,13 +48,15 @@ class Rival(nn.Module, ABC):
         generator: torch.Generator | None = None,
         alpha: Tensor | None = None,
         with_attention: bool = True,
+        **more: Tensor,
     ) -> RivalOutput:
         """Fuse speech (B,T,d_s), text (B,T,d_t) and vision (B,T,d_v), present (B,T,M) bool, as ``HFF.forward``.
 
         Whatever stands in an absent place is ignored; padding is a step with nothing present. No rival draws
         samples, takes weights from outside or keeps maps, so the keywords that ask for them change nothing.
         """
-        features = [x.masked_fill(~present[..., m, None], 0) for m, x in enumerate((speech, text, vision))]
+        given = {"speech": speech, "text": text, "vision": vision} | more
+        features = [given[name].masked_fill(~present[..., m, None], 0) for m, name in enumerate(self.config.dims)]
         logits, step_logits = self.fuse(features, present)
         return RivalOutput(logits[None], None if step_logits is None else step_logits[None])
 

@@ -31,11 +31,17 @@ def describe(layer: int | None, head: int | None) -> str:
     return f"{first}, {second}"
 
 
+def _maps_of(result: Result) -> Attention:
+    if result.attention is None:
+        raise ValueError("the model works without attention: there are no maps to draw")
+    return result.attention
+
+
 def attention_figure(result: Result, layer: int | None, head: int | None, palette: Palette) -> Figure:
     """Four panels, one for each kind of key, over the same two time axes; colours share one scale."""
     from matplotlib.figure import Figure
 
-    attention = result.attention
+    attention = _maps_of(result)
     values = choose(attention, layer, head)
     shares = values.sum(2).mean(0)
     times, half = attention.query_times, result.timeline.step_seconds / 2
@@ -65,9 +71,10 @@ def grid_figure(result: Result, palette: Palette) -> Figure:
     """Every head of every layer in small, each on its own colour scale."""
     from matplotlib.figure import Figure
 
-    values = np.asarray(result.attention.values, float)
+    attention = _maps_of(result)
+    values = np.asarray(attention.values, float)
     layers, heads = values.shape[:2]
-    kinds = len(result.attention.key_kinds)
+    kinds = len(attention.key_kinds)
     figure = Figure(figsize=(10, 0.9 + 1.15 * layers), layout="constrained")
     axes = figure.subplots(layers, heads, squeeze=False)
     for layer in range(layers):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Analyses wait in lanes of our own, where short ones overtake long ones; Gradio's queue only hands them on.
-MODEL = {"concurrency_id": "model", "concurrency_limit": TURNS + MOST_WAITING + 2}
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": TURNS + MOST_WAITING + 2}
 # The lab answers while it is played with: it waits for no analysis.
-LAB = {"concurrency_id": "lab", "concurrency_limit": 4}
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LAB: dict[str, Any] = {"concurrency_id": "lab", "concurrency_limit": 4}
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _EVERY_HEAD = "every"
 # On a phone the report lies below the inputs.
 _SHOW_ANSWER = "() => { if (innerWidth < 900) document.getElementById('hff-answer').scrollIntoView({block: 'start'}) }"
@@ -170,7 +170,7 @@ class ClipView:
             return _no_files()
         session = self.sessions.of(request.session_hash)
         name = Path(result.file).stem if result.file else "reading"
-        made = {
+        made: dict[str, str | bytes] = {
             "json": report.json_text(result),
             "csv": result.to_csv(),
             "png": report.png_bytes(result),
@@ -206,11 +206,10 @@ def _failed(message: str) -> tuple:
 
 
 def _succeeded(result: Result) -> tuple:
-    answer = cards.headline(result) + cards.gauges(result) + cards.note(texts.GAUGES_NOTE)
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
-        cards.warnings(result.warnings) + answer,
+        report.answer_html(result),
         gr.Column(visible=True),
         words,
         cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),
@@ -232,7 +231,7 @@ def _fill(example: Example) -> tuple:
 
 def _origin(inputs: dict[str, str | None]) -> str:
     """The origin of the ready example that the inputs hold, if they hold one."""
-    names = {kind: Path(inputs[kind]).name if inputs.get(kind) else None for kind in ("video", "audio", "image")}
+    names = {kind: Path(path).name if (path := inputs.get(kind)) else None for kind in ("video", "audio", "image")}
     for example in EXAMPLES:
         same = all(getattr(example, kind) == name for kind, name in names.items())
         if same and (inputs.get("text") or "") == example.text:

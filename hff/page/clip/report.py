@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
 from hff.config import MODALITIES
-from hff.locale import language, names, texts
+from hff.locale import names, texts
 from hff.page.clip.attention_map import attention_figure, describe, grid_figure
 from hff.page.clip.timeline import HEIGHT, WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
+from hff.page.shared.amounts import decimal, number, percent
 from hff.page.shared.drawing import png, svg
-from hff.page.shared.theme import FONTS, MODALITY_COLOURS, MODALITY_HATCHES, Palette
+from hff.page.shared.render import render
+from hff.page.shared.theme import MODALITY_COLOURS, MODALITY_HATCHES, Palette, css_fonts
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -29,36 +32,38 @@ def json_text(result: Result) -> str:
     return json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
 
 
-def figure_box(drawing: str) -> str:
-    """An SVG in a box that scrolls sideways where the screen is too narrow to read it."""
-    return f'<div class="hff-scroll" tabindex="0">{drawing}</div>'
-
-
-def timeline_html(result: Result) -> str:
+def timeline_html(result: Result) -> Markup:
     drawing = svg(partial(timeline_figure, result), texts.TIMELINE_LABEL)
     sentence = texts.TIMELINE_NOTE if len(result.timeline.times) > 1 else texts.ONE_STEP
-    return cards.note(sentence) + figure_box(drawing)
+    return render("report.html", "figure", sentence, drawing)
 
 
-def attention_html(result: Result, layer: int | None = None, head: int | None = None) -> str:
+def attention_html(result: Result, layer: int | None = None, head: int | None = None) -> Markup:
     """The map of one layer and head, or of their means."""
     if result.attention is None:
         return cards.note(texts.ATTENTION_NONE)
     what = describe(layer, head)
     drawing = svg(partial(attention_figure, result, layer, head), texts.ATTENTION_LABEL.format(what=what))
     part = texts.ATTENTION_PART if len(result.attention.query_times) < len(result.timeline.times) else ""
-    return cards.note(f"{texts.ATTENTION_NOTE} {part}".strip()) + figure_box(drawing)
+    return render("report.html", "figure", f"{texts.ATTENTION_NOTE} {part}".strip(), drawing)
 
 
-def attention_grid_html(result: Result) -> str:
+def attention_grid_html(result: Result) -> Markup:
     if result.attention is None:
         return cards.note(texts.ATTENTION_NONE)
     drawing = svg(partial(grid_figure, result), texts.EVERY_HEAD)
-    return cards.note(texts.ATTENTION_GRID_NOTE) + figure_box(drawing)
+    return render("report.html", "figure", texts.ATTENTION_GRID_NOTE, drawing)
 
 
-def alone_html(result: Result) -> str:
+def alone_html(result: Result) -> Markup:
     return effects.shapley(result) + effects.alone(result) + effects.subsets(result)
+
+
+def answer_html(result: Result) -> Markup:
+    """Warnings, headline, weights and what they mean."""
+    return (
+        cards.warnings(result.warnings) + cards.headline(result) + cards.gauges(result) + cards.note(texts.GAUGES_NOTE)
+    )
 
 
 def png_bytes(result: Result) -> bytes:
@@ -71,7 +76,7 @@ def _report_figure(result: Result, palette: Palette) -> Figure:
 
     figure = Figure(figsize=(WIDTH, HEIGHT + 2.9), layout="constrained")
     top, below = figure.subfigures(2, 1, height_ratios=[2.9, HEIGHT])
-    share = cards.percent(result.probabilities[result.emotion])
+    share = percent(result.probabilities[result.emotion])
     top.suptitle(
         f"{names.emotion(result.emotion).capitalize()}, {share}", fontsize=22, fontweight="bold", x=0.01, ha="left"
     )
@@ -102,11 +107,8 @@ def _weights(axis, result: Result, palette: Palette) -> None:
         there = result.present[name]
         axis.barh(row, result.alpha[name] if there else 0, color=MODALITY_COLOURS[name], hatch=MODALITY_HATCHES[name],
                   edgecolor=palette.paper, linewidth=0)  # fmt: skip
-        label = (
-            f"α {cards.decimal(result.alpha[name])}, σ² {cards.number(result.variance[name])}"
-            if there
-            else texts.ABSENT
-        )
+        variance = result.variance[name]
+        label = texts.ABSENT if variance is None else f"α {decimal(result.alpha[name])}, σ² {number(variance)}"
         axis.text((result.alpha[name] if there else 0) + 0.02, row, label, va="center", clip_on=False)
     axis.set_yticks(range(len(MODALITIES)), [names.modality(name) for name in MODALITIES])
     axis.set_ylim(len(MODALITIES) - 0.5, -0.5)
@@ -120,33 +122,17 @@ def html_page(result: Result) -> str:
     made = texts.REPORT_MADE.format(
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         file=Path(result.file).name if result.file else texts.REPORT_TYPED,
-        seconds=f"{cards.decimal(result.seconds, 1)} s",
+        seconds=f"{decimal(result.seconds, 1)} s",
     )
+    parts = {
+        "answer": answer_html(result),
+        "time": timeline_html(result),
+        "attention": attention_html(result) + attention_grid_html(result),
+        "alone": alone_html(result),
+    }
     said = result.transcript.text if result.transcript else texts.NO_WORDS
-    families = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
-    page = (
-        f"body{{margin:0 auto;max-width:1020px;padding:24px;background:#fff;color:var(--hff-ink);"
-        f"font-family:{families}}}"
-        "h1{font-size:26px;margin:0}h2{font-size:21px;margin:30px 0 4px;break-after:avoid}"
-        "section,.hff-scroll,.hff-part{break-inside:avoid}.hff-gauges{margin-top:16px}"
-        "*{-webkit-print-color-adjust:exact;print-color-adjust:exact;box-sizing:border-box}"
-    )
-    parts = [
-        cards.warnings(result.warnings), cards.headline(result), cards.gauges(result), cards.note(texts.GAUGES_NOTE),
-        _titled(texts.SECTION_TIME, timeline_html(result)),
-        _titled(texts.SECTION_ATTENTION, attention_html(result) + attention_grid_html(result)),
-        _titled(texts.SECTION_ALONE, alone_html(result)),
-        _titled(texts.SECTION_WORDS, f"<blockquote>{cards.text(said)}</blockquote>"),
-    ]  # fmt: skip
-    return (
-        f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{texts.REPORT_TITLE}: {cards.text(names.emotion(result.emotion))}</title>"
-        f"<style>{STYLE.read_text(encoding='utf-8')}{page}</style></head><body>"
-        f"<header><h1>{texts.REPORT_TITLE}</h1>{cards.note(made)}</header><main>{''.join(parts)}</main>"
-        f"<footer>{cards.note(texts.FOOTER)}</footer></body></html>"
-    )
-
-
-def _titled(title: str, content: str) -> str:
-    return f"<h2>{cards.text(title)}</h2>{content}"
+    page = render(
+        "report.html", "page", title=names.emotion(result.emotion), made=made, parts=parts, said=said,
+        style=Markup(STYLE.read_text(encoding="utf-8")), fonts=Markup(css_fonts()),
+    )  # fmt: skip
+    return str(page)

@@ -48,6 +48,7 @@ def columns(result: Result) -> Series:
 
 def mel_columns(evidence: Evidence) -> np.ndarray:
     """The mel spectrogram (n_mels, S <= MAX_MEL_COLUMNS), the mean over what a column holds."""
+    assert evidence.mel is not None, "only of a clip with sound"
     frames = evidence.mel.shape[1]
     first = np.arange(0, frames, -(-frames // MAX_MEL_COLUMNS))
     return _mean(np.asarray(evidence.mel, float).T, first).T

@@ -10,7 +10,8 @@ import numpy as np
 from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.page.clip.series import Series, columns, mel_columns, spans
-from hff.page.shared.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_DASHES, MODALITY_HATCHES, Palette
+from hff.page.shared.marks import line_style
+from hff.page.shared.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_HATCHES, Palette
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
 def _variance(axis: Axes, series: Series, palette: Palette) -> None:
     for m, name in enumerate(MODALITIES):
         axis.stairs(series.variance[:, m], series.edges, baseline=None, color=MODALITY_COLOURS[name],
-                    linestyle=MODALITY_DASHES[name], linewidth=2.2, label=names.modality(name))  # fmt: skip
+                    linestyle=line_style(name), linewidth=2.2, label=names.modality(name))  # fmt: skip
     _absent(axis, series.nothing, palette)
     highest = np.nanmax(series.variance) if np.isfinite(series.variance).any() else 1
     axis.set_ylim(0, highest * 1.15 or 1)

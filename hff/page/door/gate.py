@@ -137,7 +137,7 @@ class Gate:
         if scope["method"] == "OPTIONS" and guest:
             return await _say(reply, 204, "")
         template = admitted(scope["method"], scope["path"], self.signed_in is not None)
-        if template is None or (template in _JSON_ONLY and headers.get("content-type") != "application/json"):
+        if template is None:
             return await _say(reply, 404, "There is nothing here.")
         if not guest and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and not (
             template == PAGE_ROUTE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
@@ -148,6 +148,8 @@ class Gate:
                 return await self._sign_in(scope, receive, reply)
             if template not in OPEN and not self.signed_in(cookie_parser(headers.get("cookie", ""))):
                 return await _say(reply, 401, json.dumps({"detail": {"error": "Not authenticated"}}))
+        if template in _JSON_ONLY and headers.get("content-type") != "application/json":
+            return await _say(reply, 404, "There is nothing here.")
         return await self.app(scope, receive, reply)
 
     def _honest(self, headers: list[tuple[bytes, bytes]], own_address: str | None) -> list[tuple[bytes, bytes]]:

@@ -169,6 +169,7 @@ class Rewriter:
             elif more:
                 return
             else:
+                assert self.start is not None, "a response begins before its body"
                 body = self.change(self.kept)
                 headers = MutableHeaders(raw=self.start["headers"])
                 if "content-length" in headers and self.kept:

@@ -130,7 +130,7 @@ async def _lead(send: Send, where: str, query: bytes, remember: str | None = Non
                (b"cache-control", b"no-store")]  # fmt: skip
     if remember is not None:
         cookie = SimpleCookie({COOKIE: remember})
-        cookie[COOKIE].update({"path": "/", "max-age": _REMEMBERED, "samesite": "Lax"})
+        cookie[COOKIE].update({"path": "/", "max-age": str(_REMEMBERED), "samesite": "Lax"})
         headers.append((b"set-cookie", cookie[COOKIE].OutputString().encode()))
     await send({"type": "http.response.start", "status": 302, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

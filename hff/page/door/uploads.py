@@ -167,15 +167,15 @@ class Uploads:
     def sweep(self, claimed: Iterable[Path]) -> None:
         """Remove uploads of which no file is among ``claimed`` and that nobody has asked for in time."""
         self._forget_missing()
-        claimed = {folder for path in claimed for folder in path.parents}
+        folders = {folder for path in claimed for folder in path.parents}
         now = time.monotonic()
         with self._lock:
-            here = [upload for upload in self._all.values() if upload.done is not None]
-        for upload in here:
-            age, limit = now - upload.done, UNCLAIMED_SECONDS
+            here = [(upload, upload.done) for upload in self._all.values() if upload.done is not None]
+        for upload, done in here:
+            age, limit = now - done, UNCLAIMED_SECONDS
             if upload.waits is not None:
                 age, limit = now - upload.waits, WAITING_SECONDS
-            if upload.folder not in claimed and age > limit:
+            if upload.folder not in folders and age > limit:
                 log.info("removing an upload that nobody asked for")
                 self.drop(upload)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from hff.config import MODALITIES
 from hff.lab.comparison import clip_means
 from hff.locale import names, sentence, texts
-from hff.page.shared.cards import bars, decimal, icon, number, percent, text
-from hff.page.shared.effects import points
+from hff.page.shared.amounts import decimal, number, percent
+from hff.page.shared.render import render
 from hff.result import Result
 
 LEAST_CHANGE = 0.02  # of a weight, below which nobody would see it move
-_UNKNOWN = (
-    '<div class="hff-lab-after hff-lab-cell"><span class="hff-track"></span><span class="hff-value">?</span></div>'
-)
 
 
 def what_changed(before: Result, after: Result) -> str:
@@ -58,89 +57,45 @@ def _weight_change(before: Result, after: Result) -> tuple[str, str]:
     return f"{verb}_explained" if explained else verb, told
 
 
-def comparison(before: Result, after: Result) -> str:
+def comparison(before: Result, after: Result) -> Markup:
     """The sentence, both answers and the table from sigma^2 to Shapley."""
-    return (
-        f'<p class="hff-lab-sentence" id="hff-lab-sentence" aria-live="polite">{text(what_changed(before, after))}</p>'
-        f'<div class="hff-lab-two">{answer(before, texts.LAB_BEFORE, "before")}'
-        f"{answer(after, texts.LAB_AFTER, 'after')}</div>{table(before, after)}"
-    )
+    changed = what_changed(before, after)
+    return render("before_after.html", "comparison", changed, before, after, _columns(), _rows(before, after))
 
 
-def unknown_after(before: Result) -> str:
+def unknown_after(before: Result) -> Markup:
     """As ``comparison``, while the class still guesses what comes after."""
-    after = (
-        f'<section class="hff-lab-answer hff-lab-after" aria-label="{text(texts.LAB_AFTER)}"><div>'
-        f'<h3>{text(texts.LAB_AFTER)}</h3><p class="hff-lab-emotion" id="hff-lab-unknown">?</p></div></section>'
-    )
-    return (
-        f'<p class="hff-lab-sentence">{text(texts.LESSON_WAITING)}</p>'
-        f'<div class="hff-lab-two">{answer(before, texts.LAB_BEFORE, "before")}{after}</div>{table(before, None)}'
-    )
+    return render("before_after.html", "unknown_after", before, _columns(), _rows(before, None))
 
 
-def answer(result: Result, title: str, when: str) -> str:
-    """One reading: the emotion, large, and all probabilities."""
-    share = percent(result.probabilities[result.emotion])
-    return (
-        f'<section class="hff-lab-answer hff-lab-{when}" aria-label="{text(title)}">'
-        f'<div><h3>{text(title)}</h3><p class="hff-lab-emotion" id="hff-lab-{when}">'
-        f'{text(names.emotion(result.emotion))}</p><p class="hff-percent">{share}</p></div>'
-        f"{bars(result.probabilities, result.spread, result.emotion)}</section>"
-    )
+def _columns() -> list[tuple[str, str]]:
+    return list(texts.LAB_COLUMNS.values())
 
 
-def table(before: Result, after: Result | None) -> str:
-    """One row a modality, read from left to right as the equations go; ``after`` may not be known yet."""
+def _rows(before: Result, after: Result | None) -> list[dict]:
+    """What stands in the table: one row a modality, each cell as (before or after, known, value)."""
     old, new = clip_means(before), clip_means(after) if after is not None else None
-    head = "".join(
-        f'<th scope="col"><b>{text(name)}</b> <span>{text(how)}</span></th>' for name, how in texts.LAB_COLUMNS.values()
-    )
-    rows = "".join(_row(m, before, after, old, new) for m in MODALITIES)
-    return (
-        f'<table class="hff-table hff-lab-table" aria-label="{text(texts.LAB_TABLE)}">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
-
-
-def _row(modality: str, before: Result, after: Result | None, old: dict, new: dict | None) -> str:
     known = [figures for figures in (old, new) if figures is not None]
     largest = {
         name: max((abs(v) for d in known for v in d[name].values() if v is not None), default=1.0) or 1.0
-        for name in ("variance", "precision", "alpha0", "shapley")
+        for name in ("variance", "precision", "shapley")
     } | {"alpha": 1.0, "alpha0": 1.0}
-    cells = "".join(
-        f'<td data-figure="{name}">{_bar(old[name][modality], largest[name], name, "before")}'
-        f"{_bar(new[name][modality], largest[name], name, 'after') if new else _UNKNOWN}</td>"
-        for name in ("variance", "precision", "alpha0", "alpha", "shapley")
-    )
-    absent = "" if (after or before).present[modality] else " hff-absent"
-    alone = _alone(before, modality, "before") + (_alone(after, modality, "after") if after else _UNKNOWN)
-    return (
-        f'<tr class="hff-{modality}{absent}" id="hff-lab-row-{modality}">'
-        f'<th scope="row">{icon(modality)}{text(names.modality(modality))}</th>'
-        f"<td>{alone}</td>{cells}</tr>"
-    )
-
-
-def _alone(result: Result, modality: str, when: str) -> str:
-    chances = result.per_modality[modality]
-    if chances is None:
-        return f'<div class="hff-lab-alone hff-lab-{when}">{texts.ABSENT}</div>'
-    best = max(chances, key=chances.get)
-    says = text(names.emotion(best))
-    return f'<div class="hff-lab-alone hff-lab-{when}">{says} <span>{percent(chances[best])}</span></div>'
-
-
-def _bar(value: float | None, largest: float, name: str, when: str) -> str:
-    if value is None:
-        value = f'<span class="hff-value">{texts.ABSENT}</span>'
-        return f'<div class="hff-lab-cell hff-lab-{when}" data-value="">{value}</div>'
-    special = {"shapley": points(value), "precision": decimal(value, 1), "variance": number(value)}
-    shown = special.get(name, decimal(value))
-    sign = " hff-lab-negative" if value < 0 else ""
-    return (
-        f'<div class="hff-lab-cell hff-lab-{when}{sign}" data-value="{value:.4f}">'
-        f'<span class="hff-track"><b style="width:{100 * min(1, abs(value) / largest):.1f}%"></b></span>'
-        f'<span class="hff-value">{text(shown)}</span></div>'
-    )
+    return [
+        {
+            "modality": m,
+            "absent": not (after or before).present[m],
+            "alone": [
+                ("before", True, before.per_modality[m]),
+                ("after", after is not None, after.per_modality[m] if after is not None else None),
+            ],
+            "figures": [
+                (
+                    name,
+                    largest[name],
+                    [("before", True, old[name][m]), ("after", new is not None, new[name][m] if new else None)],
+                )
+                for name in ("variance", "precision", "alpha0", "alpha", "shapley")
+            ],
+        }
+        for m in MODALITIES
+    ]

@@ -9,10 +9,11 @@ import wave as wave_file
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
 from hff.config import SAMPLE_RATE
 from hff.locale import texts
-from hff.page.shared.cards import icon, text
+from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript
 
@@ -24,30 +25,22 @@ LOUDEST = 0.9  # peak of the sound that is played: noise far above the voice mus
 _MEL_RANGE = 80.0  # dB below the loudest that the spectrogram shows
 
 
-def evidence(before: Recording, after: Recording) -> str:
+def evidence(before: Recording, after: Recording) -> Markup:
     """Three boxes, one a modality."""
     boxes = (
         ("speech", texts.LAB_HEAR, sound(after)),
         ("text", texts.LAB_READ, words(before.transcript, after.transcript)),
         ("vision", texts.LAB_SEE, faces(after.faces)),
     )
-    inner = "".join(
-        f'<section class="hff-lab-evidence hff-{m}" id="hff-lab-evidence-{m}"><h4>{icon(m)}{text(title)}</h4>{body}'
-        "</section>"
-        for m, title, body in boxes
-    )
-    return f'<div class="hff-lab-evidences">{inner}</div>'
+    return render("evidence.html", "evidence", boxes)
 
 
-def sound(recording: Recording) -> str:
+def sound(recording: Recording) -> Markup:
     """A player and a small spectrogram."""
     if recording.wave is None or not len(recording.wave):
         return _absent(texts.NO_SOUND)
     address = f"data:audio/wav;base64,{base64.b64encode(wav_bytes(recording.wave)).decode()}"
-    return (
-        f"{spectrogram(recording)}"
-        f'<audio controls preload="metadata" src="{address}" aria-label="{text(texts.LAB_PLAYER)}"></audio>'
-    )
+    return render("evidence.html", "player", spectrogram(recording), address)
 
 
 def wav_bytes(wave: np.ndarray) -> bytes:
@@ -63,21 +56,21 @@ def wav_bytes(wave: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-def spectrogram(recording: Recording) -> str:
+def spectrogram(recording: Recording) -> Markup:
     """The mel spectrogram as a small picture."""
     import matplotlib
     from PIL import Image
 
     mel = recording.evidence().mel
     if mel is None:
-        return ""
+        return Markup()
     mel = np.asarray(mel, float)
     shown = np.clip((mel - mel.max()) / _MEL_RANGE + 1, 0, 1)[::-1]
     colours = (matplotlib.colormaps[COLOUR_MAP](shown)[..., :3] * 255).astype(np.uint8)
     return _picture(Image.fromarray(colours), texts.LAB_MEL, "hff-lab-mel")
 
 
-def faces(seen: list[FaceSeen]) -> str:
+def faces(seen: list[FaceSeen]) -> Markup:
     """A few crops from the first to the last."""
     from PIL import Image
 
@@ -89,32 +82,27 @@ def faces(seen: list[FaceSeen]) -> str:
     return _picture(Image.fromarray(strip), texts.LAB_FACES, shape)
 
 
-def words(before: Transcript | None, after: Transcript | None) -> str:
+def words(before: Transcript | None, after: Transcript | None) -> Markup:
     """The words now, with what was lost struck out and what is new marked."""
     old, new = (t.text.split() if t is not None else [] for t in (before, after))
     if not old and not new:
         return _absent(texts.NO_WORDS)
-    parts = []
+    parts: list[str] = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
-        lost, found = text(" ".join(old[a:b])), text(" ".join(new[c:d]))
-        if kind == "equal":
-            parts.append(found)
-            continue
-        if lost and not found:
-            parts.append(f"<del>{lost}</del>")
+        lost, found = " ".join(old[a:b]), " ".join(new[c:d])
         if found:
-            parts.append(f"<mark>{found}</mark>")
-    return f'<p class="hff-lab-words">{" ".join(parts)}</p>'
+            parts.append(("same" if kind == "equal" else "new", found))
+        elif lost:
+            parts.append(("lost", lost))
+    return render("evidence.html", "words", parts)
 
 
-def _absent(what: str) -> str:
-    return f'<p class="hff-lab-nothing">{text(what)}</p>'
+def _absent(what: str) -> Markup:
+    return render("evidence.html", "absent", what)
 
 
-def _picture(image, label: str, kind: str) -> str:
+def _picture(image, label: str, kind: str) -> Markup:
     data = io.BytesIO()
     image.save(data, "PNG")
-    return (
-        f'<img class="{kind}" alt="{text(label)}" src="data:image/png;base64,'
-        f'{base64.b64encode(data.getvalue()).decode()}">'
-    )
+    address = f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+    return render("evidence.html", "picture", kind, label, address)

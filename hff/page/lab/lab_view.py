@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -23,6 +24,7 @@ from hff.page.lab.worksheet import worksheet
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
+from hff.page.shared.amounts import decimal
 
 log = logging.getLogger(__name__)
 _ID = "lab"
@@ -71,12 +73,12 @@ class LabView:
     # ---- events -----------------------------------------------------------------------------------------
 
     @property
-    def _running(self) -> dict:
+    def _running(self) -> dict[str, Any]:
         return {"show_progress": "minimal", "show_progress_on": self.compared, "api_visibility": "private", **LAB}
 
     def _connect(self) -> None:
         controls, lessons = self.controls, self.lessons
-        run = {"fn": self._run, "inputs": self.given, "outputs": self.outputs, **self._running}
+        run: dict[str, Any] = {"fn": self._run, "inputs": self.given, "outputs": self.outputs, **self._running}
         for component in (*controls.dragged, *controls.chosen):
             component.input(**run, trigger_mode="always_last")
         for weighed in controls.weighed:
@@ -184,7 +186,7 @@ class LabView:
     def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
         before, after = lab.read(self._before(lesson, state)), lab.read(state)
         session = self.sessions.of(request.session_hash)
-        own = ", ".join(f"{names.modality(m)} {cards.decimal(share)}" for m, share in before.alpha.items())
+        own = ", ".join(f"{names.modality(m)} {decimal(share)}" for m, share in before.alpha.items())
         lesson = lesson if lesson and lesson.state == state else None
         page = worksheet(state, before, after, lesson)
         return [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gradio as gr
+from markupsafe import Markup
 
 from hff.lab.lessons import Lesson
 from hff.locale import texts
-from hff.page.shared.cards import alert, note, text
+from hff.page.shared.cards import alert, note
+from hff.page.shared.render import render
 from hff.result import Result
 
 
@@ -61,11 +63,11 @@ class LessonPanel:
         return [gr.Button(variant="primary" if name == key else "secondary") for name in self.buttons]
 
 
-def question_html(lesson: Lesson) -> str:
-    return f'<h3 class="hff-lesson-question">{text(lesson.question)}</h3>'
+def question_html(lesson: Lesson) -> Markup:
+    return render("lesson.html", "question", lesson)
 
 
-def answer_html(lesson: Lesson, guess: int | None, before: Result, after: Result) -> str:
+def answer_html(lesson: Lesson, guess: int | None, before: Result, after: Result) -> Markup:
     """Which guess came true, what to watch, why, and the equation."""
     right = lesson.right(before, after)
     true = ", ".join(choice.text for choice, came in zip(lesson.choices, right, strict=True) if came)
@@ -74,17 +76,5 @@ def answer_html(lesson: Lesson, guess: int | None, before: Result, after: Result
         good = guess is not None and right[guess]
         verdict = (texts.LESSON_RIGHT if good else texts.LESSON_WRONG).format(choice=true)
         kind = "right" if good else "wrong"
-    surprise = "" if all(claim.holds(before, after) for claim in lesson.expect) else note(texts.LESSON_SURPRISE)
-    then = f'<p class="hff-lesson-then"><b>{text(texts.LESSON_THEN)}</b> {text(lesson.then)}</p>' if lesson.then else ""
-    return (
-        f'<p class="hff-lesson-verdict hff-lesson-{kind}" role="status">{text(verdict)}</p>{surprise}'
-        f"<p><b>{text(texts.LESSON_WATCH)}</b> {text(lesson.watch)}</p>"
-        f"<p><b>{text(texts.LESSON_WHY)}</b> {text(lesson.why)}</p>{equation_html(lesson)}{then}"
-    )
-
-
-def equation_html(lesson: Lesson) -> str:
-    return (
-        f'<p class="hff-lesson-equation"><span>{text(lesson.formula)}</span> '
-        f"<small>{text(texts.LESSON_EQUATION.format(number=lesson.number))}</small></p>"
-    )
+    surprise = not all(claim.holds(before, after) for claim in lesson.expect)
+    return render("lesson.html", "answer", lesson, verdict, kind, surprise)

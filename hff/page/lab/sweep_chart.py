@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
-from hff.page.shared.cards import decimal, percent, text
+from hff.page.shared.amounts import decimal, percent
+from hff.page.shared.cards import text
+from hff.page.shared.marks import svg_dash
 
 if TYPE_CHECKING:
     from hff.lab.lab import SweepPoint
 
 WIDTH, HEIGHT = 400, 360  # of one panel, in units of the drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 104, 34, 50  # margins; names of the lines stand on the right
-_DASHES = {"speech": "", "text": "9 4", "vision": "2 4"}
 _EMOTION_DASHES = ("", "9 4", "2 4")
 _LEADING = 3  # emotions drawn boldly
 _LINE_GAP = 19  # least distance of two names
@@ -24,8 +25,8 @@ Line = list[tuple[float, float | None]]
 
 def sweep_chart(points: Sequence[SweepPoint], modality: str) -> str:
     """Three panels on one severity axis; empty axes as long as there is no point."""
-    weights = {m: [(p.severity, p.alpha[m]) for p in points] for m in MODALITIES}
-    variances = {m: [(p.severity, p.variance[m]) for p in points] for m in MODALITIES}
+    weights: dict[str, Line] = {m: [(p.severity, p.alpha[m]) for p in points] for m in MODALITIES}
+    variances: dict[str, Line] = {m: [(p.severity, p.variance[m]) for p in points] for m in MODALITIES}
     highest = max((v for line in variances.values() for _, v in line if v is not None), default=0.0)
     panels = (
         _panel(texts.SWEEP_ALPHA, 1.0, _modality_lines(weights, 1.0), modality, 0),
@@ -62,7 +63,7 @@ def _round_up(value: float) -> float:
 
 def _modality_lines(lines: dict[str, Line], top: float) -> str:
     drawn = [
-        (names.modality(m), line, f'class="hff-{m} hff-sweep-line" stroke-dasharray="{_DASHES[m]}"', f"hff-{m}")
+        (names.modality(m), line, f'class="hff-{m} hff-sweep-line" stroke-dasharray="{svg_dash(m)}"', f"hff-{m}")
         for m, line in lines.items()
     ]
     return _lines(drawn, top)
@@ -74,7 +75,7 @@ def _emotion_lines(points: Sequence[SweepPoint]) -> str:
     labels = sorted(points[0].probabilities, key=lambda label: -max(p.probabilities[label] for p in points))
     drawn = []
     for rank, label in enumerate(labels):
-        line = [(p.severity, p.probabilities[label]) for p in points]
+        line: Line = [(p.severity, p.probabilities[label]) for p in points]
         if rank < _LEADING:
             drawn.append((label, line, f'class="hff-sweep-line" stroke-dasharray="{_EMOTION_DASHES[rank]}"', ""))
         else:

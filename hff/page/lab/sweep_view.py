@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import gradio as gr
@@ -49,8 +49,10 @@ class SweepPanel:
             self._sweep, [self.modality, *values], [self.chart, *buttons], show_progress="hidden",
             api_visibility="private", **LAB,
         )  # fmt: skip
-        ended = {"fn": self._end, "inputs": None, "outputs": buttons, "show_progress": "hidden", "queue": False,
-                 "api_visibility": "private"}  # fmt: skip
+        ended: dict[str, Any] = {
+            "fn": self._end, "inputs": None, "outputs": buttons, "show_progress": "hidden", "queue": False,
+            "api_visibility": "private",
+        }  # fmt: skip
         running.then(**ended)
         self.stop.click(**ended, cancels=[running])
 

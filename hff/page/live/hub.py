@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from hff.errors import HFFError, InputError
 from hff.live.recogniser import Recogniser
@@ -137,7 +138,7 @@ class LiveHub:
             if ticket in self._viewers:
                 self._drop(ticket)
 
-    def _take(self, session: LiveSession, message: dict) -> None:
+    def _take(self, session: LiveSession, message: dict[str, Any]) -> None:
         if (typed := messages.part(message, "text")) is not None:
             session.set_text(typed[:MAX_TEXT])
         if frame := messages.part(message, "frame"):
@@ -177,7 +178,7 @@ class NativeHub(LiveHub):
             self.capture.start(self._shared.add_frame, self._shared.add_sound)
         return self._shared
 
-    def _take(self, session: LiveSession, message: dict) -> None:
+    def _take(self, session: LiveSession, message: dict[str, Any]) -> None:
         super()._take(session, {"text": message.get("text")})
 
     def _answer(self, session: LiveSession) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -13,10 +14,15 @@ from hff.locale import language, names, speaking, texts, translate
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.sessions import Sessions
-from hff.page.shared.cards import decimal
+from hff.page.shared.amounts import decimal
 
 _SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
-_WIDEST = {"concurrency_limit": 8, "concurrency_id": "live", "show_progress": "hidden", "api_visibility": "private"}
+_WIDEST: dict[str, Any] = {
+    "concurrency_limit": 8,
+    "concurrency_id": "live",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
 # The lab may not be part of the page; its tab is pressed as a person would.
 _SHOW_LAB = "() => { document.querySelector('#hff-views [role=tab][data-tab-id=lab]')?.click() }"
 
@@ -36,7 +42,7 @@ class LiveView:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native),
+            html_template=str(page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native)),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
             server_functions=[speaking(language(), feed)],
             elem_id="hff-live",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +57,7 @@ def jpeg(image: np.ndarray) -> str:
     written, data = cv2.imencode(
         ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode() if written else ""
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode() if written else ""
 
 
 def shrunk(image: np.ndarray) -> np.ndarray:
@@ -66,10 +68,14 @@ def shrunk(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (SHOWN_WIDTH, round(height * SHOWN_WIDTH / width)), interpolation=cv2.INTER_AREA)
 
 
-_SHAPES = {"text": str, "frame": {"time": float, "data": str}, "sound": {"time": float, "rate": float, "data": str}}
+_SHAPES: dict[str, type | dict] = {
+    "text": str,
+    "frame": {"time": float, "data": str},
+    "sound": {"time": float, "rate": float, "data": str},
+}
 
 
-def part(message: dict, name: str) -> dict | str | None:
+def part(message: dict, name: str) -> Any:
     """A part of what a page sent, if it is there and has its shape; another one is ignored with a line in the log."""
     value = message.get(name)
     if value is None or _has_shape(value, _SHAPES[name]):
@@ -108,7 +114,7 @@ def _decoded(text: str, longest: int = MAX_MESSAGE_CHARACTERS) -> bytes:
         raise InputError(say("live.base64")) from error
 
 
-def _values(by_name: dict[str, float]) -> list[float]:
+def _values(by_name: Mapping[str, float | None]) -> list[float | None]:
     return [_rounded(value) for value in by_name.values()]
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from hff.config import MODALITIES, HFFConfig
 from hff.locale import texts
-from hff.page.shared.cards import text
+from hff.page.shared.render import render
 
 _WIDTH, _HEIGHT = 1180, 430
 _ROWS = {"speech": 70, "text": 185, "vision": 300}  # top of each modality's blocks
 _BLOCK_HEIGHT = 84
 _LEVELS = ((20, 190), (262, 360), (674, 176), (902, 130), (1072, 98))  # left edge and width of each of ``texts.LEVELS``
+# Attention looks back at the aligned tokens of every modality, round the fusion.
+_TOKENS = "M321 386V408H762V388"
 EQUATIONS = {  # of the paper, by block
     "speech": "(1)–(8)", "text": "(9)–(12)", "vision": "(13)–(15)", "align": "(16)", "weights": "(17), (18)",
     "uncertainty": "(19), (20)", "attention": "(21)–(23)", "time": "(24)–(28)", "classifier": "(29)–(31)",
@@ -55,59 +59,30 @@ def sizes(config: HFFConfig) -> dict[str, str]:
     }  # fmt: skip
 
 
-def architecture_html(config: HFFConfig) -> str:
+def architecture_html(config: HFFConfig) -> Markup:
     """The drawing and, below it, a sentence for each block."""
     figures = sizes(config)
-    shapes = "".join(_block(block, figures[block.key]) for block in blocks())
-    levels = "".join(
-        f'<text class="hff-level" x="{x}" y="34">{text(name)}</text>'
-        f'<line class="hff-level-line" x1="{x}" x2="{x + width}" y1="46" y2="46"/>'
-        for name, (x, width) in zip(texts.LEVELS, _LEVELS, strict=True)
-    )
-    drawing = (
-        f'<svg class="hff-figure hff-architecture" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{text(texts.ARCHITECTURE_LABEL)}"><defs><marker id="hff-arrow" viewBox="0 0 10 10" '
-        'refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z"/></marker></defs>'
-        f"{levels}{_arrows()}{shapes}</svg>"
-    )
-    items = "".join(
-        f'<li class="{block.colour}"><strong>{text(_title(block.key))}</strong> '
-        f'<span class="hff-equations">{text(EQUATIONS[block.key])}</span> {text(texts.BLOCKS[block.key][1])}</li>'
-        for block in blocks()
-    )
-    return f'<div class="hff-scroll" tabindex="0">{drawing}</div><ol class="hff-blocks">{items}</ol>'
+    levels = zip(texts.LEVELS, _LEVELS, strict=True)
+    shown = []
+    for block in blocks():
+        title, sentence = texts.BLOCKS[block.key]
+        lines = _lines(title, EQUATIONS[block.key], figures[block.key])
+        shown.append((block, title.replace("\n", " "), EQUATIONS[block.key], sentence, lines))
+    return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(), _TOKENS, shown)
 
 
-def _title(key: str) -> str:
-    return texts.BLOCKS[key][0].replace("\n", " ")
+def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
+    """The lines in a block, each with its style."""
+    lines = [(line, "hff-block-title") for line in title.split("\n")]
+    lines.append((equations, "hff-block-equations"))
+    return [*lines, (figures, "hff-block-size")] if figures else lines
 
 
-def _block(block: Block, figures: str) -> str:
-    title, equations = texts.BLOCKS[block.key][0], EQUATIONS[block.key]
-    lines = [(line, "hff-block-title") for line in title.split("\n")] + [(equations, "hff-block-equations")]
-    if figures:
-        lines.append((figures, "hff-block-size"))
-    middle, first = block.x + block.width / 2, block.y + block.height / 2 - (len(lines) - 1) * 10 + 5
-    words = "".join(
-        f'<text class="{style}" x="{middle}" y="{first + 20 * row}" text-anchor="middle">{text(line)}</text>'
-        for row, (line, style) in enumerate(lines)
-    )
-    return (
-        f'<g class="hff-block {block.colour}"><rect x="{block.x}" y="{block.y}" width="{block.width}" '
-        f'height="{block.height}" rx="8"/>{words}</g>'
-    )
-
-
-def _arrows() -> str:
+def _arrows() -> list[tuple[float, float, float, float]]:
+    """Each from (x, y) to (x, y)."""
     half = _BLOCK_HEIGHT / 2
-    lines = [(212, top + half, 258, top + half) for top in _ROWS.values()]
-    lines += [(382, 140, 428, 140), (382, 314, 428, 314), (624, 140, 670, 140), (527, 242, 527, 214)]
-    lines += [(852, 227, 898, 227), (1034, 227, 1068, 227)]
-    drawn = "".join(
-        f'<path class="hff-flow" d="M{a} {b}L{c} {d}" marker-end="url(#hff-arrow)"/>' for a, b, c, d in lines
-    )
-    # Attention looks back at the aligned tokens of every modality, round the fusion.
-    return (
-        f'{drawn}<path class="hff-flow hff-tokens" d="M321 386V408H762V388" marker-end="url(#hff-arrow)"/>'
-        f'<text class="hff-block-size" x="540" y="424" text-anchor="middle">{text(texts.TOKENS)}</text>'
-    )
+    encoders = [(212, top + half, 258, top + half) for top in _ROWS.values()]
+    return [
+        *encoders, (382, 140, 428, 140), (382, 314, 428, 314), (624, 140, 670, 140), (527, 242, 527, 214),
+        (852, 227, 898, 227), (1034, 227, 1068, 227),
+    ]  # fmt: skip

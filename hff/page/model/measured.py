@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from functools import partial
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
 from hff.locale import language, number_format, texts
 from hff.page.shared import cards
+from hff.page.shared.amounts import decimal
 from hff.page.shared.drawing import svg
+from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP, Palette
 
 if TYPE_CHECKING:
@@ -41,49 +45,40 @@ def load_measured(folder: Path) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def metrics_html(metrics: dict) -> str:
+def metrics_html(metrics: dict) -> Markup:
     """Tables, confusion matrix and reliability diagram."""
-    parts = [_table(table) for table in metrics.get("tables") or [] if table.get("rows")]
-    figures = [_confusion(metrics["confusion"])] if (metrics.get("confusion") or {}).get("matrix") else []
+    tables = [_table(table) for table in metrics.get("tables") or [] if table.get("rows")]
+    plots = [_confusion(metrics["confusion"])] if (metrics.get("confusion") or {}).get("matrix") else []
     if (metrics.get("reliability") or {}).get("bins"):
-        figures.append(_reliability(metrics["reliability"]))
-    if not parts and not figures:
+        plots.append(_reliability(metrics["reliability"]))
+    if not tables and not plots:
         return cards.note(texts.NO_METRICS)
     command = metrics.get("generated_by")
-    made = cards.note(texts.MEASURED_BY.format(command=command)) if command else ""
-    return f'{made}{"".join(parts)}<div class="hff-two">{"".join(figures)}</div>'
+    made = texts.MEASURED_BY.format(command=command) if command else ""
+    return render("model.html", "metrics", made, tables, plots)
 
 
-def _cell(value: object, tag: str = "td") -> str:
+def _cell(value: object) -> tuple[str, bool]:
+    """A value of a table as text, and whether it is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"<{tag}>{cards.text('' if value is None else value)}</{tag}>"
+        return "" if value is None else str(value), False
     shown = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return f'<{tag} class="hff-number">{cards.text(number_format.localised(shown, language()))}</{tag}>'
+    return number_format.localised(shown, language()), True
 
 
-def _table(table: dict) -> str:
+def _table(table: dict) -> dict:
     numeric = [any(isinstance(value, int | float) for value in column) for column in zip(*table["rows"], strict=False)]
-    head = "".join(
-        f'<th scope="col"{" class=hff-number" if number else ""}>{cards.text(name)}</th>'
-        for name, number in zip(table.get("columns") or [], [*numeric, *[False] * 99], strict=False)
-    )
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table["rows"])
-    note = cards.note(table["note"]) if table.get("note") else ""
-    command = f'<p class="hff-command"><code>{cards.text(table["command"])}</code></p>' if table.get("command") else ""
-    return (
-        f'<section class="hff-part"><h3>{cards.text(table.get("title", ""))}</h3>{note}'
-        '<div class="hff-scroll" tabindex="0">'
-        f'<table class="hff-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{command}</section>'
-    )
+    columns = itertools.zip_longest(names := table.get("columns") or [], numeric[: len(names)], fillvalue=False)
+    return {
+        "title": table.get("title", ""), "note": table.get("note"), "command": table.get("command"),
+        "columns": list(columns), "rows": [[_cell(value) for value in row] for row in table["rows"]],
+    }  # fmt: skip
 
 
-def _confusion(confusion: dict) -> str:
+def _confusion(confusion: dict) -> tuple[str, str, Markup]:
+    """Title, note and drawing."""
     title = confusion.get("title") or texts.CONFUSION_TITLE
-    drawing = svg(partial(confusion_figure, confusion), title)
-    return (
-        f'<section class="hff-part"><h3>{cards.text(title)}</h3>{cards.note(texts.CONFUSION_NOTE)}'
-        f'<div class="hff-plot">{drawing}</div></section>'
-    )
+    return title, texts.CONFUSION_NOTE, svg(partial(confusion_figure, confusion), title)
 
 
 def confusion_figure(confusion: dict, palette: Palette) -> Figure:
@@ -110,15 +105,12 @@ def confusion_figure(confusion: dict, palette: Palette) -> Figure:
     return figure
 
 
-def _reliability(reliability: dict) -> str:
-    drawing = svg(partial(reliability_figure, reliability), texts.RELIABILITY_TITLE)
+def _reliability(reliability: dict) -> tuple[str, str, Markup]:
+    """Title, note and drawing."""
     sentence = texts.RELIABILITY_NOTE
     if reliability.get("ece") is not None:
-        sentence += " " + texts.RELIABILITY_ECE.format(ece=cards.decimal(reliability["ece"], 3))
-    return (
-        f'<section class="hff-part"><h3>{cards.text(texts.RELIABILITY_TITLE)}</h3>{cards.note(sentence)}'
-        f'<div class="hff-plot">{drawing}</div></section>'
-    )
+        sentence += " " + texts.RELIABILITY_ECE.format(ece=decimal(reliability["ece"], 3))
+    return texts.RELIABILITY_TITLE, sentence, svg(partial(reliability_figure, reliability), texts.RELIABILITY_TITLE)
 
 
 def reliability_figure(reliability: dict, palette: Palette) -> Figure:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import gradio as gr
+from markupsafe import Markup
 
 from hff.config import HFFConfig
 from hff.errors import WeightsError
@@ -13,19 +14,20 @@ from hff.locale import texts, translate
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_measured, metrics_html
 from hff.page.shared import cards
+from hff.page.shared.render import render
 
 
 def build_model_view(tab: gr.Tab) -> None:
     """Fill the tab; the measured figures are drawn when it is first opened."""
     with gr.Column(elem_id="hff-model"):
         gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(HFFConfig())))
-        measured = gr.HTML(_titled(texts.MEASURED, ""), elem_id="hff-measured")
+        measured = gr.HTML(_titled(texts.MEASURED, Markup()), elem_id="hff-measured")
         gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + _data()), elem_id="hff-data")
         gr.HTML(_titled(texts.LIMITS, _limits()), elem_id="hff-limits")
     tab.select(_measured, None, measured, queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _measured() -> str:
+def _measured() -> Markup:
     from hff import weights
 
     try:
@@ -36,23 +38,17 @@ def _measured() -> str:
 
 
 @cache
-def _measured_in(folder: Path) -> str:
+def _measured_in(folder: Path) -> Markup:
     return _titled(texts.MEASURED, cards.note(texts.MEASURED_NOTE) + metrics_html(load_measured(folder)))
 
 
-def _titled(title: str, content: str) -> str:
-    return f'<section class="hff-part"><h2>{cards.text(title)}</h2>{content}</section>'
+def _titled(title: str, content: Markup) -> Markup:
+    return render("model.html", "titled", title, content)
 
 
-def _data() -> str:
-    head = "".join(f'<th scope="col">{cards.text(name)}</th>' for name in texts.DATA_COLUMNS)
-    rows = "".join(
-        f'<tr><th scope="row">{cards.text(name)}</th>{"".join(f"<td>{cards.text(value)}</td>" for value in rest)}</tr>'
-        for name, *rest in texts.CORPORA
-    )
-    table = f'<table class="hff-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return f'<div class="hff-scroll" tabindex="0">{table}</div>'
+def _data() -> Markup:
+    return render("model.html", "data", texts.DATA_COLUMNS, texts.CORPORA)
 
 
-def _limits() -> str:
-    return f'<ul class="hff-list">{"".join(f"<li>{cards.text(line)}</li>" for line in texts.LIMIT_LINES)}</ul>'
+def _limits() -> Markup:
+    return render("model.html", "items", texts.LIMIT_LINES)

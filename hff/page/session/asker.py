@@ -19,8 +19,8 @@ def asker_gone() -> Callable[[], bool] | None:
     """
     blocks, number = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     events = blocks._queue.event_ids_to_events if blocks is not None else {}
-    event = events.get(number)
-    if event is None:
+    event = events.get(number or "")
+    if blocks is None or event is None:
         return None
     messages = blocks._queue.pending_messages_per_session
     heard = time.monotonic()

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hff.cancel import current
 from hff.errors import DependencyError, HFFError
@@ -33,7 +33,7 @@ class Engine:
         self.lanes = lanes or Lanes()
         self._load = load
         self._lock = threading.Lock()
-        self._model = None
+        self._model: Any = None
         self.failure: HFFError | None = None
         self.transcribe = transcribe
 

@@ -79,7 +79,7 @@ class Sessions:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._open: dict[str, Session] = {}
+        self._open: dict[str | None, Session] = {}
         self._lock = threading.Lock()
 
     def of(self, key: str | None) -> Session:

@@ -1,106 +1,60 @@
 """HTML fragments shared by the page and the report file: headline, probability bars, alpha gauges, notes.
 
-Plain strings, every value escaped, no script: they look the same on the page and in a file from disk.
+From ``templates/cards.html`` and ``templates/marks.html``, no script: they look the same on the page and in a file
+from disk.
 """
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Iterable
 
+from markupsafe import Markup, escape
+
 from hff.config import MODALITIES
-from hff.locale import language, names, number_format, texts, translate
+from hff.locale import names, texts
+from hff.page.shared.amounts import percent
+from hff.page.shared.render import render
 from hff.result import Result
 
 SURE_FROM = (0.8, 0.6, 0.4, 0.0)  # probability from which each word of ``texts.SURENESS`` is said
 
-# Drawn on a 24x24 grid: sound waves, a speech bubble, a face.
-_ICONS = {
-    "speech": "M4 10v4M8 7v10M12 3v18M16 7v10M20 10v4",
-    "text": "M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",
-    "vision": "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",
-}
 
-
-def text(value: object) -> str:
+def text(value: object) -> Markup:
     """``value`` as HTML text."""
-    return html.escape(str(value), quote=True)
+    return escape(value)
 
 
-def percent(share: float, places: int = 0) -> str:
-    """A share as whole percent; what is not quite 0 or 1 never reads as certain."""
-    points = 100 * share
-    if not places and 0 < points < 0.5:
-        return texts.UNDER_ONE_PERCENT.format(percent=percent(0.01))
-    if not places and 99.5 <= points < 100:
-        return texts.OVER_99_PERCENT.format(percent=percent(0.99))
-    return number_format.percentage(share, places, language())
+def icon(modality: str) -> Markup:
+    return render("marks.html", "icon", modality)
 
 
-def number(value: float) -> str:
-    """A variance in two decimals; what is not quite 0 never reads as none."""
-    return texts.NUMBER_UNDER.format(number=decimal(0.01)) if 0 < value < 0.005 else decimal(value)
-
-
-def decimal(value: float, places: int = 2) -> str:
-    """A figure with a fixed number of places, by the rules of the page's language."""
-    return number_format.decimal(value, places, language())
-
-
-def icon(modality: str) -> str:
-    return (
-        f'<svg class="hff-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{_ICONS[modality]}" fill="none" '
-        'stroke="var(--hff-own, currentColor)" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>'
-    )
-
-
-def empty() -> str:
+def empty() -> Markup:
     """What stands in the report's place before anything was analysed."""
-    steps = "".join(f"<li>{text(step)}</li>" for step in texts.EMPTY_STEPS)
-    legend = "".join(f'<span class="hff-chip hff-{m}">{icon(m)}{text(names.modality(m))}</span>' for m in MODALITIES)
-    return (
-        f'<div class="hff-empty"><h2>{text(texts.EMPTY_TITLE)}</h2><ol>{steps}</ol>'
-        f'<p class="hff-legend">{legend}</p></div>'
-    )
+    return render("cards.html", "empty", MODALITIES)
 
 
-def alert(title: str, message: str, kind: str = "error") -> str:
-    role = "alert" if kind == "error" else "status"
-    return f'<div class="hff-alert hff-{kind}" role="{role}"><strong>{text(title)}</strong><p>{text(message)}</p></div>'
+def alert(title: str, message: str, kind: str = "error") -> Markup:
+    return render("cards.html", "alert", title, message, kind)
 
 
-def warnings(messages: Iterable[str]) -> str:
+def warnings(messages: Iterable[str]) -> Markup:
     """The result's warnings as a list, or nothing."""
-    items = "".join(f"<li>{text(translate(message))}</li>" for message in messages)
-    if not items:
-        return ""
-    title = f"<strong>{text(texts.WARNINGS_TITLE)}</strong>"
-    return f'<div class="hff-alert hff-warning" role="status">{title}<ul>{items}</ul></div>'
+    return render("cards.html", "warnings", list(messages))
 
 
-def heading(words: str) -> str:
+def heading(words: str) -> Markup:
     """A view's own heading for those who hear the page: the tab shows it to all others."""
-    return f'<h2 class="hff-heard">{text(words)}</h2>'
+    return render("cards.html", "heading", words)
 
 
-def headline(result: Result) -> str:
+def headline(result: Result) -> Markup:
     """The emotion, large, with its uncertainty in a sentence, beside all probabilities."""
-    share = result.probabilities[result.emotion]
-    return (
-        f'{heading(texts.REPORT_TITLE)}<section class="hff-headline" aria-live="polite"><div class="hff-answer">'
-        f'<p class="hff-kicker">{text(texts.HEADLINE)}</p>'
-        f'<p class="hff-emotion"><span id="hff-emotion">{text(names.emotion(result.emotion))}</span> '
-        f'<span class="hff-percent">{text(percent(share))}</span></p>'
-        f'<p class="hff-sentence">{text(uncertainty_sentence(result))}</p>'
-        f'<p class="hff-caution">{text(texts.CAUTION)}</p></div>'
-        f'<div class="hff-bars-box">{bars(result.probabilities, result.spread, result.emotion)}</div></section>'
-    )
+    return render("cards.html", "headline", result, uncertainty_sentence(result))
 
 
 def uncertainty_sentence(result: Result) -> str:
     sureness = zip(SURE_FROM, texts.SURENESS, strict=True)
-    ranked = sorted(result.probabilities, key=result.probabilities.get, reverse=True)
+    ranked = sorted(result.probabilities, key=result.probabilities.__getitem__, reverse=True)
     second = next(label for label in ranked if label != result.emotion)
     points = 100 * result.spread[result.emotion]
     spread = texts.SPREAD_ONE if round(points) == 1 else texts.SPREAD_MANY.format(points=f"{points:.0f}")
@@ -114,65 +68,17 @@ def uncertainty_sentence(result: Result) -> str:
     )
 
 
-def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None, best: str | None = None) -> str:
+def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None, best: str | None = None) -> Markup:
     """One bar a label; with ``spread`` a line of plus and minus one standard deviation on it."""
-    best = best or max(probabilities, key=probabilities.get)
-    rows = []
-    for label, share in probabilities.items():
-        line = ""
-        if spread is not None:
-            low, high = max(0.0, share - spread[label]), min(1.0, share + spread[label])
-            line = f'<i class="hff-whisker" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></i>'
-        rows.append(
-            f'<div class="hff-bar{" hff-best" if label == best else ""}" role="row">'
-            f'<span role="rowheader">{text(names.emotion(label))}</span>'
-            f'<span class="hff-track" role="presentation"><b style="width:{100 * share:.2f}%"></b>{line}</span>'
-            f'<span class="hff-value" role="cell">{text(percent(share))}</span></div>'
-        )
-    return f'<div class="hff-bars" role="table" aria-label="{text(texts.BARS_TITLE)}">{"".join(rows)}</div>'
+    best = best or max(probabilities, key=probabilities.__getitem__)
+    return render("marks.html", "bars", probabilities, spread, best)
 
 
-def gauges(result: Result) -> str:
+def gauges(result: Result) -> Markup:
     """The three alpha gauges with sigma^2 under each."""
-    cards = "".join(_gauge(result, modality) for modality in MODALITIES)
-    return f'<section class="hff-gauges" aria-label="{text(texts.GAUGES_TITLE)}">{cards}</section>'
+    largest = max((v for v in result.variance.values() if v is not None), default=0.0) or 1.0
+    return render("cards.html", "gauges", result, MODALITIES, largest)
 
 
-def _gauge(result: Result, modality: str) -> str:
-    name = names.modality(modality)
-    there = result.present[modality]
-    alpha = result.alpha[modality] if there else 0.0
-    value = decimal(alpha) if there else texts.ABSENT
-    # A half circle of radius 50: its length is what the dash has to fill.
-    length = math.pi * 50
-    arc = "M10 60A50 50 0 0 1 110 60"
-    filled = f'<path class="hff-arc" d="{arc}" stroke-dasharray="{alpha * length:.2f} 400"/>' if alpha > 0 else ""
-    below = (
-        _variance(result, modality) if there else f'<p class="hff-absent-why">{text(texts.ABSENT_REASON[modality])}</p>'
-    )
-    label = f"{name}: {texts.ALPHA_LABEL} {value}"
-    kind = f"hff-gauge hff-{modality}{'' if there else ' hff-absent'}"
-    return (
-        f'<div class="{kind}" id="hff-gauge-{modality}" data-alpha="{alpha:.4f}">'
-        f'<h3>{icon(modality)}{text(name)}</h3><div class="hff-dial">'
-        f'<svg viewBox="0 0 120 68" role="img" aria-label="{text(label)}">'
-        f'<path class="hff-arc-track" d="{arc}"/>{filled}</svg>'
-        f'<p class="hff-alpha">{text(value)}</p><p class="hff-unit">{text(texts.ALPHA_LABEL)}</p></div>{below}</div>'
-    )
-
-
-def _variance(result: Result, modality: str) -> str:
-    aleatoric, epistemic = result.aleatoric[modality], result.epistemic[modality]
-    total = result.variance[modality]
-    largest = max(v for v in result.variance.values() if v is not None) or 1.0
-    parts = texts.VARIANCE_PARTS.format(aleatoric=number(aleatoric), epistemic=number(epistemic))
-    return (
-        f'<p class="hff-sigma"><strong>{text(texts.VARIANCE_LABEL.format(total=number(total)))}</strong> '
-        f"<span>{text(parts)}</span></p>"
-        f'<p class="hff-sigma-bar" aria-hidden="true"><b style="width:{100 * aleatoric / largest:.2f}%"></b>'
-        f'<i style="width:{100 * epistemic / largest:.2f}%"></i></p>'
-    )
-
-
-def note(sentence: str) -> str:
-    return f'<p class="hff-note">{text(sentence)}</p>'
+def note(sentence: str) -> Markup:
+    return render("cards.html", "note", sentence)

@@ -6,14 +6,15 @@ figures are global. ``rcParams`` are global too, so one lock lets one figure be 
 
 from __future__ import annotations
 
-import html
 import io
 import re
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hff.page.shared.theme import FONTS, PAGE, PAGE_VARIABLES, PRINT, Palette
+from markupsafe import Markup, escape
+
+from hff.page.shared.theme import PAGE, PAGE_VARIABLES, PRINT, Palette, css_fonts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ def _style(palette: Palette) -> dict:
     }
 
 
-def svg(draw: Callable[[Palette], Figure], label: str) -> str:
+def svg(draw: Callable[[Palette], Figure], label: str) -> Markup:
     """An ``<svg>`` to put straight into HTML: it scales, follows light and dark, and is read out as ``label``."""
     import matplotlib
 
@@ -75,7 +76,7 @@ def png(draw: Callable[[Palette], Figure]) -> bytes:
     return data.getvalue()
 
 
-def _inline(text: str, label: str) -> str:
+def _inline(text: str, label: str) -> Markup:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
@@ -84,9 +85,8 @@ def _inline(text: str, label: str) -> str:
     text = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)
     for mark, variable in PAGE_VARIABLES.items():
         text = text.replace(mark, variable)
-    families = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
-    text = re.sub(rf"'?{_MEASURED_FONT}'?(?:, [\w' -]+)*", families, text)
-    head = f'<svg role="img" aria-label="{html.escape(label, quote=True)}" class="hff-figure"'
+    text = re.sub(rf"'?{_MEASURED_FONT}'?(?:, [\w' -]+)*", css_fonts(), text)
+    head = f'<svg role="img" aria-label="{escape(label)}" class="hff-figure"'
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    return text.replace("<svg", head, 1)
+    return Markup(text.replace("<svg", head, 1))

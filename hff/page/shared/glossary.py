@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gradio as gr
+from markupsafe import Markup
 
-from hff.locale import texts
-from hff.page.shared.cards import text
+from hff.page.shared.render import render
 
 # The browser's own disclosure widget opens with Enter or Space; Escape closes it and gives the focus back.
 _CLOSE = """
@@ -24,19 +24,6 @@ def build_glossary() -> None:
     gr.HTML(glossary_html(), js_on_load=_CLOSE, elem_id="hff-glossary", apply_default_css=False)
 
 
-def glossary_html() -> str:
+def glossary_html() -> Markup:
     """``texts.GLOSSARY`` as a description list inside a disclosure widget."""
-    entries = "".join(
-        f"<div><dt>{text(word)}{_equations(numbers)}</dt><dd>{text(sentence)}</dd></div>"
-        for word, (numbers, sentence) in texts.GLOSSARY.items()
-    )
-    # The panel scrolls on small screens; what scrolls has to be reachable by keyboard.
-    return (
-        f"<details><summary>{text(texts.GLOSSARY_TITLE)}</summary>"
-        f'<section class="hff-words" tabindex="0" aria-label="{text(texts.GLOSSARY_TITLE)}">'
-        f"<p>{text(texts.GLOSSARY_NOTE)}</p><dl>{entries}</dl></section></details>"
-    )
-
-
-def _equations(numbers: str) -> str:
-    return f' <span class="hff-equations">{text(numbers)}</span>' if numbers else ""
+    return render("glossary.html", "glossary")

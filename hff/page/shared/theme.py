@@ -2,7 +2,7 @@
 
 The modality colours are from Okabe and Ito's palette (jfly.uni-koeln.de/color), which people with the common
 kinds of colour blindness tell apart. Each has at least 3:1 contrast on both the light and the dark background,
-and every modality also has its own dash and hatch, so that nothing is said by colour alone.
+and every modality also has its own dash (``marks.dash``) and hatch, so that nothing is said by colour alone.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MODALITY_COLOURS = {"speech": "#0072b2", "text": "#d55e00", "vision": "#009e73"}
-MODALITY_DASHES = {"speech": "-", "text": (0, (5, 1.5)), "vision": (0, (1.2, 1.2))}
 MODALITY_HATCHES = {"speech": "", "text": "///", "vision": "..."}
 COLOUR_MAP = "cividis"  # reads the same with and without colour vision, and on paper
 
 # No web fonts: what the machine has.
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "Arial", "sans-serif")
 MONO_FONTS = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+
+
+def css_fonts() -> str:
+    """``FONTS`` as the value of CSS's ``font-family``."""
+    return ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
 
 
 @dataclass(frozen=True)

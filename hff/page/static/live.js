@@ -18,8 +18,6 @@ const MAX_SOUND = 2; // s of sound kept while an answer is awaited
 const RETRY = 2500; // ms until a lost device is asked for again
 const STALE_FACE = 1.5; // s after which the face's box is taken away
 const DRIFT = 0.25; // s that the sound's own clock may be off the page's
-const HALF_CIRCLE = Math.PI * 50;
-const GUESS = 6 / 7; // sigma^2 of a blind guess, where its bar is full
 
 let run = null; // everything of one run, from Start to Stop
 let figures = null; // what was drawn last
@@ -171,8 +169,8 @@ function takeSound(mine) {
 
 function base64(bytes) {
   let text = "";
-  for (let start = 0; start < bytes.length; start += 8192) {
-    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  for (let from = 0; from < bytes.length; from += 8192) {
+    text += String.fromCharCode(...bytes.subarray(from, from + 8192));
   }
   return btoa(text);
 }
@@ -264,12 +262,14 @@ function drawGauge(name, answer, variance, i) {
   const gauge = at(`gauge-${name}`);
   const there = variance[i] !== null;
   gauge.classList.toggle("hff-absent", !there);
-  gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * HALF_CIRCLE} 400`);
+  const { length, gap } = gauge.querySelector(".hff-dial").dataset;
+  gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * length} ${gap}`);
   gauge.querySelector(".hff-alpha").textContent = there ? number(answer.alpha[i], 2) : says.absent;
   gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${number(variance[i], 2)}` : "σ² –";
-  const width = (part) => `${there ? Math.min(100, (100 * part) / GUESS) : 0}%`;
-  gauge.querySelector(".hff-sigma-bar b").style.width = width(answer.aleatoric[i]);
-  gauge.querySelector(".hff-sigma-bar i").style.width = width(answer.epistemic[i]);
+  const bar = gauge.querySelector(".hff-sigma-bar");
+  const width = (part) => `${there ? Math.min(100, (100 * part) / bar.dataset.full) : 0}%`;
+  bar.querySelector("b").style.width = width(answer.aleatoric[i]);
+  bar.querySelector("i").style.width = width(answer.epistemic[i]);
 }
 
 function drawAnswer(answer) {
@@ -329,17 +329,19 @@ function drawAttention(answer) {
 function drawLines(mine, now) {
   for (const kind of ["alpha", "variance"]) {
     modalities.forEach((name, i) => {
+      const line = at(`line-${kind}-${name}`);
+      const { width, top, bottom } = line.ownerSVGElement.dataset;
       let path = "";
       let gap = true;
       for (const point of mine.points) {
         const value = point[kind][i];
         if (value !== null) {
-          const x = 400 * (1 - (now - point.now) / history);
-          path += `${gap ? "M" : "L"}${x.toFixed(1)} ${(99 - 98 * Math.min(1, value)).toFixed(1)}`;
+          const x = width * (1 - (now - point.now) / history);
+          path += `${gap ? "M" : "L"}${x.toFixed(1)} ${(bottom - (bottom - top) * Math.min(1, value)).toFixed(1)}`;
         }
         gap = value === null;
       }
-      at(`line-${kind}-${name}`).setAttribute("d", path);
+      line.setAttribute("d", path);
     });
   }
 }
@@ -405,7 +407,7 @@ async function start() {
       await openBoth();
       if (run === mine && root.dataset.state === "asking") setState("loading");
     } else {
-      mine.problem = says.insecure;
+      mine.trouble = { camera: "insecure", microphone: "insecure" };
     }
   }
   mine.ticket = await ready;

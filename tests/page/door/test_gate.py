@@ -395,7 +395,7 @@ def paths_in(text: str, server: Server) -> list[str]:
 def test_no_reply_shows_a_path_of_the_machine(server, web):
     uploaded = web.post(f"{API}/upload", files={"files": ("p.jpg", (EXAMPLES_FOLDER / "portrait.jpg").read_bytes())})
     (name,) = uploaded.json()
-    assert re.fullmatch(r"visit-[0-9a-f]{16}/[0-9a-f]{64}/p\.jpg", name)
+    assert re.fullmatch(r"visit-[0-9a-f]{16}/up-[0-9a-f]{32}/[0-9a-f]{64}/p\.jpg", name)
     file = {"path": name, "meta": {"_type": "gradio.FileData"}}
     answers = [uploaded.text]
     for given in ({"image": file}, {"image": file | {"path": "/etc/x"}}, {"image": file | {"path": name + "x"}},

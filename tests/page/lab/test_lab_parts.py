@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 import wave
+from contextlib import nullcontext
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -254,6 +255,7 @@ def test_an_older_reading_does_not_paint_over_a_newer_one(tmp_path):
     view.sessions, view.lessons = Sessions(tmp_path), SimpleNamespace(lessons={})
     view.controls = SimpleNamespace(state=lambda values: LabState())
     view.benches = SimpleNamespace(lab=lambda key, source: None)
+    view.engine = SimpleNamespace(guest=nullcontext)
     page, other = (SimpleNamespace(session_hash=name) for name in ("page", "other"))
 
     def slow(lab, lesson, state) -> list[str]:

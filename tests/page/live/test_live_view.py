@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hff.config import MODALITIES
+from hff.config import EMOTIONS, MODALITIES
 from hff.errors import InputError, WeightsError
 from hff.locale import texts
 from hff.page.live import hub as live_hub
@@ -264,6 +264,39 @@ def test_alpha_leaves_a_covered_camera_and_a_silent_microphone_and_comes_back(se
         page.click("[data-live=start]")
         until(page, "d.state === 'stopped'")
         assert not outside(page.requests, server.url)
+
+
+MEASURES = """() => {
+    const gauge = document.querySelector("[data-live=gauge-text]"), dial = gauge.querySelector(".hff-dial").dataset;
+    const line = document.querySelector("[data-live=line-alpha-text]"), plot = line.ownerSVGElement.dataset;
+    const bar = gauge.querySelector(".hff-sigma-bar");
+    return {
+        arc: gauge.querySelector(".hff-arc").getAttribute("stroke-dasharray").split(" ").map(Number),
+        length: +dial.length, gap: +dial.gap, full: +bar.dataset.full,
+        filled: [...bar.children].reduce((sum, part) => sum + parseFloat(part.style.width) / 100, 0),
+        end: line.getAttribute("d").split(/[ML]/).at(-1).split(" ").map(Number),
+        width: +plot.width, top: +plot.top, bottom: +plot.bottom,
+    };
+}"""
+
+
+@pytest.mark.browser
+def test_arc_bar_and_line_are_drawn_by_the_measures_on_the_markup(server):
+    with browsing(server.url, flags=("--use-fake-device-for-media-stream", "--deny-permission-prompts")) as page:
+        open_live(page)
+        page.click("[data-live=start]")
+        page.fill("[data-live=text]", "I am so happy")
+        until(page, "+d.alphaText > 0")
+        page.click("[data-live=start]")
+        until(page, "d.state === 'stopped'")
+        said = {name: float(page.get_attribute(".hff-live", f"data-{name}-text")) for name in ("alpha", "variance")}
+        drawn = page.evaluate(MEASURES)
+        assert drawn["arc"] == pytest.approx([said["alpha"] * drawn["length"], drawn["gap"]], abs=0.02)
+        assert drawn["full"] == pytest.approx(1 - 1 / len(EMOTIONS), abs=1e-4)
+        assert drawn["filled"] == pytest.approx(said["variance"] / drawn["full"], abs=0.01)
+        assert drawn["end"][0] == pytest.approx(drawn["width"], abs=0.1)
+        height = drawn["bottom"] - (drawn["bottom"] - drawn["top"]) * said["alpha"]
+        assert drawn["end"][1] == pytest.approx(height, abs=0.1)
 
 
 @pytest.mark.browser

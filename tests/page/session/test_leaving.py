@@ -28,7 +28,16 @@ from hff.page.session import sessions
 from hff.page.session.private_folder import PrivateFolder
 from hff.page.session.sessions import Sessions
 from tests.page.test_app import LONG, free_port, started
-from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, download, eventually, serving
+from tests.support.page_browser import (
+    FakeModel,
+    analyse,
+    browsing,
+    choose_example,
+    download,
+    eventually,
+    path_in,
+    serving,
+)
 
 MARK = "visitor-4711"  # in the name of every file that a visitor of these tests sends
 SOON = 60  # s in which what a visitor left has to go; the machine may be busy
@@ -73,7 +82,7 @@ def traces(*folders: Path) -> list[str]:
 def upload(url: str, sound: Path) -> str:
     answer = httpx.post(f"{url}gradio_api/upload", files={"files": (sound.name, sound.read_bytes())}, timeout=LONG)
     assert answer.status_code == 200
-    assert Path(answer.json()[0]).is_file()
+    assert answer.json()[0].startswith("visit-")
     return answer.json()[0]
 
 
@@ -98,9 +107,13 @@ def heartbeat(server: Server, visit: str) -> Iterator[socket.socket]:
         yield line
 
 
+def real(server: Server, path: str) -> Path:
+    return path_in(server, path) if path.startswith("visit-") else Path(path)
+
+
 def gone(server: Server, *paths: str) -> bool:
     return eventually(
-        lambda: not traces(server.folder.path) and not any(Path(path).parent.exists() for path in paths), SOON
+        lambda: not traces(server.folder.path) and not any(real(server, path).parent.exists() for path in paths), SOON
     )
 
 
@@ -180,13 +193,13 @@ def test_what_a_page_asked_for_is_its_own_before_its_turn_comes(server, sound: P
         message = {"data": [sent(path)], "fn_index": 9999, "session_hash": "visit"}
         httpx.post(f"{server.url}gradio_api/queue/join", json=message, timeout=LONG)
         monkeypatch.setattr(uploads, "UNCLAIMED_SECONDS", 0.0)
-        assert not eventually(lambda: not Path(path).exists(), 2)
+        assert not eventually(lambda: not real(server, path).exists(), 2)
     assert gone(server, path)
 
 
 def test_an_upload_that_nobody_asks_for(server, sound: Path, monkeypatch):
     path = upload(server.url, sound)
-    assert not eventually(lambda: not Path(path).exists(), 2), "somebody may still ask"
+    assert not eventually(lambda: not real(server, path).exists(), 2), "somebody may still ask"
     monkeypatch.setattr(uploads, "UNCLAIMED_SECONDS", 0.5)
     assert gone(server, path)
     assert server.uploads.kept == 0

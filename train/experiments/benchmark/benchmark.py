@@ -40,7 +40,7 @@ def models(names: str) -> dict[str, Build]:
     """Builders by name, HFF first; ``names`` as on the command line, in any case."""
     from train.rivals import RIVALS
 
-    known = {"HFF": HFF, **RIVALS}
+    known: dict[str, Build] = {"HFF": HFF, **RIVALS}
     if names == "all":
         return known
     lower = {name.lower(): name for name in known}

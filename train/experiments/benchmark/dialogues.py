@@ -164,7 +164,7 @@ def batches(
 ) -> Iterator[Dialogues]:
     """Batches of ``size`` videos, in order, or in random order where ``rng`` is given."""
     names = list(dict.fromkeys(utterances.videos))
-    rows = {name: [] for name in names}
+    rows: dict[str, list[int]] = {name: [] for name in names}
     for i, name in enumerate(utterances.videos):
         rows[name].append(i)
     targets = grades.targets(utterances.labels)

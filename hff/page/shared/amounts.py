@@ -1,0 +1,37 @@
+"""Figures as a person reads them, by the rules of the language of the moment."""
+
+from __future__ import annotations
+
+from hff.locale import language, number_format, texts
+
+
+def percent(share: float, places: int = 0) -> str:
+    """A share as whole percent; what is not quite 0 or 1 never reads as certain."""
+    points = 100 * share
+    if not places and 0 < points < 0.5:
+        return texts.UNDER_ONE_PERCENT.format(percent=percent(0.01))
+    if not places and 99.5 <= points < 100:
+        return texts.OVER_99_PERCENT.format(percent=percent(0.99))
+    return number_format.percentage(share, places, language())
+
+
+def number(value: float) -> str:
+    """A variance in two decimals; what is not quite 0 never reads as none."""
+    return texts.NUMBER_UNDER.format(number=decimal(0.01)) if 0 < value < 0.005 else decimal(value)
+
+
+def decimal(value: float, places: int = 2) -> str:
+    """A figure with a fixed number of places."""
+    return number_format.decimal(value, places, language())
+
+
+def signed_points(value: float) -> str:
+    """A change of probability in signed points, with a true minus sign."""
+    return f"{'+' if value >= 0 else '−'}{decimal(abs(100 * value), 1)}"
+
+
+def figure(value: float, name: str) -> str:
+    """One of the model's figures of a modality ("variance", "alpha" ...) as it stands in a table."""
+    if name == "shapley":
+        return signed_points(value)
+    return number(value) if name == "variance" else decimal(value, 1 if name == "precision" else 2)

@@ -1,0 +1,224 @@
+// The Live view's script: what it sends, what it draws of an answer, and what it says when something is missing.
+
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { open, reading, until } from "./live_page.js";
+
+const HALF_CIRCLE = Math.PI * 50; // of the gauges' drawing
+let page = null;
+
+async function started(options) {
+  page = open(options);
+  page.press("start");
+  await until(() => page.view.dataset.state === "running");
+  return page;
+}
+
+afterEach(() => page?.close());
+
+test("before it is started nothing is asked or sent", () => {
+  page = open();
+  assert.equal(page.view.dataset.state, "idle");
+  assert.deepEqual([page.sent, page.asked], [[], []]);
+  assert.ok(page.at("send").disabled);
+});
+
+test("start enters, sends with the ticket, and becomes stop", async () => {
+  await started();
+  assert.deepEqual(page.asked, ["submit"]);
+  assert.ok(page.sent.every((message) => message.ticket === "t1"));
+  assert.equal(page.sent[0].text, "");
+  assert.equal("text" in page.sent.at(-1) && page.sent.length > 1, false);
+  assert.equal(page.at("start").textContent, page.at("start").dataset.stop);
+  assert.equal(page.at("start").getAttribute("aria-pressed"), "true");
+  assert.equal(page.at("send").disabled, false);
+});
+
+test("gauges show alpha and sigma, and an absent modality as absent", async () => {
+  await started();
+  const [first, absent, last] = page.modalities.map((name) => page.at(`gauge-${name}`));
+  const filled = (gauge) => Number(gauge.querySelector(".hff-arc").getAttribute("stroke-dasharray").split(" ")[0]);
+  assert.ok(Math.abs(filled(first) - 0.25 * HALF_CIRCLE) < 0.1);
+  assert.ok(Math.abs(filled(last) - 0.75 * HALF_CIRCLE) < 0.1);
+  assert.equal(filled(absent), 0);
+  assert.equal(first.querySelector(".hff-alpha").textContent, "0.25");
+  assert.equal(first.querySelector(".hff-sigma strong").textContent, "σ² 0.30");
+  assert.equal(absent.querySelector(".hff-alpha").textContent, page.says.absent);
+  assert.deepEqual([first, absent, last].map((gauge) => gauge.classList.contains("hff-absent")), [false, true, false]);
+  const width = (part) => Number.parseFloat(first.querySelector(`.hff-sigma-bar ${part}`).style.width);
+  assert.ok(Math.abs(width("b") / width("i") - 2) < 1e-6); // 0.2 aleatoric beside 0.1 epistemic
+});
+
+test("a variance beyond a blind guess fills the bar and no more", async () => {
+  await started({ feed: () => reading({ aleatoric: [5, null, 0.3] }) });
+  assert.equal(page.at(`gauge-${page.modalities[0]}`).querySelector(".hff-sigma-bar b").style.width, "100%");
+});
+
+test("the likeliest emotion is marked, its bar as long as its share, its whisker one deviation to each side", async () => {
+  await started();
+  const bars = page.all("bar");
+  assert.deepEqual(bars.map((bar) => bar.classList.contains("hff-best")).indexOf(true), 1);
+  assert.equal(bars[1].querySelector("b").style.width, "70%");
+  assert.equal(bars[1].querySelector(".hff-value").textContent, "70\u00a0%");
+  const whisker = bars[1].querySelector(".hff-whisker");
+  assert.ok(Math.abs(Number.parseFloat(whisker.style.left) - 65) < 1e-6);
+  assert.ok(Math.abs(Number.parseFloat(whisker.style.width) - 10) < 1e-6);
+});
+
+test("without an emotion no share is shown", async () => {
+  await started({ feed: () => reading({ emotion: null, alpha: [0, 0, 0], aleatoric: [null, null, null], epistemic: [null, null, null] }) });
+  assert.ok(page.all("bar").every((bar) => bar.querySelector(".hff-value").textContent === "–"));
+  assert.equal(page.at("sure").textContent, "");
+});
+
+test("timelines go on where a modality is there, and have a gap where it is not", async () => {
+  let count = 0;
+  const there = { alpha: [0.5, 0, 0.5], aleatoric: [0.2, null, 0.3] };
+  const away = { alpha: [0, 0, 1], aleatoric: [null, null, 0.3] };
+  await started({ feed: () => reading(count++ % 4 === 2 ? away : there) });
+  await until(() => page.view.dataset.count >= 6);
+  const drawn = (name) => page.at(`line-alpha-${name}`).getAttribute("d");
+  const [first, absent, last] = page.modalities.map(drawn);
+  assert.ok(first.match(/M/g).length >= 2);
+  assert.equal(last.match(/M/g).length, 1);
+  assert.equal(absent, "");
+});
+
+test("long words are cut at a word's beginning", async () => {
+  await started({ feed: () => reading({ words: `beginning ${"word ".repeat(60)}end` }) });
+  const shown = page.at("words").textContent;
+  assert.ok(shown.length <= 152);
+  assert.match(shown, /^… word .* end$/);
+});
+
+test("typed words go out once, a moment after the last key", async () => {
+  await started();
+  page.at("text").value = "good morning";
+  page.at("text").dispatchEvent(new page.window.Event("input"));
+  await until(() => page.sent.some((message) => message.text === "good morning"));
+  const count = page.sent.length;
+  await until(() => page.sent.length > count + 1);
+  assert.equal(page.sent.filter((message) => message.text === "good morning").length, 1);
+});
+
+test("pictures go out small, with a time that grows", async () => {
+  await started({ devices: { video: "there", audio: "there" } });
+  await until(() => page.sent.filter((message) => message.frame).length >= 2);
+  const [one, two] = page.sent.filter((message) => message.frame).map((message) => message.frame);
+  assert.equal(one.data, "data:image/jpeg;size=480x270");
+  assert.ok(two.time > one.time);
+});
+
+test("sound goes out once, as 16 bit numbers within their range", async () => {
+  await started({ devices: { video: "there", audio: "there" } });
+  await until(() => page.collectors.some((port) => port.onmessage));
+  const { onmessage } = page.collectors.find((port) => port.onmessage);
+  onmessage({ data: new Float32Array([0, 0.5, -2, 2]) });
+  await until(() => page.sent.some((message) => message.sound));
+  const [{ sound }, ...more] = page.sent.filter((message) => message.sound);
+  const bytes = Uint8Array.from(Buffer.from(sound.data, "base64"));
+  assert.deepEqual([...new Int16Array(bytes.buffer)], [0, 16383, -32767, 32767]);
+  assert.equal(sound.rate, 16000);
+  assert.deepEqual(more, []);
+});
+
+test("of sound that waits for an answer the last two seconds are kept", async () => {
+  let release;
+  let held = false;
+  const feed = () => (held ? new Promise((done) => { release = () => done(reading()); }) : reading());
+  await started({ devices: { video: "there", audio: "there" }, feed });
+  held = true;
+  await until(() => release);
+  const { onmessage } = page.collectors.find((port) => port.onmessage);
+  for (let block = 0; block < 50; block += 1) onmessage({ data: new Float32Array(1600) }); // 5 s
+  held = false;
+  release();
+  await until(() => page.sent.some((message) => message.sound));
+  const { sound } = page.sent.find((message) => message.sound);
+  assert.equal(Buffer.from(sound.data, "base64").length, 2 * 2 * 16000);
+});
+
+for (const [name, key] of [["NotAllowedError", "denied"], ["NotFoundError", "missing"], ["NotReadableError", "busy"]]) {
+  test(`what ${name} of camera and microphone means is said once, of both`, async () => {
+    await started({ devices: { video: name, audio: name } });
+    const { says } = page;
+    assert.equal(page.at("status").textContent, says[key].replace("{what}", says.both));
+    assert.equal(page.view.dataset.trouble, "1");
+  });
+}
+
+test("with the camera alone missing, only the camera is named, and the server's note of it is not said again", async () => {
+  await started({ devices: { video: "NotAllowedError", audio: "there" }, feed: () => reading({ notes: ["no_camera"] }) });
+  const { says } = page;
+  assert.equal(page.at("status").textContent, says.denied.replace("{what}", says.camera));
+});
+
+test("a browser that gives no devices to an insecure page is explained, as long as the view runs", async () => {
+  await started({ devices: null, feed: () => reading({ notes: ["no_camera", "no_microphone"] }) });
+  await until(() => page.view.dataset.count >= 2);
+  assert.equal(page.at("status").textContent, page.says.insecure);
+  assert.equal(page.view.dataset.trouble, "1");
+});
+
+test("stopped while an answer is awaited, it stays stopped", async () => {
+  let answer;
+  page = open({ feed: () => new Promise((done) => { answer = done; }) });
+  page.press("start");
+  await until(() => answer);
+  page.press("start");
+  answer(reading());
+  await new Promise((done) => setTimeout(done, 200));
+  assert.equal(page.view.dataset.state, "stopped");
+  assert.equal(page.view.dataset.count, "0");
+});
+
+test("who finds the room full is told so, and nothing is sent", async () => {
+  page = open({ entry: { ticket: null, problem: "Four are watching." } });
+  page.press("start");
+  await until(() => page.view.dataset.state === "full");
+  assert.equal(page.at("status").textContent, "Four are watching.");
+  assert.deepEqual(page.sent, []);
+});
+
+test("a session that the server has forgotten is entered anew", async () => {
+  let tickets = 0;
+  const feed = (message) => (message.ticket === "t1" ? { gone: true } : reading());
+  await started({ feed, entry: () => ({ ticket: `t${(tickets += 1)}` }) });
+  assert.equal(page.sent.at(-1).ticket, "t2");
+  assert.deepEqual(page.asked, ["submit", "submit"]);
+});
+
+test("a server that cannot be reached is said, and asked again", async () => {
+  let count = 0;
+  const feed = () => {
+    count += 1;
+    if (count === 1) throw new Error("offline");
+    return reading();
+  };
+  page = open({ feed });
+  page.press("start");
+  await until(() => page.at("status").textContent === page.says.offline);
+  await until(() => page.view.dataset.state === "running");
+  assert.notEqual(page.at("status").textContent, page.says.offline);
+});
+
+test("stop leaves, and lets go of the devices", async () => {
+  await started({ devices: { video: "there", audio: "there" } });
+  const stream = page.at("video").srcObject;
+  page.press("start");
+  assert.deepEqual({ ...page.sent.at(-1) }, { ticket: "t1", leave: true });
+  assert.ok(stream.getTracks().every((track) => track.readyState === "ended"));
+  assert.equal(page.at("video").srcObject, null);
+  assert.equal(page.view.dataset.state, "stopped");
+  assert.equal(page.at("start").textContent, page.at("start").dataset.start);
+});
+
+test("only a running view can be sent to the lab", async () => {
+  page = open();
+  page.press("send");
+  assert.deepEqual(page.asked, []);
+  page.close();
+  await started();
+  page.press("send");
+  assert.deepEqual(page.asked, ["submit", "select"]);
+});

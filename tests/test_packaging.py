@@ -1,0 +1,46 @@
+"""What pyproject.toml and setup.py put into a wheel: all code, and every file that the code opens."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # comes with pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+
+
+def packed() -> set[Path]:
+    """The data files that the patterns of pyproject.toml take."""
+    found = set()
+    for package, patterns in SETUP["package-data"].items():
+        folder = ROOT / SETUP["package-dir"].get(package, package.replace(".", "/"))
+        for pattern in patterns:
+            # setuptools' ``**`` at an end takes files; pathlib's takes folders alone before Python 3.13.
+            found |= set(folder.glob(pattern + "/*" if pattern.endswith("**") else pattern))
+    return found
+
+
+def test_every_data_file_is_packed():
+    files = [path for top in ("hff", "weights") for path in (ROOT / top).rglob("*") if path.is_file()]
+    data = {path for path in files if path.suffix not in (".py", ".pyc")}
+    assert len(data) > 40
+    assert sorted(str(path.relative_to(ROOT)) for path in data - packed()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["hff/py.typed", "hff/page/static/live.js", "hff/locale/de/lab.json", "weights/fusion.safetensors"]
+)
+def test_what_must_not_be_missing(name: str):
+    assert ROOT / name in packed()
+
+
+def test_every_folder_of_code_is_a_package():
+    folders = {path.parent for path in (ROOT / "hff").rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
