@@ -6,28 +6,6 @@ Nothing here knows the model, the page or gradio; every other package may import
 
 from __future__ import annotations
 
-from hff.locale.catalogue import (
-    DEFAULT,
-    Message,
-    language,
-    languages,
-    message_of,
-    say,
-    sentence,
-    speaking,
-    translate,
-    using,
-)
+from hff.locale.catalogue import DEFAULT, Message, language, languages, say, sentence, speaking, translate, using
 
-__all__ = [
-    "DEFAULT",
-    "Message",
-    "language",
-    "languages",
-    "message_of",
-    "say",
-    "sentence",
-    "speaking",
-    "translate",
-    "using",
-]
+__all__ = ["DEFAULT", "Message", "language", "languages", "say", "sentence", "speaking", "translate", "using"]

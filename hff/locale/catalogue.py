@@ -55,11 +55,6 @@ def translate(text: object) -> str:
     return str(text)
 
 
-def message_of(error: Exception) -> str:
-    """What an error says, as a part of another message: it can still be said again where it could be."""
-    return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
-
-
 def sentence(key: str, **params: Any) -> str:
     """As ``say``, in the language of the moment: for what is shown at once and not kept."""
     return _filled(key, params, language())

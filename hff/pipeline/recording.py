@@ -261,7 +261,8 @@ def read(
 
 
 def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progress: Progress | None) -> Recording:
-    if video is None and audio is None and image is None and text is None:
+    untyped = text is None or (isinstance(text, str) and not text.strip())
+    if video is None and audio is None and image is None and untyped:
         raise InputError(say("recording.nothing_given"))
     reader = _Reader(progress)
     text = _checked_text(text, reader.warn)

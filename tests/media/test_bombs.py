@@ -35,12 +35,12 @@ LITTLE = 60  # MB that a refusal may take
 _MEASURE = """
 import json, resource, sys
 from hff.errors import HFFError
-from hff.page import live_state
+from hff.page.live import messages
 from hff.pipeline.recording import read
 calm, *bombs = sys.argv[1:]
 def take(kind, path):
     if kind == "live":
-        return live_state.picture(open(path).read())
+        return messages.picture(open(path).read())
     return read(**{kind: path}, transcribe=False)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 10)
