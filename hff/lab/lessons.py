@@ -7,7 +7,7 @@ decides which choice was right.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,25 +101,38 @@ class Lesson:
     formula: str
     then: str = ""  # what to try next
 
+    @property
+    def emotions(self) -> set[str]:
+        """The emotions that its claims name."""
+        claims = (*(choice.claim for choice in self.choices), *self.expect)
+        of = {claim.of for claim in claims if claim.figure == "probability"}
+        return (of | {claim.emotion for claim in claims}) - {"", "answer"}
+
     def right(self, before: Result, after: Result) -> list[bool]:
         """Which choices came true."""
         return [choice.claim.holds(before, after) for choice in self.choices]
 
 
-def load_lessons(folder: Path = LESSONS_FOLDER) -> list[Lesson]:
-    """All lessons of a folder in their order. Raises ``InputError`` that names the file and the fault."""
-    return sorted((load_lesson(path) for path in folder.glob("*.json")), key=lambda lesson: (lesson.order, lesson.key))
+def load_lessons(folder: Path = LESSONS_FOLDER, labels: Sequence[str] = EMOTIONS) -> list[Lesson]:
+    """The lessons of a folder in their order, without those about an emotion that is not among the model's labels.
+
+    Raises ``InputError`` that names the file and the fault.
+    """
+    lessons = (load_lesson(path, labels) for path in folder.glob("*.json"))
+    fitting = [lesson for lesson in lessons if lesson.emotions <= set(labels)]
+    return sorted(fitting, key=lambda lesson: (lesson.order, lesson.key))
 
 
-def load_lesson(path: Path) -> Lesson:
-    """One lesson file, with its texts in the language of the moment where ``../<language>/`` has them.
+def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
+    """One lesson file about the shipped model's emotions or ``labels``, with its texts in the language of the
+    moment where ``../<language>/`` has them.
 
     Raises ``InputError`` that names the file and the fault.
     """
     translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        lesson = _lesson(path.stem, values)
+        lesson = _lesson(path.stem, values, (*EMOTIONS, *labels))
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
@@ -140,7 +153,7 @@ def _translated(lesson: Lesson, values: object) -> Lesson:
     return replace(lesson, choices=choices, **{name: values[name] for name in TRANSLATED if name in values})
 
 
-def _lesson(key: str, values: object) -> Lesson:
+def _lesson(key: str, values: object, emotions: tuple[str, ...]) -> Lesson:
     texts = ("title", "question", "watch", "why", "number", "formula")
     _check_keys(values, ("order", "state", "choices", "expect", *texts), ("before", "then"), "the lesson")
     for name in (*texts, "then"):
@@ -156,8 +169,8 @@ def _lesson(key: str, values: object) -> Lesson:
     choices = _list(values["choices"], "choices", 2, MAX_CHOICES)
     return Lesson(
         key=key, order=order, state=state, before=before, then=values.get("then", ""),
-        choices=tuple(_choice(choice) for choice in choices),
-        expect=tuple(_claim(claim, "a part of 'expect'") for claim in _list(values["expect"], "expect", 1, 12)),
+        choices=tuple(_choice(choice, emotions) for choice in choices),
+        expect=tuple(_claim(one, "a part of 'expect'", emotions) for one in _list(values["expect"], "expect", 1, 12)),
         **{name: values[name].strip() for name in texts},
     )  # fmt: skip
 
@@ -170,14 +183,14 @@ def _state(values: object) -> LabState:
     return state
 
 
-def _choice(values: object) -> Choice:
+def _choice(values: object, emotions: tuple[str, ...]) -> Choice:
     _check_keys(values, ("text", "when"), (), "a choice")
     if not isinstance(values["text"], str) or not values["text"].strip():
         raise InputError("The 'text' of a choice has to be a text.")
-    return Choice(values["text"].strip(), _claim(values["when"], "'when'"))
+    return Choice(values["text"].strip(), _claim(values["when"], "'when'", emotions))
 
 
-def _claim(values: object, what: str) -> Claim:
+def _claim(values: object, what: str, emotions: tuple[str, ...]) -> Claim:
     _check_keys(values, ("figure",), ("of", "change", "emotion", "not"), what)
     claim = Claim(
         values["figure"], values.get("of", ""), values.get("change", ""), values.get("emotion", ""),
@@ -187,14 +200,14 @@ def _claim(values: object, what: str) -> Claim:
         _one_of(claim.of, MODALITIES, "of", what)
         _one_of(claim.change, CHANGES, "change", what)
     elif claim.figure == "probability":
-        _one_of(claim.of, ("answer", *EMOTIONS), "of", what)
+        _one_of(claim.of, ("answer", *emotions), "of", what)
         _one_of(claim.change, CHANGES, "change", what)
     elif claim.figure == "emotion":
         _one_of(claim.change, ("changes", "stays"), "change", what)
     elif claim.figure in ("leader", "side", "alone"):
         _one_of(claim.of, MODALITIES, "of", what)
         if claim.figure == "alone":
-            _one_of(claim.emotion, EMOTIONS, "emotion", what)
+            _one_of(claim.emotion, emotions, "emotion", what)
     else:
         _one_of(claim.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure", what)
     if not isinstance(claim.negated, bool):
@@ -204,7 +217,7 @@ def _claim(values: object, what: str) -> Claim:
 
 def _one_of(value: object, allowed: Iterable[str], name: str, what: str) -> None:
     if value not in tuple(allowed):
-        raise InputError(f"{name!r} in {what} is one of {', '.join(allowed)}; not {value!r}.")
+        raise InputError(f"{name!r} in {what} is one of {', '.join(dict.fromkeys(allowed))}; not {value!r}.")
 
 
 def _list(value: object, name: str, least: int, most: int) -> list:

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hff import quiet, weights
-from hff.config import SPEECH_ENCODERS
+from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.page.door.host_names import Names
@@ -57,7 +57,7 @@ class Server:
 
     def __init__(self, options: Options, engine: Engine | None = None) -> None:
         self.options = options
-        self.engine = engine or Engine(lambda: _load(options), options.transcribe)
+        self.engine = engine or Engine(lambda: _load(options), options.transcribe, config=lambda: _config(options))
         self.stop = threading.Event()
         self._guarded = False
 
@@ -69,7 +69,7 @@ class Server:
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder.path)
         from hff.page.blocks import build_page
         from hff.page.live.hub import live_hub
-        from hff.page.shared.theme import gradio_theme
+        from hff.page.shared.theme import gradio_theme, modality_css
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
@@ -84,7 +84,7 @@ class Server:
                 auth=self._right_password if options.password else None, mcp_server=False, num_workers=0,
                 server_name=options.host, server_port=options.port, share=options.share, prevent_thread_lock=True,
                 quiet=True, show_error=False, footer_links=[], run_history=False, ssr_mode=False, theme=gradio_theme(),
-                css_paths=_STYLES, ssl_certfile=options.certificate,
+                css=modality_css(), css_paths=_STYLES, ssl_certfile=options.certificate,
                 ssl_keyfile=options.key, ssl_verify=False, enable_monitoring=False,
                 allowed_paths=[str(EXAMPLES_FOLDER)],
                 max_file_size=options.max_file_size,
@@ -160,6 +160,10 @@ def _load(options: Options):
     import hff
 
     return hff.load(device=options.device, speech_encoder=options.speech_encoder)
+
+
+def _config(options: Options) -> HFFConfig:
+    return weights.stored_config(weights.folder(), options.speech_encoder)
 
 
 def run(options: Options) -> int:

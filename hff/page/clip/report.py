@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import language, names, texts
 from hff.page.clip.attention_map import attention_figure, describe, grid_figure
 from hff.page.clip.timeline import HEIGHT, WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
 from hff.page.shared.drawing import png, svg
-from hff.page.shared.theme import FONTS, MODALITY_COLOURS, MODALITY_HATCHES, Palette
+from hff.page.shared.theme import FONTS, Palette, modality_css
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _bars(axis, result: Result, palette: Palette) -> None:
 def _weights(axis, result: Result, palette: Palette) -> None:
     for row, name in enumerate(MODALITIES):
         there = result.present[name]
-        axis.barh(row, result.alpha[name] if there else 0, color=MODALITY_COLOURS[name], hatch=MODALITY_HATCHES[name],
+        own = modalities.of(name)
+        axis.barh(row, result.alpha[name] if there else 0, color=own.colour, hatch=own.hatch,
                   edgecolor=palette.paper, linewidth=0)  # fmt: skip
         label = (
             f"α {cards.decimal(result.alpha[name])}, σ² {cards.number(result.variance[name])}"
@@ -142,7 +144,7 @@ def html_page(result: Result) -> str:
         f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{texts.REPORT_TITLE}: {cards.text(names.emotion(result.emotion))}</title>"
-        f"<style>{STYLE.read_text(encoding='utf-8')}{page}</style></head><body>"
+        f"<style>{STYLE.read_text(encoding='utf-8')}{modality_css()}{page}</style></head><body>"
         f"<header><h1>{texts.REPORT_TITLE}</h1>{cards.note(made)}</header><main>{''.join(parts)}</main>"
         f"<footer>{cards.note(texts.FOOTER)}</footer></body></html>"
     )

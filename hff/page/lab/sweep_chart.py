@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
 from hff.page.shared.cards import decimal, percent, text
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 400, 360  # of one panel, in units of the drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 104, 34, 50  # margins; names of the lines stand on the right
-_DASHES = {"speech": "", "text": "9 4", "vision": "2 4"}
 _EMOTION_DASHES = ("", "9 4", "2 4")
 _LEADING = 3  # emotions drawn boldly
 _LINE_GAP = 19  # least distance of two names
@@ -62,7 +62,12 @@ def _round_up(value: float) -> float:
 
 def _modality_lines(lines: dict[str, Line], top: float) -> str:
     drawn = [
-        (names.modality(m), line, f'class="hff-{m} hff-sweep-line" stroke-dasharray="{_DASHES[m]}"', f"hff-{m}")
+        (
+            names.modality(m),
+            line,
+            f'class="hff-{m} hff-sweep-line" stroke-dasharray="{modalities.of(m).stroke}"',
+            f"hff-{m}",
+        )
         for m, line in lines.items()
     ]
     return _lines(drawn, top)

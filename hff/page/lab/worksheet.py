@@ -16,7 +16,7 @@ from hff.page.lab.before_after import what_changed
 from hff.page.lab.lesson_view import equation_html
 from hff.page.shared.cards import decimal, note, number, percent, text
 from hff.page.shared.effects import points
-from hff.page.shared.theme import FONTS
+from hff.page.shared.theme import FONTS, modality_css
 from hff.result import Result
 
 _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
@@ -25,7 +25,7 @@ _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> str:
     """The whole page as text."""
     title = lesson.title if lesson else texts.WORKSHEET_TITLE
-    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE))
+    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + modality_css()
     families = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
     front = (
         f"<h1>{text(title)}</h1><p>{text(texts.WORKSHEET_SUBTITLE)}</p>"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from hff import modalities
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
 from hff.locale import names, texts
-from hff.page.shared.cards import heading, icon, text
+from hff.page.shared.cards import ARC, heading, icon, text
 
 HISTORY_SECONDS = 30  # s that the timelines go back
-ARC = "M10 60A50 50 0 0 1 110 60"  # half a circle of radius 50
 PLOT_WIDTH, PLOT_HEIGHT = 400, 100  # units of a timeline's drawing; it is stretched to its box
 _CELL = 10  # units of a cell of the attention map
-_DASHES = {"speech": "", "text": "9 4", "vision": "2.5 3"}
 
 
 def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False) -> str:
@@ -81,7 +80,7 @@ def _gauge(modality: str) -> str:
 
 def _answer(labels: tuple[str, ...]) -> str:
     rows = "".join(
-        f'<div class="hff-bar" data-live="bar" data-label="{text(label)}"><span>{text(label)}</span>'
+        f'<div class="hff-bar" data-live="bar" data-label="{text(label)}"><span>{text(names.emotion(label))}</span>'
         '<span class="hff-track"><b></b><i class="hff-whisker" hidden></i></span><span class="hff-value">–</span></div>'
         for label in labels
     )
@@ -96,7 +95,7 @@ def _answer(labels: tuple[str, ...]) -> str:
 
 def _attention(columns: int, window: float) -> str:
     rows = []
-    for number, (kind, name) in enumerate(texts.LIVE_KINDS.items()):
+    for number, (kind, name) in enumerate(_kinds()):
         cells = "".join(
             f'<rect x="{column * _CELL}" y="0" width="{_CELL - 0.5}" height="10" fill-opacity="0"/>'
             for column in range(columns)
@@ -112,6 +111,12 @@ def _attention(columns: int, window: float) -> str:
     )
 
 
+def _kinds() -> list[tuple[str, str]]:
+    """The rows of the map: key and name."""
+    said = texts.LIVE_KINDS
+    return [("fused", said["fused"]), *((m, said.get(m) or names.modality(m)) for m in MODALITIES)]
+
+
 def _axis(seconds: int) -> str:
     past = texts.LIVE_AXIS_PAST.format(seconds=seconds)
     return (
@@ -121,7 +126,8 @@ def _axis(seconds: int) -> str:
 
 def _timeline(name: str, title: str) -> str:
     lines = "".join(
-        f'<path class="hff-live-line hff-{m}" data-live="line-{name}-{m}" stroke-dasharray="{_DASHES[m]}" d=""/>'
+        f'<path class="hff-live-line hff-{m}" data-live="line-{name}-{m}" '
+        f'stroke-dasharray="{modalities.of(m).stroke}" d=""/>'
         for m in MODALITIES
     )
     grid = "".join(
@@ -129,7 +135,7 @@ def _timeline(name: str, title: str) -> str:
     )
     legend = "".join(
         f'<span class="hff-{m}"><svg viewBox="0 0 26 6" aria-hidden="true"><path class="hff-live-line" d="M1 3H25" '
-        f'stroke-dasharray="{_DASHES[m]}"/></svg>{text(names.modality(m))}</span>'
+        f'stroke-dasharray="{modalities.of(m).stroke}"/></svg>{text(names.modality(m))}</span>'
         for m in MODALITIES
     )
     return (

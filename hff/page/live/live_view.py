@@ -6,13 +6,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from hff.config import EMOTIONS, MODALITIES
+from hff.config import MODALITIES
 from hff.errors import HFFError
 from hff.live.session import LIVE_WINDOW_SECONDS
-from hff.locale import texts
+from hff.locale import names, texts
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.sessions import Sessions
+from hff.page.shared.cards import ARC_LENGTH
 
 _SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
 _WIDEST = {"concurrency_limit": 8, "concurrency_id": "live", "show_progress": "hidden", "api_visibility": "private"}
@@ -30,18 +31,19 @@ class LiveView:
 
     def __init__(self, hub: LiveHub, sessions: Sessions) -> None:
         self.hub, self.sessions = hub, sessions
+        labels = hub.engine.config().labels
 
         def feed(message: dict) -> dict:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native),
+            html_template=page(LIVE_WINDOW_SECONDS, labels, hub.native),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
             server_functions=[feed],
             elem_id="hff-live",
             apply_default_css=False,
             says=texts.LIVE_SAYS, modalities=list(MODALITIES), history=HISTORY_SECONDS, nobody=texts.LIVE_NOTHING,
-            native=hub.native, entry=None,
+            native=hub.native, entry=None, labels={m: names.emotion(m) for m in labels}, arc=ARC_LENGTH,
         )  # fmt: skip
         self.view.submit(self._enter, None, self.view, **_WIDEST)
         sent = self.view.select(self._send, None, None, **_WIDEST)

@@ -15,10 +15,10 @@ from hff.page.model.measured import load_measured, metrics_html
 from hff.page.shared import cards
 
 
-def build_model_view(tab: gr.Tab) -> None:
+def build_model_view(tab: gr.Tab, config: HFFConfig) -> None:
     """Fill the tab; the measured figures are drawn when it is first opened."""
     with gr.Column(elem_id="hff-model"):
-        gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(HFFConfig())))
+        gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(config)))
         measured = gr.HTML(_titled(texts.MEASURED, ""), elem_id="hff-measured")
         gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + _data()), elem_id="hff-data")
         gr.HTML(_titled(texts.LIMITS, _limits()), elem_id="hff-limits")

@@ -9,18 +9,15 @@ import html
 import math
 from collections.abc import Iterable
 
+from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import language, names, number_format, texts
 from hff.result import Result
 
 SURE_FROM = (0.8, 0.6, 0.4, 0.0)  # probability from which each word of ``texts.SURENESS`` is said
 
-# Drawn on a 24x24 grid: sound waves, a speech bubble, a face.
-_ICONS = {
-    "speech": "M4 10v4M8 7v10M12 3v18M16 7v10M20 10v4",
-    "text": "M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",
-    "vision": "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",
-}
+ARC = "M10 60A50 50 0 0 1 110 60"  # of a gauge: half a circle of radius 50
+ARC_LENGTH = math.pi * 50  # what the dash has to fill
 
 
 def text(value: object) -> str:
@@ -50,8 +47,9 @@ def decimal(value: float, places: int = 2) -> str:
 
 def icon(modality: str) -> str:
     return (
-        f'<svg class="hff-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{_ICONS[modality]}" fill="none" '
-        'stroke="var(--hff-own, currentColor)" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>'
+        f'<svg class="hff-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{modalities.of(modality).icon}" '
+        'fill="none" stroke="var(--hff-own, currentColor)" stroke-width="2" stroke-linecap="round" '
+        'stroke-linejoin="round"/></svg>'
     )
 
 
@@ -133,7 +131,7 @@ def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None
 
 
 def gauges(result: Result) -> str:
-    """The three alpha gauges with sigma^2 under each."""
+    """The alpha gauges with sigma^2 under each."""
     cards = "".join(_gauge(result, modality) for modality in MODALITIES)
     return f'<section class="hff-gauges" aria-label="{text(texts.GAUGES_TITLE)}">{cards}</section>'
 
@@ -143,20 +141,16 @@ def _gauge(result: Result, modality: str) -> str:
     there = result.present[modality]
     alpha = result.alpha[modality] if there else 0.0
     value = decimal(alpha) if there else texts.ABSENT
-    # A half circle of radius 50: its length is what the dash has to fill.
-    length = math.pi * 50
-    arc = "M10 60A50 50 0 0 1 110 60"
-    filled = f'<path class="hff-arc" d="{arc}" stroke-dasharray="{alpha * length:.2f} 400"/>' if alpha > 0 else ""
-    below = (
-        _variance(result, modality) if there else f'<p class="hff-absent-why">{text(texts.ABSENT_REASON[modality])}</p>'
-    )
+    filled = f'<path class="hff-arc" d="{ARC}" stroke-dasharray="{alpha * ARC_LENGTH:.2f} 400"/>' if alpha > 0 else ""
+    why = texts.ABSENT_REASON.get(modality, texts.ABSENT)
+    below = _variance(result, modality) if there else f'<p class="hff-absent-why">{text(why)}</p>'
     label = f"{name}: {texts.ALPHA_LABEL} {value}"
     kind = f"hff-gauge hff-{modality}{'' if there else ' hff-absent'}"
     return (
         f'<div class="{kind}" id="hff-gauge-{modality}" data-alpha="{alpha:.4f}">'
         f'<h3>{icon(modality)}{text(name)}</h3><div class="hff-dial">'
         f'<svg viewBox="0 0 120 68" role="img" aria-label="{text(label)}">'
-        f'<path class="hff-arc-track" d="{arc}"/>{filled}</svg>'
+        f'<path class="hff-arc-track" d="{ARC}"/>{filled}</svg>'
         f'<p class="hff-alpha">{text(value)}</p><p class="hff-unit">{text(texts.ALPHA_LABEL)}</p></div>{below}</div>'
     )
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hff.page.shared.theme import FONTS, PAGE, PAGE_VARIABLES, PRINT, Palette
+from hff.page.shared.theme import FONTS, PAGE, PRINT, Palette, page_variables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +82,7 @@ def _inline(text: str, label: str) -> str:
     # Several figures stand on one page: only names that something refers to may stay.
     used = set(re.findall(r"#([\w-]+)", text))
     text = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)
-    for mark, variable in PAGE_VARIABLES.items():
+    for mark, variable in page_variables().items():
         text = text.replace(mark, variable)
     families = ", ".join(f"'{name}'" if " " in name else name for name in FONTS)
     text = re.sub(rf"'?{_MEASURED_FONT}'?(?:, [\w' -]+)*", families, text)

@@ -9,7 +9,7 @@ const places = Object.fromEntries(
   ["start", "send", "status", "video", "picture", "face", "face-age", "words", "text", "emotion", "sure", "figures"]
     .map((name) => [name, at(name)]),
 );
-const { says, modalities, history, native } = props;
+const { says, modalities, history, native, arc } = props;
 
 const PERIOD = 85; // ms between two questions to the server, at least
 const FRAME_WIDTH = 480; // pixels of a frame that is sent
@@ -18,8 +18,6 @@ const MAX_SOUND = 2; // s of sound kept while an answer is awaited
 const RETRY = 2500; // ms until a lost device is asked for again
 const STALE_FACE = 1.5; // s after which the face's box is taken away
 const DRIFT = 0.25; // s that the sound's own clock may be off the page's
-const HALF_CIRCLE = Math.PI * 50;
-const GUESS = 6 / 7; // sigma^2 of a blind guess, where its bar is full
 
 let run = null; // everything of one run, from Start to Stop
 let figures = null; // what was drawn last
@@ -258,16 +256,33 @@ function drawGauge(name, answer, variance, i) {
   const gauge = at(`gauge-${name}`);
   const there = variance[i] !== null;
   gauge.classList.toggle("hff-absent", !there);
-  gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * HALF_CIRCLE} 400`);
+  gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * arc} 400`);
   gauge.querySelector(".hff-alpha").textContent = there ? answer.alpha[i].toFixed(2) : says.absent;
   gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${variance[i].toFixed(2)}` : "σ² –";
-  const width = (part) => `${there ? Math.min(100, (100 * part) / GUESS) : 0}%`;
+  const guess = 1 - 1 / answer.labels.length; // sigma^2 of a blind guess, where its bar is full
+  const width = (part) => `${there ? Math.min(100, (100 * part) / guess) : 0}%`;
   gauge.querySelector(".hff-sigma-bar b").style.width = width(answer.aleatoric[i]);
   gauge.querySelector(".hff-sigma-bar i").style.width = width(answer.epistemic[i]);
 }
 
-function drawAnswer(answer) {
+const nameOf = (label) => props.labels[label] ?? label;
+
+// One bar a label of the weights that answer; those that the page was made with stay as they are.
+function barsOf(labels) {
   const bars = all("bar");
+  if (bars.length === labels.length && bars.every((bar, i) => bar.dataset.label === labels[i])) return bars;
+  const made = labels.map((label) => {
+    const bar = bars[0].cloneNode(true);
+    bar.dataset.label = label;
+    bar.querySelector("span").textContent = nameOf(label);
+    return bar;
+  });
+  bars[0].parentElement.replaceChildren(...made);
+  return made;
+}
+
+function drawAnswer(answer) {
+  const bars = barsOf(answer.labels);
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
   bars.forEach((bar, i) => {
     const share = answer.probabilities[i] ?? 0;
@@ -281,7 +296,7 @@ function drawAnswer(answer) {
     whisker.style.left = `${100 * low}%`;
     whisker.style.width = `${100 * (Math.min(1, share + answer.spread[i]) - low)}%`;
   });
-  places.emotion.textContent = answer.emotion ?? props.nobody;
+  places.emotion.textContent = answer.emotion ? nameOf(answer.emotion) : props.nobody;
   places.sure.textContent = answer.emotion
     ? fill(says.sure, { percent: percent(answer.probabilities[best]), spread: `${(100 * answer.spread[best]).toFixed(0)}` })
     : "";
