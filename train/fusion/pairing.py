@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,10 @@ class Batch:
     said: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
     twins: int = 0  # the last ones are the first ones again, at other severities
-    more: dict[str, Tensor] = field(default_factory=dict)  # (B,T,d) of any other modality
+    more: InitVar[dict[str, Tensor] | None] = None  # (B,T,d) of any other modality; each becomes an attribute too
+
+    def __post_init__(self, more: dict[str, Tensor] | None) -> None:
+        vars(self).update(more or {})
 
     def to(self, device: torch.device) -> Batch:
         return self._each(lambda value: value.to(device, non_blocking=True))
@@ -76,11 +79,17 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **tensors, more={name: change(value) for name, value in self.more.items()})
+        more = {name: tensors.pop(name) for name in self.more or {}}
+        return dataclasses.replace(self, **tensors, more=more)
 
     def inputs(self) -> dict[str, Tensor]:
-        given = vars(self) | self.more
-        return {name: given[name] for name in (*MODALITIES, "present")}
+        return {name: vars(self)[name] for name in (*MODALITIES, "present")}
+
+
+_OWN = frozenset(one.name for one in dataclasses.fields(Batch))
+# Read back, and so handed on by ``dataclasses.replace``: the attributes that ``more`` has added.
+for _name in ("more",):
+    setattr(Batch, _name, property(lambda batch: {m: vars(batch)[m] for m in vars(batch) if m not in _OWN}))
 
 
 @dataclass

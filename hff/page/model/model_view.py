@@ -7,11 +7,12 @@ from pathlib import Path
 
 import gradio as gr
 
+from hff import weights
 from hff.config import HFFConfig
 from hff.errors import WeightsError
-from hff.locale import texts
+from hff.locale import names, texts
 from hff.page.model.architecture import architecture_html
-from hff.page.model.measured import load_measured, metrics_html
+from hff.page.model.measured import load_corpora, load_measured, metrics_html
 from hff.page.shared import cards
 
 
@@ -26,8 +27,6 @@ def build_model_view(tab: gr.Tab, config: HFFConfig) -> None:
 
 
 def _measured() -> str:
-    from hff import weights
-
     try:
         folder = weights.folder()
     except WeightsError as error:
@@ -44,14 +43,34 @@ def _titled(title: str, content: str) -> str:
     return f'<section class="hff-part"><h2>{cards.text(title)}</h2>{content}</section>'
 
 
+@cache
+def _corpora_in(folder: Path | None) -> tuple[dict, ...]:
+    return tuple(load_corpora(folder)) if folder is not None else ()
+
+
 def _data() -> str:
+    try:
+        folder = weights.folder()
+    except WeightsError:
+        folder = None
+    corpora = _corpora_in(folder)
+    if not corpora:
+        return cards.note(texts.NO_CORPORA)
     head = "".join(f'<th scope="col">{cards.text(name)}</th>' for name in texts.DATA_COLUMNS)
     rows = "".join(
-        f'<tr><th scope="row">{cards.text(name)}</th>{"".join(f"<td>{cards.text(value)}</td>" for value in rest)}</tr>'
-        for name, *rest in texts.CORPORA
+        f'<tr><th scope="row">{cards.text(corpus["name"])}</th>'
+        f"{''.join(f'<td>{cards.text(value)}</td>' for value in _told(corpus))}</tr>"
+        for corpus in corpora
     )
     table = f'<table class="hff-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     return f'<div class="hff-scroll" tabindex="0">{table}</div>'
+
+
+def _told(corpus: dict) -> tuple[str, str, str]:
+    """What a corpus is, what learned from it, and its terms."""
+    parts = dict.fromkeys(texts.CORPUS_PARTS.get(part) or names.modality(part) for part in corpus.get("parts", {}))
+    content = texts.CORPUS_CONTENT.get(corpus.get("key")) or corpus.get("content", "")
+    return content, ", ".join(parts), corpus.get("licence", "")
 
 
 def _limits() -> str:
