@@ -99,7 +99,7 @@ def test_they_stand_in_the_header_of_the_weights(tmp_path: Path, labels):
     assert weights.stored_config(tmp_path) == model.config
     assert Engine(lambda: None, config=lambda: weights.stored_config(tmp_path)).config().labels == labels
     (tmp_path / "fusion.safetensors").write_bytes(b"no weights at all")
-    with pytest.raises(WeightsError, match="fusion.safetensors"):
+    with pytest.raises(WeightsError, match=r"fusion\.safetensors"):
         weights.stored_config(tmp_path)
 
 

@@ -10,3 +10,7 @@ FLOORS = {
     "goemotions_macro_f1": 0.58,
     "meld_weighted_f1": 0.57,
 }
+
+# Accuracy of one modality alone on new videos, about as published for MOSI (Poria et al., ACL 2017). For the text the
+# lower end: in simulations trusting too little cost half a point, trusting too much up to fifteen.
+USUAL = {"speech": 0.60, "text": 0.75, "vision": 0.56}

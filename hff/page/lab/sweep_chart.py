@@ -81,9 +81,8 @@ def _emotion_lines(points: Sequence[SweepPoint]) -> str:
     for rank, label in enumerate(labels):
         line = [(p.severity, p.probabilities[label]) for p in points]
         if rank < _LEADING:
-            drawn.append(
-                (names.emotion(label), line, f'class="hff-sweep-line" stroke-dasharray="{_EMOTION_DASHES[rank]}"', "")
-            )
+            style = f'class="hff-sweep-line" stroke-dasharray="{_EMOTION_DASHES[rank]}"'
+            drawn.append((names.emotion(label), line, style, ""))
         else:
             drawn.append(("", line, 'class="hff-sweep-line hff-sweep-faint"', ""))
     return _lines(drawn, 1.0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hff.cancel import current
 from hff.config import HFFConfig
-from hff.errors import DependencyError, HFFError
+from hff.errors import DependencyError, HFFError, WeightsError
 from hff.page.session.lanes import LEFT, Lanes, Work
 from hff.result import Result
 
@@ -40,7 +40,12 @@ class Engine:
 
     def config(self) -> HFFConfig:
         """What the weights are, labels and all, without waiting for the model: of the loaded one, else as stored."""
-        return getattr(self._model, "config", None) or self._config()
+        if (known := getattr(self._model, "config", None)) is not None:
+            return known
+        try:
+            return self._config()
+        except WeightsError:  # loading the model will tell
+            return HFFConfig()
 
     def warm_up(self, video: str | None, on_failure: Callable[[], None]) -> threading.Thread:
         """Load in a thread of its own, then read ``video`` once, so that the first person need not wait."""
