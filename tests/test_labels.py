@@ -88,7 +88,7 @@ def test_the_live_view_names_them(analyzer, labels):
     session = LiveSession(analyzer)
     session.set_text("I like this")
     session.add_frame(0.4, np.full((60, 60, 3), 120, np.uint8))
-    said = messages.state(session.read(), session)
+    said = messages.state(session.reading(), session)
     assert said["labels"] == list(labels)
     assert len(said["probabilities"]) == len(labels)
 

@@ -138,7 +138,7 @@ def test_the_page_and_the_report_show_it(result):
     assert names.modality("pulse") == "Heartbeat"
     assert names.modality("pulse", "the") == "pulse"
     gauges = cards.gauges(result)
-    assert gauges.count('class="hff-gauge') == 4
+    assert gauges.count('class="hff-gauge ') == 4
     assert 'id="hff-gauge-pulse"' in gauges
     assert PULSE.icon in gauges
     assert "Heartbeat" in gauges
