@@ -11,7 +11,7 @@ import torch
 
 from hff import weights
 from hff.config import HFFConfig
-from hff.errors import WeightsError
+from hff.errors import HFFError, WeightsError
 from hff.lab.lab import Lab
 from hff.lab.lessons import LESSONS_FOLDER, load_lessons
 from hff.lab.state import LabState
@@ -28,6 +28,8 @@ from hff.pipeline.recording import Recording
 from hff.result import Transcript
 from tests.support.live_fixtures import FakeAnalyzer
 from tests.test_modalities import train_two_steps
+from train.fusion import training
+from train.fusion.pairing import Mix, PairedClips
 
 SETS = (("calm", "bored", "thrilled"), ("calm", "bored", "thrilled", "angry", "proud", "shy"))
 SMALL = {"d_model": 16, "layers": 1, "heads": 2}
@@ -124,3 +126,10 @@ def test_two_batches_of_training(tmp_path, monkeypatch, labels):
     assert model.classifier.out.out_features == len(labels)
     assert 0 <= figures["mixed_accuracy"] <= 1
     assert 0 <= figures["mixed_brier"] <= 2
+    folder = tmp_path / "features"
+    pairs, rng = PairedClips(folder, "fusion", labels), np.random.default_rng(0)
+    draws = [pairs.choose(rng, Mix(alone=0, conflict=0, unfeeling_face=1.0)) for _ in range(30)]
+    faces = pairs.stored["vision"]["label"]
+    assert all(int(faces[draw.items[2]]) == draw.target for draw in draws)  # none is neutral, so none says nothing
+    with pytest.raises(HFFError, match=f"{len(labels)} labels"):
+        training.train(folder, tmp_path / "other", torch.device("cpu"), HFFConfig(**SMALL))

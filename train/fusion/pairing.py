@@ -8,7 +8,7 @@ say nothing (neutral, or RAVDESS's fixed sentences) and partners that contradict
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.config import MODALITIES
+from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError
 from train.fusion import feature_files
 
@@ -105,7 +105,9 @@ class Draw:
 class PairedClips:
     """The cached items of one split, by label, and clips drawn from them."""
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, names: Sequence[str] = EMOTIONS) -> None:
+        """``names``: of the labels; without a "neutral" one among them no partner is unfeeling."""
+        self.neutral = names.index("neutral") if "neutral" in names else None
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
         self.labels = self.stored[MODALITIES[0]]["said"].shape[-1]  # C
         self.by_label = {
@@ -134,8 +136,8 @@ class PairedClips:
         count = len(MODALITIES)
         labels = [target] * count
         for m, modality in enumerate(MODALITIES):
-            if rng.random() < mix.unfeeling(modality):
-                labels[m] = 0
+            if rng.random() < mix.unfeeling(modality) and self.neutral is not None:
+                labels[m] = self.neutral
         if rng.random() < mix.conflict and len(set(labels)) == 1:
             labels[rng.integers(count)] = int(rng.integers(self.labels))
         items = tuple(
@@ -212,6 +214,6 @@ class PairedClips:
         return int(rng.choice(pool if len(pool) else self.by_label[modality][label]))
 
     def _words(self, label: int, target: int, rng: np.random.Generator, mix: Mix) -> int:
-        if label == 0 and target != 0 and rng.random() < 0.3:
+        if label == self.neutral and target != self.neutral and rng.random() < 0.3:
             return int(rng.choice(self.fixed_text))
         return self._item("text", label, rng, mix)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hff import weights
 from hff.config import SPEECH_ENCODERS, HFFConfig
+from hff.errors import HFFError
 from hff.model.hff import HFF
 from train.engine import parallel
 from train.engine.loop import Plan, fit
@@ -84,7 +85,11 @@ def train(
 ) -> tuple[HFF, dict[str, float]]:
     """Train on the cached features in ``folder``; the run (log, checkpoints) goes to ``run``."""
     mix = mix or Mix()
-    pairs, clips = PairedClips(folder, "fusion"), validation_clips(PairedClips(folder, "validation"), mix)
+    labels = (config or HFFConfig()).labels
+    pairs, held = (PairedClips(folder, split, labels) for split in ("fusion", "validation"))
+    if pairs.labels != len(labels):
+        raise HFFError(f"The features in {folder} are of {pairs.labels} labels, and the model has {len(labels)}.")
+    clips = validation_clips(held, mix)
     torch.manual_seed(plan.seed)
     model = HFF(config)
     print(f"fusion: {sum(p.numel() for p in model.parameters()):,} parameters, seed {plan.seed}", flush=True)
@@ -108,7 +113,7 @@ def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = 
 
     One temperature cannot suit both: sound clips want a lower one. The larger of their two errors (ECE) is made least.
     """
-    held = PairedClips(folder, "validation")
+    held = PairedClips(folder, "validation", model.config.labels)
     found = []
     for number, kind in enumerate((CLEAN, mix or Mix()), 2):
         clips = fixed_clips(held, 2 * VALIDATION_CLIPS, kind, VALIDATION_SEED + number)
