@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hff.config import MODALITIES, SPEECH_ENCODERS
+from hff.config import MODALITIES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import WeightsError
 
 if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
 
 WEIGHTS_FORMAT = "hff-1"
 MAX_LABELS = 1000
+MAX_HEADER_BYTES = 10_000_000  # of a safetensors file
 
 
 def __getattr__(name: str) -> tuple[str, ...]:
@@ -121,6 +122,25 @@ def labels(config: dict, path: Path) -> list[str]:
             "fetch the repository's weights again."
         )
     return names
+
+
+def stored_config(folder: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> HFFConfig:
+    """What the fusion weights in ``folder`` are, from their header alone: PyTorch is not needed for it.
+
+    Raises ``WeightsError``.
+    """
+    path = part_path(folder, "fusion", speech_encoder)
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > MAX_HEADER_BYTES:
+                raise ValueError("its header is too long")
+            metadata = json.loads(file.read(size)).get("__metadata__") or {}
+        config = _config(metadata, path)
+        labels(config, path)
+        return HFFConfig.from_dict(config)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"{path.name} cannot be read ({error}); fetch the repository's weights again.") from error
 
 
 def check_shapes(build: Callable[[], torch.nn.Module], state: dict[str, Tensor], name: str) -> None:

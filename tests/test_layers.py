@@ -49,7 +49,7 @@ LAYERS = (
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.
-INTERFACE = {"LICENCE", "SOURCE", "PLAN", "COMMAND", "SEEDS"}
+INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "PLAN", "COMMAND", "SEEDS"}
 
 Sources = dict[str, str]  # module -> text
 

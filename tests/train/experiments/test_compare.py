@@ -255,3 +255,21 @@ def test_evaluate_keeps_tables_of_other_commands(tmp_path):
     path = tmp_path / "metrics.json"
     report.add_tables(path, [table("kept", 1.0), table("own", 1.0, robustness.COMMAND)])
     assert [t["title"] for t in evaluate.other_tables(path)] == ["kept"]
+
+
+def test_a_trial_of_edited_code_is_another_trial(tmp_path, monkeypatch):
+    import sys
+
+    from train.experiments.trials import code_of
+
+    path = tmp_path / "made_up_rival.py"
+    path.write_text("def build(config):\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import made_up_rival  # ty: ignore
+
+    first = code_of(made_up_rival.build)
+    assert code_of(made_up_rival.build) == first
+    path.write_text("def build(config):\n    return 2\n")
+    assert code_of(made_up_rival.build) != first
+    assert code_of(RIVALS["TFN"]) != code_of(RIVALS["LMF"])
+    sys.modules.pop("made_up_rival")
