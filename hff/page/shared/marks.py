@@ -11,7 +11,7 @@ _ICONS = {
     "vision": "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",
 }
 _DASHES = {"speech": (), "text": (4.5, 2.0), "vision": (1.25, 1.5)}  # widths of the line: drawn, left out
-LINE_WIDTH = 2.0  # pixels of a line in an SVG, by which its dashes are measured
+SVG_LINE_WIDTH = 2.0  # pixels of a line in an SVG, by which its dashes are measured
 
 DIAL_RADIUS = 50  # units of its drawing
 DIAL_ARC = f"M10 60A{DIAL_RADIUS} {DIAL_RADIUS} 0 0 1 110 60"  # half a circle
@@ -31,7 +31,7 @@ def dash(modality: str) -> tuple[float, ...]:
 
 def svg_dash(modality: str) -> str:
     """The same as SVG's ``stroke-dasharray``."""
-    return " ".join(f"{LINE_WIDTH * part:g}" for part in dash(modality))
+    return " ".join(f"{SVG_LINE_WIDTH * part:g}" for part in dash(modality))
 
 
 def line_style(modality: str) -> str | tuple[int, tuple[float, ...]]:

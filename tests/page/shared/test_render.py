@@ -100,7 +100,7 @@ def test_a_lines_dashes_are_the_same_in_svg_and_matplotlib():
     for modality in ("speech", "text", "vision"):
         svg, style = marks.svg_dash(modality), marks.line_style(modality)
         drawn = () if style == "-" else style[1]
-        assert [float(part) for part in svg.split()] == [marks.LINE_WIDTH * part for part in drawn]
+        assert [float(part) for part in svg.split()] == [marks.SVG_LINE_WIDTH * part for part in drawn]
 
 
 def test_a_blind_guess_fills_the_bar_whatever_the_number_of_labels():
