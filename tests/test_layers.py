@@ -186,8 +186,9 @@ def test_no_class_has_the_name_of_another_and_no_constant_two_values():
         for node in ast.parse(text).body:
             if isinstance(node, ast.ClassDef):
                 classes[node.name] += 1
-            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                name = node.targets[0].id
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                name = target.id if isinstance(target, ast.Name) else ""
                 if name.isupper() and not name.startswith("_"):
                     constants[name].add(ast.unparse(node.value))
     assert {name for name, count in classes.items() if count > 1} == set()

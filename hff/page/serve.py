@@ -118,7 +118,7 @@ class Server:
     def _outer_layers(self, app, name: str) -> list[Callable]:
         """What every request to ``app``, Gradio's, passes before any code of Gradio's: the outermost first."""
         from hff.page.door.gate import Gate
-        from hff.page.door.languages import Choice
+        from hff.page.door.languages import LanguageChoice
 
         def signed_in(cookies: dict[str, str]) -> bool:
             names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
@@ -126,7 +126,7 @@ class Server:
 
         return [
             lambda inner: Gate(inner, self.names, signed_in if self.options.password else None, self._wrong_passwords),
-            lambda inner: Choice(inner, name, self.options.language, languages()),
+            lambda inner: LanguageChoice(inner, name, self.options.language, languages()),
         ]
 
     def _inner_layers(self, name: str) -> list:

@@ -42,7 +42,7 @@ class Addresses:
                 await self.others[name](_moved(scope, f"/{rest}", ""), receive, send)
 
 
-class Choice:
+class LanguageChoice:
     """Behind the gate: leads whoever chose a language, or whose browser prefers one, to the page in it.
 
     ``here``: this page's language; ``first``: that of the page at ``/``; ``all_names``: every one there is.
