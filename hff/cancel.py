@@ -18,11 +18,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from hff.errors import Cancelled
+from hff.locale import say
 
 BUDGET_SECONDS = 1800.0  # s of work for one clip: two hours of film take about as long on two slow cores
 
 _cancel: ContextVar[Cancel | None] = ContextVar("cancel", default=None)
 _budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+STOPPED = say("lanes.stopped")
 
 
 class Cancel:
@@ -32,7 +35,7 @@ class Cancel:
         self._set = threading.Event()
         self._reason = ""
 
-    def set(self, reason: str = "The analysis was stopped.") -> None:
+    def set(self, reason: str = STOPPED) -> None:
         """Stop the work at its next checkpoint; ``reason`` is the sentence that it ends with. The first one counts."""
         if not self._set.is_set():
             self._reason = reason
@@ -73,11 +76,9 @@ class Budget:
     @property
     def sentence(self) -> str:
         """What a person is told when it is used up."""
-        amount = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
-        return (
-            f"The clip takes more than {amount} of computing; what was read until then is the answer. "
-            "A shorter piece of it would be read whole."
-        )
+        if self.seconds >= 120:
+            return say("budget.minutes", amount=self.seconds / 60)
+        return say("budget.seconds", amount=float(self.seconds))
 
 
 @contextmanager

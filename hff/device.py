@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from hff.errors import DeviceError
+from hff.locale import say
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -15,10 +16,10 @@ def choose(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
-        raise DeviceError(f'Unknown device "{name}": use auto, cpu, cuda, cuda:1 or mps.') from error
+        raise DeviceError(say("device.unknown", name=name)) from error
     if not available.get(device.type, False):
         there = ", ".join(kind for kind, there in available.items() if there)
-        raise DeviceError(f'Device "{name}" is not available on this machine; available: {there}.')
+        raise DeviceError(say("device.absent", name=name, there=there))
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f'Device "{name}" does not exist; this machine has {torch.cuda.device_count()} GPUs.')
+        raise DeviceError(say("device.number", name=name, count=torch.cuda.device_count()))
     return device

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 from hff.errors import InputError
+from hff.locale import say
 
 LONGEST_SHOWN = 40  # characters of a wrong value in a message
 
@@ -17,10 +18,10 @@ def number(value: object, what: str, least: float, most: float) -> float:
     True and False are no numbers, nor are texts; an int may have any number of digits.
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
-        raise InputError(f"{what} is a number from {least} to {most}, not {shown(value)}.")
+        raise InputError(say("number.kind", what=what, least=least, most=most, value=shown(value)))
     given: Any = value  # a real number of any kind
     if not least <= given <= most:
-        raise InputError(f"{what} is {shown(value)}; it has to lie between {least} and {most}.")
+        raise InputError(say("number.range", what=what, value=shown(value), least=least, most=most))
     return value if isinstance(value, int) and most > 1 else float(value)
 
 

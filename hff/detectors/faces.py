@@ -17,6 +17,7 @@ import numpy as np
 from hff import pretrained
 from hff.config import FACE_SIZE
 from hff.errors import WeightsError
+from hff.locale import say
 from hff.result import FaceSeen
 
 # Where eyes, nose and mouth corners lie in the crop, as fractions of its side: the medians of the landmarks
@@ -111,7 +112,9 @@ def _read_network() -> cv2.dnn.Net:
     try:
         return cv2.dnn.readNetFromONNX(str(path))
     except cv2.error as error:
-        raise WeightsError(f"OpenCV {cv2.__version__} cannot load the face detector {path}: {error.err}") from error
+        raise WeightsError(
+            say("weights.face_detector", version=cv2.__version__, path=path, reason=str(error.err))
+        ) from error
 
 
 @cache

@@ -26,6 +26,7 @@ from hff.errors import InputError, NothingToAnalyse
 from hff.lab.ablation import switch_off
 from hff.lab.damage import damage_faces, damage_other, damage_transcript, damage_wave
 from hff.lab.state import LabState
+from hff.locale import say
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import ClipFeatures, Encoded, Material, encode_one, step_count
 from hff.pipeline.recording import Recording
@@ -147,7 +148,7 @@ class Lab:
         """The features of the damaged recording; of each modality only what is not known yet is computed."""
         clip = ClipFeatures.of({m: self._encoded(m, state) for m in MODALITIES}, self.recording.steps)
         if not clip.present.any():
-            raise NothingToAnalyse("Nothing is left to read: no voice, no words and no face. Give one of them back.")
+            raise NothingToAnalyse(say("lab.nothing_left"))
         return clip
 
     def read(self, state: LabState) -> Result:
@@ -235,7 +236,7 @@ def _given(state: LabState, present: Tensor) -> Tensor | None:
         return None
     alpha = torch.tensor(state.alpha).expand(1, len(present), -1)
     if not (alpha * present).any():
-        raise InputError("The weights set by hand give everything to what is absent. Give some to what is there.")
+        raise InputError(say("lab.absent"))
     return alpha
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from hff.config import SAMPLE_RATE
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.audio import GAP, MAX_RATE, MIN_RATE, Resampler
 
 MAX_CHUNK_SECONDS = 10.0  # s; more at once is no live sound
@@ -113,8 +114,8 @@ def _frame(rate: int, wave: np.ndarray) -> av.AudioFrame:
 
 def _checked(rate: int, samples: np.ndarray) -> np.ndarray:
     if not isinstance(rate, int) or not MIN_RATE <= rate <= MAX_RATE:
-        raise InputError(f"The sample rate {rate!r} cannot be right. Give it in Hz, between {MIN_RATE} and {MAX_RATE}.")
+        raise InputError(say("sound.rate", rate=rate, least=MIN_RATE, most=MAX_RATE))
     wave = np.ascontiguousarray(samples, np.float32)
     if wave.ndim != 1 or len(wave) > MAX_CHUNK_SECONDS * rate:
-        raise InputError(f"A chunk of live sound has the shape {wave.shape}. Give (samples,), at most 10 s at once.")
+        raise InputError(say("live.chunk", shape=str(wave.shape)))
     return np.clip(np.nan_to_num(wave), -1, 1)

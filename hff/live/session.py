@@ -25,6 +25,7 @@ from hff.live.feature_cache import FaceFeatures, KnownTexts, SpeechSteps
 from hff.live.pace import Effort, Pace
 from hff.live.recogniser import Recogniser
 from hff.live.words import RESTART_EVERY, LiveWords
+from hff.locale import say
 from hff.media.image import resized
 from hff.media.video import MAX_FRAME_SIDE
 from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
@@ -116,7 +117,7 @@ class LiveSession:
         """A picture (H,W,3) uint8 RGB, taken ``time`` s after the session began; it is kept small."""
         time, image = _checked_time(time), np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise InputError(f"A live picture has the shape {image.shape}, {image.dtype}. Give (H,W,3) uint8 RGB.")
+            raise InputError(say("live.picture", shape=str(image.shape), kind=str(image.dtype)))
         image = resized(image, MAX_FRAME_SIDE)
         with self._lock:
             self._restart_after_gap(time)
@@ -188,7 +189,7 @@ class LiveSession:
             self._look(0.0)
             with self._lock:
                 if not self.time:
-                    raise InputError("Nothing was recorded yet. Start the camera or the microphone first.")
+                    raise InputError(say("live.nothing"))
                 start, end = self._bounds()
                 wave = self._wave(start, end)
                 transcript = self._transcript(start, end)
@@ -365,5 +366,5 @@ def _mean_now(timeline: Timeline, values: np.ndarray, now: np.ndarray) -> dict[s
 def _checked_time(time: float) -> float:
     time = float(time)
     if not np.isfinite(time) or time < 0:
-        raise InputError(f"A live time of {time} s cannot be right; it counts from the session's beginning.")
+        raise InputError(say("live.time", time=time))
     return time

@@ -20,6 +20,7 @@ from hff.locale import number_format
 
 DEFAULT = "en"
 _FOLDER = Path(__file__).parent
+_registered: dict[str, Mapping[str, Any]] = {}  # languages without a folder here
 _language: ContextVar[str] = ContextVar("hff_language", default=DEFAULT)
 
 
@@ -121,9 +122,17 @@ def lookup(key: str, name: str | None = None) -> Any:
     return here[key] if key in here else catalogue(DEFAULT)[key]
 
 
+def register(name: str, entries: Mapping[str, Any]) -> None:
+    """Add a language that has no folder here, such as a made-up one of a test; it is spoken where it is asked for."""
+    _registered[name] = _frozen(dict(entries))
+    catalogue.cache_clear()
+
+
 @functools.cache
 def catalogue(name: str) -> Mapping[str, Any]:
     """A language's whole catalogue; lists are tuples. Empty for a language that there is no folder for."""
+    if name in _registered:
+        return _registered[name]
     entries: dict[str, Any] = {}
     for path in sorted((_FOLDER / name).glob("*.json")):
         for key, value in json.loads(path.read_text(encoding="utf-8")).items():
@@ -147,15 +156,23 @@ def _filled(key: str, params: dict[str, Any], name: str) -> str:
 
 
 class _Filler(string.Formatter):
-    """``str.format`` with the numbers of a language, and messages inside messages said in it too."""
+    """``str.format`` with the numbers of a language, and messages inside messages said in it too.
+
+    A tuple of sentences is said one after the other. A number without a format is
+    written as Python does: a rate in Hz, a size in pixels.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
-        return super().convert_field(translate(value) if isinstance(value, Message) else value, conversion)
+        if isinstance(value, Message):
+            value = translate(value)
+        elif isinstance(value, tuple) and value and all(isinstance(part, str) for part in value):
+            value = " ".join(translate(part) for part in value)  # whole sentences, one after the other
+        return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, spec: str) -> str:
-        if isinstance(value, float) and spec:
+        if isinstance(value, int | float) and spec:
             return number_format.localised(format(value, spec), self.name)
         return super().format_field(value, spec)

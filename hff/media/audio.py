@@ -13,6 +13,7 @@ import numpy as np
 from hff.cancel import checkpoint
 from hff.config import SAMPLE_RATE
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.container import (
     Clock,
     Progress,
@@ -31,8 +32,6 @@ MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
 MEMORY = 2.0  # s over which channels are compared
 INVERTED = -0.6  # correlation of a channel with the loudest, below which it is turned round
 GAP = 0.1  # s; shorter gaps between packets are rounding, longer ones silence
-
-_TOO_LONG = "{name} is longer than two hours. Cut it into shorter pieces and give one at a time."
 
 
 def read_audio(
@@ -56,15 +55,15 @@ def read_audio(
     if isinstance(source, tuple) and len(source) == 2:
         return _read_array(*source)
     if isinstance(source, tuple | list | np.ndarray):
-        raise InputError("A sound array needs its rate: give (sample_rate, array), or the path of a file.")
+        raise InputError(say("sound.array_rate"))
     buffer = _Buffer(name_of(source))
     with open_file(source) as file, container_in(file, source) as container:
         stream = next((s for s in audio_streams(container) if track is None or s.index == track), None)
         if stream is None:
-            raise InputError(f"{buffer.name} has no sound track. Give a file with sound, or use it as video only.")
+            raise InputError(say("sound.none", name=buffer.name))
         length = duration(container)
         if length is not None and length > MAX_AUDIO_SECONDS:
-            raise InputError(_TOO_LONG.format(name=buffer.name))
+            raise InputError(say("sound.long", name=buffer.name))
         buffer.reserve(length)
         cast(Any, stream).thread_type = "AUTO"
         for seconds in _decode(decoded_frames(container, stream, source, warn), Clock(container, warn), buffer):
@@ -195,7 +194,7 @@ class _Buffer:
         for block in blocks:
             end = self.size + len(block)
             if end > MAX_AUDIO_SECONDS * SAMPLE_RATE:
-                raise InputError(_TOO_LONG.format(name=self.name))
+                raise InputError(say("sound.long", name=self.name))
             if end > len(self.samples):
                 self._grow(max(end, int(1.5 * len(self.samples))))
             self.samples[self.size : end] = block
@@ -211,25 +210,25 @@ class _Buffer:
 def check_rate(rate: int) -> None:
     """Raise ``InputError`` for a rate, Hz, that no sound has: resampling it would take for ever, or all memory."""
     if not isinstance(rate, Real) or not MIN_RATE <= rate <= MAX_RATE:
-        raise InputError(f"The sample rate {rate!r} cannot be right. Give it in Hz, between {MIN_RATE} and {MAX_RATE}.")
+        raise InputError(say("sound.rate", rate=rate, least=MIN_RATE, most=MAX_RATE))
 
 
 def _checked(wave: np.ndarray, name: str) -> np.ndarray:
     """The waveform clipped to [-1, 1] in place, or ``InputError`` if it is empty or not finite."""
     if wave.size == 0:
-        raise InputError(f"{name} has no samples in it (its length is 0). Record it again.")
+        raise InputError(say("sound.empty", name=name))
     low, high = float(wave.min()), float(wave.max())  # both NaN if any sample is
     if not np.isfinite(low) or not np.isfinite(high):
-        raise InputError(f"{name} has samples that are not numbers (NaN or infinity). Export it again as 16-bit sound.")
+        raise InputError(say("sound.not_numbers", name=name))
     return np.clip(wave, -1, 1, out=wave)
 
 
 def _read_array(rate: int, array: np.ndarray) -> np.ndarray:
-    name = "The sound array"
+    name = say("name.sound_array")
     check_rate(rate)
     array = np.asarray(array)
     if max(array.shape, default=0) > MAX_AUDIO_SECONDS * rate:
-        raise InputError(_TOO_LONG.format(name=name))
+        raise InputError(say("sound.long", name=name))
     wave = _mono(array, name)
     wave = _checked(wave, name)
     rate = int(rate)
@@ -269,13 +268,13 @@ def _mono(array: np.ndarray, name: str) -> np.ndarray:
     """(N,) float32 in [-1, 1] if finite, of any array layout and number type described at ``read_audio``."""
     if array.ndim not in (1, 2) or array.size == 0:
         if array.size == 0:
-            raise InputError(f"{name} has no samples in it (its length is 0). Record it again.")
-        raise InputError(f"{name} has the shape {array.shape}. Give (samples,) or (samples, channels).")
+            raise InputError(say("sound.empty", name=name))
+        raise InputError(say("sound.shape", name=name, shape=str(array.shape)))
     if array.ndim == 2:
         channels_last = array.shape[1] <= 8 or array.shape[1] <= array.shape[0]
         array = array if channels_last else array.T
         if array.shape[1] > 64:
-            raise InputError(f"{name} has the shape {array.shape}. Give (samples,) or (samples, channels).")
+            raise InputError(say("sound.shape", name=name, shape=str(array.shape)))
     scaled = _scaled(array, name)
     return scaled if scaled.ndim == 1 else Mixer().mix(scaled.T)
 
@@ -287,7 +286,7 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype in (np.int8, np.int16, np.int32):
         return array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
     if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"{name} holds {array.dtype} values. Give uint8, int16, int32 or floats.")
+        raise InputError(say("sound.kind", name=name, kind=str(array.dtype)))
     with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused later
         wave = array.astype(np.float32)
     peak = np.abs(wave).max(initial=0.0)

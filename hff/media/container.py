@@ -17,6 +17,7 @@ import av
 
 from hff.cancel import out_of_time
 from hff.errors import InputError
+from hff.locale import Message, say
 from hff.media.files import name_of
 from hff.media.truncation import ends_early
 
@@ -25,7 +26,6 @@ Progress = Callable[[float | None, float], None]  # takes the share done (None: 
 
 # Self-contained formats only.
 DEMUXERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,webm,mov,mp4,mp3,mpeg,mpegts,ogg,w64,wav"
-MEDIA_KINDS = "mp4, mov, webm, mkv, avi or gif for video, wav, mp3, flac, ogg, m4a or opus for sound"
 MAX_FRAME_PIXELS = 40_000_000  # one video frame; 8K is 33 million
 MAX_SKEW = 600.0  # s, the longest gap in a stream's clock that is taken at its word
 BUFFER = 1 << 18  # bytes per read
@@ -67,12 +67,9 @@ def container_in(file: IO[bytes], path: str | os.PathLike) -> Iterator[av.contai
         raise InputError(_unreadable(path, error)) from error
 
 
-def _unreadable(path: str | os.PathLike, error: Exception) -> str:
+def _unreadable(path: str | os.PathLike, error: Exception) -> Message:
     reason = getattr(error, "strerror", None) or str(error)
-    return (
-        f"{name_of(path)} cannot be read as video or sound ({reason}): it is damaged, cut off, or of another kind. "
-        f"What works: {MEDIA_KINDS}."
-    )
+    return say("media.unreadable", name=name_of(path), reason=reason)
 
 
 def decoded_frames(
@@ -104,7 +101,7 @@ def decoded_frames(
     if decoded == 0 and not out_of_time():
         raise InputError(_unreadable(path, damage or ValueError(f"no {stream.type} in it")))
     if damage is not None and warn:
-        warn(f"{name_of(path)} is damaged in places; what could be read of its {_SENSE[stream.type]} is used.")
+        warn(say(f"media.damaged_{_SENSE[stream.type]}", name=name_of(path)))
 
 
 _SENSE = {"audio": "sound", "video": "picture"}
@@ -159,7 +156,7 @@ def breaks_off(
     read: float,
     path: str | os.PathLike,
     file: IO[bytes],
-) -> str | None:
+) -> Message | None:
     """A sentence if the open ``file`` was cut off and with it the stream, which ended after ``read`` s.
 
     A stream that merely ends before the others is whole. Only where the file's structure tells nothing, its header's
@@ -178,8 +175,10 @@ def breaks_off(
     missing = said is not None and read <= 0.95 * said - (0.0 if cut else 1.0)
     if not cut and not missing:
         return None
-    how_much = f"ends after {read:.1f} s" + (f" of {said:.1f} s" if missing else ", where the file was cut off")
-    return f"{name_of(path)} breaks off: its {_SENSE[stream.type]} {how_much}."
+    sense, figures = _SENSE[stream.type], {"name": name_of(path), "read": float(read)}
+    if missing:
+        return say(f"media.ends_early_{sense}", **figures, said=said)
+    return say(f"media.cut_off_{sense}", **figures)
 
 
 class Clock:
@@ -206,7 +205,7 @@ class Clock:
         limit = MAX_SKEW if self.length is None else max(self.length, 1.0)
         if now < expected - 1.0 or now - expected > limit:
             if self.last is not None and self.warn:
-                self.warn("The clip's own clock jumps; the parts are taken one after the other.")
+                self.warn(say("media.clock_jumps"))
             self.origin += now - expected
             now = expected
         self.last = max(now, self.last or 0.0)

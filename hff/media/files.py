@@ -7,6 +7,7 @@ import stat
 from typing import IO
 
 from hff.errors import InputError
+from hff.locale import say
 
 
 def name_of(path: str | os.PathLike) -> str:
@@ -26,18 +27,18 @@ def printable(text: str) -> str:
 def open_file(path: str | os.PathLike) -> IO[bytes]:
     """Open an ordinary, non-empty file for reading; anything else raises ``InputError``."""
     if not isinstance(path, str | os.PathLike):
-        raise InputError(f"A {type(path).__name__} is not a file. Give the path of a file on this machine.")
+        raise InputError(say("media.no_file", kind=type(path).__name__))
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{name_of(path)} is a folder. Give a file in it.")
+            raise InputError(say("media.folder", name=name_of(path)))
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name_of(path)} is a device or a pipe, not a file. Record it to a file first.")
+            raise InputError(say("media.device", name=name_of(path)))
         if status.st_size == 0:
-            raise InputError(f"{name_of(path)} is empty (0 bytes). Record or copy it again.")
+            raise InputError(say("media.empty", name=name_of(path)))
         return open(path, "rb")
     except FileNotFoundError:
-        raise InputError(f"There is no file {str(path)!r}. Give the path of a file on this machine.") from None
+        raise InputError(say("media.missing", path=str(path))) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name_of(path)} cannot be opened: {reason}.") from None
+        raise InputError(say("media.not_opened", name=name_of(path), reason=str(reason))) from None

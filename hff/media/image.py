@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.files import name_of, open_file
 
 MAX_IMAGE_SIDE = 1280  # pixels, of the longer side
@@ -22,7 +23,7 @@ MAX_SCANNED = 1_500_000_000  # pixels times scans: each scan of a progressive JP
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # 0 and the restart markers stand within coded data
 _START_OF_SCAN, _END_OF_IMAGE, _BARE = 0xDA, 0xD9, (0x01, 0xD8)  # bare: without a length and contents
-_KINDS = "jpg, png, webp, heic or avif"
+_KINDS = say("picture.kinds")
 
 
 def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
@@ -35,13 +36,18 @@ def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
     Raises ``InputError``: unreadable, damaged, a video, larger than 89 megapixels, NaN.
     """
     if isinstance(source, np.ndarray):
-        return resized(to_rgb(source, "The picture array"), MAX_IMAGE_SIDE)
+        return resized(to_rgb(source, say("name.picture_array")), MAX_IMAGE_SIDE)
     with open_file(source) as stream, _opened(stream, source) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise InputError(
-                f"{name_of(source)} has {width} x {height} pixels, too many to decode here. "
-                f"Scale it down to at most {MAX_PIXELS // 1_000_000} megapixels."
+                say(
+                    "picture.many_pixels",
+                    name=name_of(source),
+                    width=width,
+                    height=height,
+                    megapixels=MAX_PIXELS // 1000000,
+                )
             )
         try:
             check_scans(image, name_of(source))
@@ -53,9 +59,7 @@ def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
         except InputError:
             raise
         except Exception as error:  # Pillow's readers raise almost anything on damaged files
-            raise InputError(
-                f"{name_of(source)} is damaged or cut off ({error}). Save the picture again as {_KINDS}."
-            ) from error
+            raise InputError(say("picture.damaged", name=name_of(source), error=str(error), kinds=_KINDS)) from error
 
 
 def read_jpeg(data: bytes, name: str, most_pixels: int, longest: int) -> np.ndarray:
@@ -68,8 +72,13 @@ def read_jpeg(data: bytes, name: str, most_pixels: int, longest: int) -> np.ndar
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             if image.width * image.height > most_pixels:
                 raise InputError(
-                    f"{name} has {image.width} x {image.height} pixels; at most {most_pixels / 1e6:.1f} megapixels "
-                    "are taken."
+                    say(
+                        "picture.sent_pixels",
+                        name=name,
+                        width=image.width,
+                        height=image.height,
+                        megapixels=most_pixels / 1000000.0,
+                    )
                 )
             check_scans(image, name)
             image.draft("RGB", (longest, longest))
@@ -79,7 +88,7 @@ def read_jpeg(data: bytes, name: str, most_pixels: int, longest: int) -> np.ndar
     except InputError:
         raise
     except Exception as error:  # Pillow's readers raise almost anything on damaged or other data
-        raise InputError(f"{name} could not be read as a picture; it is to be a JPEG.") from error
+        raise InputError(say("picture.no_jpeg", name=name)) from error
 
 
 def check_scans(image: Image.Image, name: str) -> None:
@@ -89,8 +98,12 @@ def check_scans(image: Image.Image, name: str) -> None:
     scans = _scans(cast(Any, image).fp)
     if scans > MAX_SCANS or scans * image.width * image.height > MAX_SCANNED:
         raise InputError(
-            f"{name} is a JPEG of {scans if scans <= MAX_SCANS else f'more than {MAX_SCANS}'} scans, which would "
-            f"take very long to decode. Save the picture again as {_KINDS}."
+            say(
+                "picture.scans",
+                name=name,
+                scans=scans if scans <= MAX_SCANS else say("picture.more_scans", most=MAX_SCANS),
+                kinds=_KINDS,
+            )
         )
 
 
@@ -152,14 +165,9 @@ def _opened(stream, path: str | os.PathLike) -> Image.Image:
     try:
         return _open_any(stream)
     except Image.DecompressionBombError:
-        raise InputError(
-            f"{name_of(path)} has too many pixels to decode here. "
-            f"Scale it down to at most {MAX_PIXELS // 1_000_000} megapixels."
-        ) from None
+        raise InputError(say("picture.too_many_pixels", name=name_of(path), megapixels=MAX_PIXELS // 1000000)) from None
     except Exception as error:  # Pillow's readers raise almost anything for a damaged file
-        raise InputError(
-            f"{name_of(path)} is not a picture this can read, or it is damaged. What works: {_KINDS}."
-        ) from error
+        raise InputError(say("picture.unreadable", name=name_of(path), kinds=_KINDS)) from error
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -200,19 +208,17 @@ def to_rgb(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.size == 0:
-        raise InputError(f"{name} has the shape {array.shape}. Give (height, width, 3).")
+        raise InputError(say("picture.shape", name=name, shape=str(array.shape)))
     if np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all():
-            raise InputError(
-                f"{name} has values that are not numbers (NaN or infinity). Give uint8 or floats in [0, 1]."
-            )
+            raise InputError(say("picture.not_numbers", name=name))
         if array.min() < 0 or array.max() > 1:
-            raise InputError(f"{name} has floats outside [0, 1]. Divide by the largest value, or give uint8.")
+            raise InputError(say("picture.range", name=name))
         array = np.round(array * 255).astype(np.uint8)
     elif array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     elif array.dtype != np.uint8:
-        raise InputError(f"{name} holds {array.dtype} values. Give uint8 or floats in [0, 1].")
+        raise InputError(say("picture.kind", name=name, kind=str(array.dtype)))
     if array.shape[2] == 4:
         opaque = array[..., 3:].astype(np.uint16)
         array = ((array[..., :3] * opaque + 255 * (255 - opaque)) // 255).astype(np.uint8)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.audio import SAMPLE_RATE, read_audio
 from hff.media.container import audio_streams, container_in, decoded_frames, duration, name_of, video_stream
 from hff.media.files import open_file
@@ -48,7 +49,7 @@ def _probe_container(file: IO[bytes], path: str | os.PathLike) -> MediaInfo:
     with container_in(file, path) as container:
         sounds, video = audio_streams(container), video_stream(container)
         if not sounds and video is None:
-            raise InputError(f"{name_of(path)} has neither sound nor video that can be decoded here.")
+            raise InputError(say("media.no_media", name=name_of(path)))
         width, height = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
         return MediaInfo(
             str(path), duration(container), bool(sounds), video is not None, width, height,

@@ -14,6 +14,7 @@ import numpy as np
 
 from hff.cancel import out_of_time
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.container import (
     MAX_FRAME_PIXELS,
     Clock,
@@ -69,7 +70,7 @@ def read_frames(
         raise ValueError(f"rate must be above 0 frames a second, got {rate}")
     if isinstance(source, tuple | np.ndarray):
         if isinstance(source, tuple) and len(source) != 2:
-            raise InputError("A video as an array is given as (frames_per_second, array), or as the array alone.")
+            raise InputError(say("video.array"))
         fps, array = source if isinstance(source, tuple) else (ARRAY_FPS, source)
         yield from _array_frames(fps, np.asarray(array), rate, warn)
     elif info.is_image if info is not None else is_picture(source):
@@ -82,7 +83,7 @@ def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None
     with open_file(path) as file, container_in(file, path) as container:
         stream = video_stream(container)
         if stream is None:
-            raise InputError(f"{name_of(path)} has no video in it. Give a video, or use it as sound only.")
+            raise InputError(say("video.none", name=name_of(path)))
         _check_size(stream, path)
         stream.thread_type = "AUTO"
         frame_rate = stream.average_rate or stream.guessed_rate
@@ -109,10 +110,7 @@ def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None
 def _check_size(stream: av.VideoStream, path: str | os.PathLike) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_FRAME_PIXELS:
-        raise InputError(
-            f"{name_of(path)} has frames of {width} x {height} pixels, too large to decode here. "
-            f"Scale it down to at most 7680 x 4320."
-        )
+        raise InputError(say("video.frame_size", name=name_of(path), width=width, height=height))
     stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # sizes can change on the way
 
 
@@ -124,7 +122,7 @@ def _intervals(
     for start, lasts, frame in frames:
         if start >= MAX_VIDEO_SECONDS:
             if warn:
-                warn("The video is longer than two hours; only its first two hours are looked at.")
+                warn(say("video.long"))
             break
         if before is None:
             start = 0.0 if start < _LATE else start
@@ -183,10 +181,11 @@ def _pixel_shape(stream: av.VideoStream) -> float:
 
 def _array_frames(fps: float, array: np.ndarray, rate: float, warn: Warn | None) -> Iterator[Frame]:
     if not isinstance(fps, Real) or not math.isfinite(fps) or fps <= 0:
-        raise InputError(f"The video's frame rate {fps!r} cannot be right. Give frames a second, above 0.")
+        raise InputError(say("video.frame_rate", fps=fps))
     if array.ndim not in (3, 4) or array.size == 0:
-        raise InputError(f"The video array has the shape {array.shape}. Give (frames, height, width, 3).")
+        raise InputError(say("video.shape", shape=str(array.shape)))
     timed = ((i / fps, 1 / fps, image) for i, image in enumerate(array))
     yield from _converted(
-        _on_grid(_intervals(timed, warn), rate), lambda image: resized(to_rgb(image, "The video array"), MAX_FRAME_SIDE)
+        _on_grid(_intervals(timed, warn), rate),
+        lambda image: resized(to_rgb(image, say("name.video_array")), MAX_FRAME_SIDE),
     )

@@ -39,11 +39,12 @@ def build_page(engine: Engine, sessions: Sessions, live: LiveHub, name: str = DE
 
 
 def switch_html() -> str:
-    """Links to the page in each language, each said in that language."""
+    """Links to the page in the other languages, each said in that language."""
     links = "".join(
-        f'<a href="?{LANGUAGE_PARAMETER}={name}" lang="{name}" hreflang="{name}"'
-        f"{' aria-current=true' if name == language() else ''}>{html.escape(lookup('LANGUAGE_NAME', name))}</a>"
+        f'<a href="?{LANGUAGE_PARAMETER}={name}" lang="{name}" hreflang="{name}">'
+        f"{html.escape(lookup('LANGUAGE_NAME', name))}</a>"
         for name in languages()
+        if name != language()
     )
     return f'<nav aria-label="{html.escape(texts.LANGUAGE_SWITCH)}">{links}</nav>'
 

@@ -14,6 +14,7 @@ from hff import modalities, weights
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import HFFError, WeightsError
+from hff.locale import say
 from hff.model.hff import HFF, FusionOutput
 from hff.numbers import whole
 from hff.pipeline import recording
@@ -67,11 +68,15 @@ class Analyzer:
             self.config = HFFConfig.from_dict(config)
             weights.check_shapes(lambda: HFF(self.config), state, "fusion")
         except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            raise WeightsError(f"The fusion weights in {self.folder} are of another version: {error}") from error
+            raise WeightsError(say("weights.fusion_version", folder=self.folder, error=str(error))) from error
         if self.config.speech_encoder != speech_encoder:
             raise WeightsError(
-                f"The fusion weights in {self.folder} were trained on the speech encoder {self.config.speech_encoder}, "
-                f"not {speech_encoder}."
+                say(
+                    "weights.trained_on",
+                    folder=self.folder,
+                    trained=self.config.speech_encoder,
+                    speech_encoder=speech_encoder,
+                )
             )
         self.model = HFF(self.config)
         weights.fill(self.model, state, "fusion")
@@ -134,17 +139,17 @@ class Analyzer:
         self, material: Recording, samples: int, seed: int, progress: Callable[[float, str], None] | None
     ) -> Result:
         progress = progress or (lambda fraction, message: None)
-        progress(0.86, "Computing the features")
+        progress(0.86, say("progress.features"))
         begun = time.perf_counter()
         clip = self.encode(material)
         warnings = [current_budget().sentence] if out_of_time() else []
         encoded = time.perf_counter()
-        progress(0.95, "Fusing voice, words and face")
+        progress(0.95, say("progress.fusing"))
         result = self.read_clip(clip, material, samples=samples, seed=seed)
         timings = {"encode": encoded - begun, "fuse": time.perf_counter() - encoded}
         result.warnings += [warning for warning in warnings if warning not in result.warnings]
         result.timings = material.timings | timings
-        progress(1.0, "Done")
+        progress(1.0, say("progress.done"))
         return result
 
     def encode(self, material: Recording) -> ClipFeatures:
@@ -177,7 +182,7 @@ class Analyzer:
         output = self.fuse(clip, **settings)
         probabilities = output.probabilities[0].cpu().numpy()
         if not np.isfinite(probabilities).all():
-            raise HFFError("The model gave no finite answer for this clip; please report it with the clip's format.")
+            raise HFFError(say("model.no_answer"))
         present = {m: bool(clip.present[:, i].any()) for i, m in enumerate(MODALITIES)}
         there = [m for m in MODALITIES if present[m]]
         by_subset: dict[Subset, np.ndarray] = {frozenset(): np.full(len(labels), 1 / len(labels))}

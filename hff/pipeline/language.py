@@ -11,10 +11,11 @@ import re
 import unicodedata
 
 from hff.encoders.bert import tokenizer
+from hff.locale import say
 
 UNKNOWN = "These words are unknown to the model"  # how each of the two sentences begins
-UNKNOWN_EMOJI = f"{UNKNOWN}: it cannot tell one emoji from another. Write in words what they stand for."
-UNKNOWN_LANGUAGE = f"{UNKNOWN}: it knows English only, and the text seems to be in another language. Translate it."
+UNKNOWN_EMOJI = say("words.emoji")
+UNKNOWN_LANGUAGE = say("words.language")
 
 MUCH_TEXT = 2000  # characters that are looked at; a text does not change its language every page
 SISTERS = ("sco", "pcm")  # Scots and Nigerian Pidgin: taken for English

@@ -23,6 +23,7 @@ from hff.detectors.vad import certainty, voiced_segments
 from hff.encoders.bert import is_cut
 from hff.encoders.mfcc_cnn import HOP_LENGTH, mel_spectrogram
 from hff.errors import InputError, NothingToAnalyse
+from hff.locale import say
 from hff.media.audio import read_audio
 from hff.media.files import name_of
 from hff.media.image import read_image
@@ -35,15 +36,12 @@ from hff.result import Evidence, FaceSeen, Transcript
 log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
 MEL_COLUMNS = 2000  # at most, in the spectrogram kept for the report
-NO_WORDS = "A voice was found but no words were recognised in it; type them to add the text."
-MAYBE_NO_SPEECH = (
-    "What was heard may not be speech: no words were recognised in it, and the voice detector is unsure. "
-    "Of music, animals or noise the answer means nothing."
-)
+NO_WORDS = say("recording.no_words")
+MAYBE_NO_SPEECH = say("recording.maybe_no_speech")
 UNSURE = 0.5  # certainty below which a voice of which no words are known may be none ...
 UNSURE_WITHOUT_WORDS = 0.75  # ... or below this, if words were looked for and not found
-BLANK_TEXT = "The text that was given holds no words, only characters that cannot be seen; it is left out."
-TEXT_CUT = "The text is very long; only its beginning, about 5000 words, is read."
+BLANK_TEXT = say("recording.blank_text")
+TEXT_CUT = say("recording.text_cut")
 SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
 
 
@@ -80,8 +78,8 @@ class Recording:
     def check(self) -> None:
         """Raise ``NothingToAnalyse`` if there is no voice, no words and no face."""
         if not self.voiced and self.transcript is None and not self.faces and not self.more:
-            reasons = " ".join(self.warnings) or "The text holds no words."
-            raise NothingToAnalyse(f"No voice, no words and no face to read emotion from. {reasons}")
+            reasons = tuple(self.warnings) or (say("recording.text_without_words"),)
+            raise NothingToAnalyse(say("recording.nothing_there", reasons=reasons))
 
     def evidence(self) -> Evidence:
         """What the report draws; the spectrogram is averaged down to ``MEL_COLUMNS``."""
@@ -138,22 +136,22 @@ class _Reader:
         source = audio
         if source is None and _is_path(video):
             if not self.info(video).has_audio:
-                self.warn("The video has no sound track, so there is no voice to hear.")
+                self.warn(say("recording.no_sound"))
                 return None
             source = video
         if source is None:
             return None
-        self.report("sound", 0.0, "Reading the sound")
+        self.report("sound", 0.0, say("progress.sound"))
         with self.stage("decode sound"):
             tracks = self.info(source).sound_tracks if _is_path(source) else ()
             wave = self._best_track(source, tracks) if len(tracks) > 1 else read_audio(source, warn=self.warn)
         self.look_at_budget()
-        self.report("sound", 0.6, "Looking for a voice")
+        self.report("sound", 0.6, say("progress.voice"))
         return wave
 
     def _best_track(self, source: str | Path, tracks: tuple[int, ...]) -> np.ndarray:
         """Of several sound tracks the first, in order of preference, in which there is a voice; else the preferred."""
-        chosen, how = None, "the one marked for playing, or the first"
+        chosen, key = None, "recording.track_preferred"
         for track in tracks:
             about: list[str] = []
             try:
@@ -162,7 +160,7 @@ class _Reader:
                 log.debug("track %d: %s", track, error)
                 continue
             if voiced := bool(voiced_segments(wave)):
-                how = "in which a voice was found"
+                key = "recording.track_voice"
             if voiced or chosen is None:
                 chosen = track, wave, about
             if voiced:
@@ -171,7 +169,7 @@ class _Reader:
             return read_audio(source)  # raises what is wrong with it
         track, wave, about = chosen
         number = sorted(tracks).index(track) + 1
-        self.warn(f"{name_of(source)} has {len(tracks)} sound tracks; number {number} is heard, {how}.")
+        self.warn(say(key, name=name_of(source), count=len(tracks), number=number))
         for message in about:
             self.warn(message)
         return wave
@@ -179,10 +177,10 @@ class _Reader:
     def words(self, wave: np.ndarray, voiced: list[tuple[float, float]]) -> Transcript | None:
         if not voiced:
             return None
-        self.report("words", 0.0, "Recognising the words")
+        self.report("words", 0.0, say("progress.words"))
         with self.stage("recognise words"):
             transcript = recognise(
-                wave, lambda fraction, seconds: self.report("words", fraction, "Recognising the words"), voiced
+                wave, lambda fraction, seconds: self.report("words", fraction, say("progress.words")), voiced
             )
         self.look_at_budget()
         if not transcript.text.strip():
@@ -205,9 +203,9 @@ class _Reader:
         tracker, faces, end, frames = FaceTracker(), [], 0.0, 0
 
         def advance(fraction: float | None, seconds: float) -> None:
-            self.report("face", fraction, f"Looking at the face, {seconds:.0f} s")
+            self.report("face", fraction, say("progress.face_seconds", seconds=seconds))
 
-        self.report("face", 0.0, "Looking for a face")
+        self.report("face", 0.0, say("progress.face"))
         with self.stage("find faces"):
             info = self.info(video) if _is_path(video) else None
             for frame in read_frames(video, FRAME_RATE, progress=advance, warn=self.warn, info=info):
@@ -218,23 +216,23 @@ class _Reader:
                     faces.append(seen)
         self.look_at_budget()
         if tracker.several:
-            self.warn("Several faces are in the picture; the largest one is followed.")
+            self.warn(say("recording.faces_followed"))
         if not faces:
-            self.warn("No face was found in the video; a face that looks at the camera, well lit, would be.")
+            self.warn(say("recording.no_face_video"))
         elif len(faces) < frames / 2:
-            self.warn(f"A face was found in only {len(faces)} of {frames} frames looked at.")
+            self.warn(say("recording.few_faces", faces=len(faces), frames=frames))
         return faces, end
 
     def face_of_image(self, image, detect_faces: bool) -> list[FaceSeen]:
-        self.report("face", 0.0, "Looking for a face in the picture")
+        self.report("face", 0.0, say("progress.face_picture"))
         with self.stage("find faces"):
             picture = read_image(image)
             tracker = FaceTracker()
             seen = tracker.update(0.0, picture) if detect_faces else _whole(picture, 0.0)
         if tracker.several:
-            self.warn("Several faces are in the picture; the largest one is read.")
+            self.warn(say("recording.faces_read"))
         if seen is None:
-            self.warn("No face was found in the picture; a face that looks at the camera, well lit, would be.")
+            self.warn(say("recording.no_face_picture"))
             return []
         return [seen]
 
@@ -264,15 +262,15 @@ def read(
 
 def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progress: Progress | None) -> Recording:
     if video is None and audio is None and image is None and text is None:
-        raise InputError("Nothing was given: pass a video, a sound, a picture or a text.")
+        raise InputError(say("recording.nothing_given"))
     reader = _Reader(progress)
     text = _checked_text(text, reader.warn)
     if _is_path(video) and reader.info(video).is_image:
         if image is not None:
-            reader.warn("The file given as a video is a picture; the face is read from it, not from the other picture.")
+            reader.warn(say("recording.video_is_picture"))
         video, image = None, video
     if video is not None and image is not None:
-        reader.warn("Both a video and a picture were given; the face is read from the video.")
+        reader.warn(say("recording.picture_not_read"))
         image = None
 
     wave = reader.sound(video, audio)
@@ -282,7 +280,7 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
             voiced = voiced_segments(wave)
         reader.look_at_budget()
         if not voiced:
-            reader.warn("No voice was found in the sound: it is silent, or holds no speech.")
+            reader.warn(say("recording.no_voice"))
     transcript = Transcript(text) if text else None
     listened = transcript is None and transcribe and wave is not None
     if wave is not None and listened:
@@ -294,7 +292,7 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
     pictures_end = 0.0
     if video is not None:
         if _is_path(video) and not reader.info(video).has_video:
-            reader.warn("The file has no picture, so there is no face to see.")
+            reader.warn(say("recording.no_picture"))
         else:
             faces, pictures_end = reader.faces_of_video(video, detect_faces)
     elif image is not None:
@@ -314,11 +312,9 @@ def _checked_text(text: str | None, warn: Callable[[str], None]) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise InputError(f"The text must be a string, not {type(text).__name__}.")
+        raise InputError(say("recording.no_text", kind=type(text).__name__))
     if len(text) > MAX_CHARACTERS:
-        raise InputError(
-            f"The text has {len(text):,} characters and at most {MAX_CHARACTERS:,} are taken; give a part of it."
-        )
+        raise InputError(say("recording.text_too_long", count=len(text), most=MAX_CHARACTERS))
     words = clean(text)
     if not words:
         if text.strip():

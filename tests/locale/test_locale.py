@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hff.locale as locale
+from hff.errors import InputError
 from hff.lab.lessons import load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue
@@ -119,3 +120,16 @@ def test_unknown_texts_are_no_attributes():
         _ = texts.NO_SUCH_TEXT
     with pytest.raises(KeyError):
         say("NO_SUCH_TEXT")
+
+
+def test_errors_and_warnings_are_said_in_the_language_of_the_moment():
+    reasons = (say("recording.no_voice"), "my own words")
+    error = InputError(say("recording.nothing_there", reasons=reasons))
+    assert str(error).startswith("No voice, no words and no face to read emotion from. No voice was found")
+    assert str(error).endswith("my own words")
+    long = say("recording.text_too_long", count=50_000, most=40_000)
+    assert "50,000" in long
+    with using("de"):
+        assert translate(error).startswith("Es gibt keine Stimme")
+        assert "Im Ton wurde keine Stimme gefunden" in translate(error)
+        assert "50.000" in translate(long)

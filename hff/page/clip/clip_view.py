@@ -13,7 +13,7 @@ import gradio as gr
 from hff.config import MAX_CHARACTERS
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES, Example
-from hff.locale import texts
+from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
 from hff.page.session.asker import asker_gone
@@ -131,7 +131,7 @@ class ClipView:
         """Get the raw material by ``read``, keep it for later and give its report."""
 
         def tell(share: float, what: str) -> None:
-            progress(share, desc=what)
+            progress(share, desc=translate(what))
 
         tell(0, texts.STARTING)
         try:
@@ -139,7 +139,7 @@ class ClipView:
                 recording = read(tell)
                 result = self.engine.analyze_recording(recording, tell)
         except HFFError as error:
-            return _failed(str(error))
+            return _failed(translate(error))
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the analysis failed")

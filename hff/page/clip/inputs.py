@@ -8,7 +8,7 @@ import gradio as gr
 
 from hff.config import MAX_CHARACTERS
 from hff.examples.ready import EXAMPLES
-from hff.locale import texts
+from hff.locale import language, speaking, texts
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
 
@@ -90,13 +90,17 @@ def keep_local(component) -> None:
 
     async def move_local(path):
         if path is not None and "://" in str(path):
-            raise gr.Error(texts.NOT_A_FILE.format(what=component.label.lower()), print_exception=False)
+            raise _fault(texts.NOT_A_FILE.format(what=component.label.lower()))
         try:
             return await move(path)
         except OSError as error:  # an example is copied, and the disk may be full
-            raise gr.Error(texts.FILE_NOT_KEPT, print_exception=False) from error
+            raise _fault(texts.FILE_NOT_KEPT) from error
 
-    component.async_move_resource_to_block_cache = move_local
+    component.async_move_resource_to_block_cache = speaking(language(), move_local)  # no event's function
     # Gradio would open and convert what it takes for a picture; reading files is the pipeline's part,
     # which says what is wrong with a bad one.
     component.preprocess = lambda payload: payload.path if payload is not None else None
+
+
+def _fault(message: str) -> gr.Error:
+    return gr.Error(message, title=texts.ERROR_TITLE, print_exception=False)

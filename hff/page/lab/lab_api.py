@@ -11,7 +11,7 @@ from hff.config import MODALITIES
 from hff.errors import HFFError, InputError
 from hff.lab.comparison import clip_means
 from hff.lab.state import YOURS, LabState
-from hff.locale import texts
+from hff.locale import say, texts
 from hff.numbers import shown, whole
 from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
@@ -99,9 +99,9 @@ def summary(result: Result) -> dict:
 
 def _severities(modality: object, points: object) -> list[float]:
     if modality not in MODALITIES:
-        raise InputError(f"The modality to sweep is one of {', '.join(MODALITIES)}, not {shown(modality)}.")
+        raise InputError(say("sweep.modality", modalities=", ".join(MODALITIES), modality=shown(modality)))
     try:
         last = whole(points, "points", 2, MAX_POINTS) - 1
     except InputError as error:
-        raise InputError(f"A sweep has 2 to {MAX_POINTS} points, not {shown(points)}.") from error
+        raise InputError(say("sweep.points", most=MAX_POINTS, points=shown(points))) from error
     return [step / last for step in range(last + 1)]

@@ -11,7 +11,7 @@ import gradio as gr
 from hff.errors import HFFError, InputError
 from hff.lab.lessons import Lesson, load_lessons
 from hff.lab.state import YOURS, LabState
-from hff.locale import names, texts
+from hff.locale import names, texts, translate
 from hff.page.clip.clip_view import LAB, QUICK
 from hff.page.lab.before_after import comparison, unknown_after
 from hff.page.lab.controls import Controls
@@ -24,6 +24,7 @@ from hff.page.lab.worksheet import worksheet
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
+from hff.page.shared.amounts import decimal
 
 log = logging.getLogger(__name__)
 _ID = "lab"
@@ -172,7 +173,7 @@ class LabView:
             with self.engine.guest():
                 answer = show(lab, self.lessons.lessons.get(values[0]), state)
         except HFFError as error:
-            answer = self._failed(str(error))
+            answer = self._failed(translate(error))
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the lab failed")
@@ -185,7 +186,7 @@ class LabView:
     def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
         before, after = lab.read(self._before(lesson, state)), lab.read(state)
         session = self.sessions.of(request.session_hash)
-        own = ", ".join(f"{names.modality(m)} {share:.2f}" for m, share in before.alpha.items())
+        own = ", ".join(f"{names.modality(m)} {decimal(share)}" for m, share in before.alpha.items())
         lesson = lesson if lesson and lesson.state == state else None
         page = worksheet(state, before, after, lesson)
         return [
@@ -214,7 +215,7 @@ class LabView:
         try:
             state = state_from_file(path)
         except HFFError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         return [*self.lessons.nothing(), *self.controls.show(state), gr.skip()]
 
     def _open_address(self, request: gr.Request) -> list:
@@ -222,7 +223,7 @@ class LabView:
         try:
             state = state_from_address(request)
         except HFFError as error:
-            alert = cards.alert(texts.ERROR_TITLE, str(error))
+            alert = cards.alert(texts.ERROR_TITLE, translate(error))
             return [gr.Tabs(selected=_ID), gr.skip(), *[gr.skip()] * count, alert]
         if state is None:
             return [gr.skip()] * (count + 3)
@@ -236,7 +237,7 @@ def _lesson_panel(labels: tuple[str, ...]) -> LessonPanel:
         return LessonPanel(load_lessons(labels=labels))
     except InputError as error:
         log.warning("%s", error)
-        return LessonPanel([], str(error))
+        return LessonPanel([], translate(error))
 
 
 def _trained_with(model) -> str:

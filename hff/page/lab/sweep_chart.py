@@ -134,11 +134,12 @@ def _panel(title: str, top: float, lines: str, modality: str, place: int) -> str
     digits = 1 if top >= 1 else 2
     grid = "".join(
         f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{_y(v, top):.1f}" y2="{_y(v, top):.1f}"/>'
-        f'<text x="{_LEFT - 8}" y="{_y(v, top) + 5:.1f}" text-anchor="end">{v:.{digits}f}</text>'
+        f'<text x="{_LEFT - 8}" y="{_y(v, top) + 5:.1f}" text-anchor="end">{decimal(v, digits)}</text>'
         for v in ticks
     )
     axis = "".join(
-        f'<text x="{_x(v):.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="middle">{v:g}</text>' for v in (0, 0.5, 1)
+        f'<text x="{_x(v):.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="middle">{decimal(v, digits)}</text>'
+        for v, digits in ((0, 0), (0.5, 1), (1, 0))
     )
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     below = sentence("SWEEP_AXIS", the=names.modality(modality, "the"))

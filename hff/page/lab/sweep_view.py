@@ -12,7 +12,7 @@ import gradio as gr
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
-from hff.locale import names, texts
+from hff.locale import names, texts, translate
 from hff.page.clip.clip_view import LAB
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.session.sessions import Session, Sessions
@@ -69,7 +69,7 @@ class SweepPanel:
             if not points:
                 yield [cards.alert(texts.ERROR_TITLE, texts.SWEEP_NOTHING), gr.skip(), gr.skip()]
         except HFFError as error:
-            yield [cards.alert(texts.ERROR_TITLE, str(error)), gr.skip(), gr.skip()]
+            yield [cards.alert(texts.ERROR_TITLE, translate(error)), gr.skip(), gr.skip()]
 
     def _end(self, request: gr.Request) -> list:
         session = self._sessions.of(request.session_hash)

@@ -17,7 +17,7 @@ from typing import Any
 from hff.errors import HFFError, InputError
 from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
-from hff.locale import texts
+from hff.locale import texts, translate
 from hff.media.capture import Capture
 from hff.page.live import messages
 from hff.page.session.background_model import Engine
@@ -54,7 +54,7 @@ class LiveHub:
         try:
             self.engine.model()
         except HFFError as error:
-            return None, str(error)
+            return None, translate(error)
         with self._lock:
             self._forget_silent()
             for ticket in [t for t, viewer in self._viewers.items() if viewer.owner == owner]:
@@ -84,7 +84,7 @@ class LiveHub:
             self._take(session, message)
             return self._answer(session)
         except HFFError as error:
-            return {"error": str(error)}
+            return {"error": translate(error)}
         except Exception as error:
             # One viewer's trouble must not reach the others; the log gets the whole story.
             log.exception("a live reading failed")

@@ -10,10 +10,11 @@ import gradio as gr
 from hff.config import MODALITIES
 from hff.errors import HFFError
 from hff.live.session import LIVE_WINDOW_SECONDS
-from hff.locale import language, names, speaking, texts
+from hff.locale import language, names, speaking, texts, translate
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.sessions import Sessions
+from hff.page.shared.amounts import decimal
 
 _SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
 _WIDEST: dict[str, Any] = {
@@ -48,7 +49,7 @@ class LiveView:
             elem_id="hff-live",
             apply_default_css=False,
             says=texts.LIVE_SAYS, modalities=list(MODALITIES), history=HISTORY_SECONDS, nobody=texts.LIVE_NOTHING,
-            native=hub.native, entry=None, labels={m: names.emotion(m) for m in labels},
+            native=hub.native, entry=None, emotions={label: names.emotion(label) for label in labels},
         )  # fmt: skip
         self.view.submit(self._enter, None, self.view, **_WIDEST)
         sent = self.view.select(self._send, None, None, **_WIDEST)
@@ -63,6 +64,6 @@ class LiveView:
         try:
             recording = self.hub.snapshot(request.session_hash)
         except HFFError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         self.sessions.of(request.session_hash).recording = recording
-        gr.Info(texts.LIVE_SENT.format(seconds=f"{recording.seconds:.1f} s"))
+        gr.Info(texts.LIVE_SENT.format(seconds=f"{decimal(recording.seconds, 1)} s"), title=texts.TAB_LAB)

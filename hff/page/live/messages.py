@@ -13,6 +13,7 @@ import numpy as np
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.live.session import LiveReading, LiveSession
+from hff.locale import say
 from hff.media.image import read_jpeg
 from hff.media.video import MAX_FRAME_SIDE
 from hff.numbers import shown
@@ -94,26 +95,24 @@ def _has_shape(value: object, shape: type | dict) -> bool:
 
 def picture(address: str) -> np.ndarray:
     """(H,W,3) RGB, longer side at most ``MAX_FRAME_SIDE``, from a JPEG as a ``data:`` address; else ``InputError``."""
-    return read_jpeg(
-        _decoded(address, MAX_FRAME_CHARACTERS), "A frame from the camera", MAX_SENT_PIXELS, MAX_FRAME_SIDE
-    )
+    return read_jpeg(_decoded(address, MAX_FRAME_CHARACTERS), say("name.camera_frame"), MAX_SENT_PIXELS, MAX_FRAME_SIDE)
 
 
 def sound(text: str) -> np.ndarray:
     """(N,) int16 from base64, little end first. Raises ``InputError`` if it holds no samples."""
     data = _decoded(text)
     if len(data) % 2:
-        raise InputError("A chunk from the microphone is not 16-bit sound.")
+        raise InputError(say("live.sound"))
     return np.frombuffer(data, "<i2")
 
 
 def _decoded(text: str, longest: int = MAX_MESSAGE_CHARACTERS) -> bytes:
     if not isinstance(text, str) or len(text) > longest:
-        raise InputError("What the page sent is too large, or no text at all.")
+        raise InputError(say("live.large"))
     try:
         return base64.b64decode(text.rpartition(",")[2], validate=True)
     except ValueError as error:
-        raise InputError("What the page sent is not base64.") from error
+        raise InputError(say("live.base64")) from error
 
 
 def _values(by_name: Mapping[str, float | None]) -> list[float | None]:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from hff.locale import texts
+from hff.locale import language, number_format, texts
 from hff.page.shared import cards
+from hff.page.shared.amounts import decimal
 from hff.page.shared.drawing import svg
 from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP, Palette
@@ -73,7 +74,8 @@ def _cell(value: object) -> tuple[str, bool]:
     """A value of a table as text, and whether it is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value), False
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}", True
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return number_format.localised(shown, language()), True
 
 
 def _table(table: dict) -> dict:
@@ -119,7 +121,7 @@ def _reliability(reliability: dict) -> tuple[str, str, Markup]:
     """Title, note and drawing."""
     sentence = texts.RELIABILITY_NOTE
     if reliability.get("ece") is not None:
-        sentence += " " + texts.RELIABILITY_ECE.format(ece=f"{reliability['ece']:.3f}")
+        sentence += " " + texts.RELIABILITY_ECE.format(ece=decimal(reliability["ece"], 3))
     return texts.RELIABILITY_TITLE, sentence, svg(partial(reliability_figure, reliability), texts.RELIABILITY_TITLE)
 
 

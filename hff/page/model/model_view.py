@@ -12,7 +12,7 @@ from markupsafe import Markup
 from hff import weights
 from hff.config import HFFConfig
 from hff.errors import WeightsError
-from hff.locale import names, texts
+from hff.locale import names, texts, translate
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_corpora, load_measured, metrics_html
 from hff.page.shared import cards
@@ -33,7 +33,7 @@ def _measured() -> Markup:
     try:
         folder = weights.folder()
     except WeightsError as error:
-        return _titled(texts.MEASURED, cards.note(str(error)))
+        return _titled(texts.MEASURED, cards.note(translate(error)))
     return _measured_in(folder)
 
 

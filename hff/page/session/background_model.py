@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hff.cancel import current
 from hff.config import HFFConfig
 from hff.errors import DependencyError, HFFError, WeightsError
+from hff.locale import say
 from hff.page.session.lanes import LEFT, Lanes, Work
 from hff.result import Result
 
@@ -133,6 +134,4 @@ class Engine:
 def missing_library(error: ImportError) -> str:
     """One line for a library that is not there."""
     name = getattr(error, "name", None) or str(error)
-    return (
-        f"The library {name} is missing or broken ({error}). Install the requirements: pip install -r requirements.txt"
-    )
+    return say("library.missing", name=name, error=str(error))

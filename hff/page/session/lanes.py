@@ -14,8 +14,9 @@ from bisect import bisect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from hff.cancel import Budget, Cancel, watching
+from hff.cancel import STOPPED, Budget, Cancel, watching
 from hff.errors import BusyError
+from hff.locale import say
 
 TURNS = 2  # analyses that work at the same time
 MOST_WAITING = 16  # analyses that wait for their turn; the next is told that the page is full
@@ -23,11 +24,8 @@ LEVELS = (10.0, 60.0, 600.0)  # s of work after which an analysis goes behind th
 LANE_LOOK_SECONDS = 0.05  # s between two looks of working analyses at who waits
 ASK_SECONDS = 0.5  # s between two looks whether somebody still waits for the answer
 
-FULL = "The page is busy: {working} analyses are being worked on and {waiting} wait. Try again in a few minutes."
-WAITING = "Waiting for a turn; {before} before this one"
-LEFT = "The analysis was stopped: nobody waits for it any more."
-STOPPED = "The analysis was stopped."
-REPLACED = "A newer analysis of the same visit took this one's place: one long analysis at a time for each."
+LEFT = say("lanes.left")
+REPLACED = say("lanes.replaced")
 
 
 class Work(Cancel):
@@ -98,7 +96,7 @@ class Lanes:
         with self._changed:
             waiting = sum(other.since is None for other in self._works)
             if waiting >= self._most:
-                raise BusyError(FULL.format(working=len(self._works) - waiting, waiting=waiting))
+                raise BusyError(say("lanes.full", working=len(self._works) - waiting, waiting=waiting))
             self._works.append(work)
         try:
             self._wait(work, tell)
@@ -186,7 +184,7 @@ class Lanes:
             Cancel.check(work)
             if tell is not None and before != told:
                 told = before
-                tell(WAITING.format(before=before))
+                tell(say("lanes.waiting", before=before))
 
     def _before(self, work: Work) -> int:
         """How many go before a waiting analysis; -1 if it is its turn."""

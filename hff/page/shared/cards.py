@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 from hff.config import MODALITIES
-from hff.locale import names, texts
+from hff.locale import names, texts, translate
 from hff.page.shared.amounts import percent
 from hff.page.shared.render import render
 from hff.result import Result
@@ -39,7 +39,7 @@ def alert(title: str, message: str, kind: str = "error") -> Markup:
 
 def warnings(messages: Iterable[str]) -> Markup:
     """The result's warnings as a list, or nothing."""
-    return render("cards.html", "warnings", list(messages))
+    return render("cards.html", "warnings", [translate(message) for message in messages])
 
 
 def heading(words: str) -> Markup:

@@ -23,7 +23,13 @@ let run = null; // everything of one run, from Start to Stop
 let figures = null; // what was drawn last
 
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+const language = document.documentElement.lang || "en";
+const formats = [0, 1, 2].map((places) => new Intl.NumberFormat(language, {
+  minimumFractionDigits: places, maximumFractionDigits: places, useGrouping: false,
+}));
+const number = (value, places) => formats[places].format(value);
+const percent = (share) => `${number(100 * share, 0)}\u00a0%`;
+const named = (label) => props.emotions[label] ?? label; // labels stay as they are in data attributes
 
 // ---- devices ------------------------------------------------------------------------------------------------
 
@@ -229,8 +235,8 @@ function draw(mine, answer) {
     places.picture.hidden = false;
   }
   places.figures.textContent = fill(says.figures, {
-    updates: rate.toFixed(1),
-    age: seen === null ? "–" : seen.toFixed(2),
+    updates: number(rate, 1),
+    age: seen === null ? "–" : number(seen, 2),
     effort: answer.effort ? fill(says.effort, { level: answer.effort }) : "",
   });
   const face = answer.face && answer.face.time;
@@ -258,15 +264,13 @@ function drawGauge(name, answer, variance, i) {
   gauge.classList.toggle("hff-absent", !there);
   const { length, gap } = gauge.querySelector(".hff-dial").dataset;
   gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * length} ${gap}`);
-  gauge.querySelector(".hff-alpha").textContent = there ? answer.alpha[i].toFixed(2) : says.absent;
-  gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${variance[i].toFixed(2)}` : "σ² –";
+  gauge.querySelector(".hff-alpha").textContent = there ? number(answer.alpha[i], 2) : says.absent;
+  gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${number(variance[i], 2)}` : "σ² –";
   const bar = gauge.querySelector(".hff-sigma-bar");
   const width = (part) => `${there ? Math.min(100, (100 * part) / bar.dataset.full) : 0}%`;
   bar.querySelector("b").style.width = width(answer.aleatoric[i]);
   bar.querySelector("i").style.width = width(answer.epistemic[i]);
 }
-
-const nameOf = (label) => props.labels[label] ?? label;
 
 // One bar a label of the weights that answer; those that the page was made with stay as they are.
 function barsOf(labels) {
@@ -275,7 +279,7 @@ function barsOf(labels) {
   const made = labels.map((label) => {
     const bar = bars[0].cloneNode(true);
     bar.dataset.label = label;
-    bar.querySelector("span").textContent = nameOf(label);
+    bar.querySelector("span").textContent = named(label);
     return bar;
   });
   bars[0].parentElement.replaceChildren(...made);
@@ -298,9 +302,9 @@ function drawAnswer(answer) {
     whisker.style.left = `${100 * low}%`;
     whisker.style.width = `${100 * (Math.min(1, share + answer.spread[i]) - low)}%`;
   });
-  places.emotion.textContent = answer.emotion ? nameOf(answer.emotion) : props.nobody;
+  places.emotion.textContent = answer.emotion ? named(answer.emotion) : props.nobody;
   places.sure.textContent = answer.emotion
-    ? fill(says.sure, { percent: percent(answer.probabilities[best]), spread: `${(100 * answer.spread[best]).toFixed(0)}` })
+    ? fill(says.sure, { percent: percent(answer.probabilities[best]), spread: number(100 * answer.spread[best], 0) })
     : "";
 }
 
@@ -315,7 +319,7 @@ function drawFace(answer, now) {
   const [left, top, width, height] = answer.face.box;
   const place = { left: 0.5 + wide * (0.5 - left - width), top: 0.5 + high * (top - 0.5), width: wide * width, height: high * height };
   for (const [side, value] of Object.entries(place)) places.face.style[side] = `${100 * value}%`;
-  places["face-age"].textContent = fill(says.box, { age: Math.max(0, age).toFixed(1) });
+  places["face-age"].textContent = fill(says.box, { age: number(Math.max(0, age), 1) });
 }
 
 function drawWords(answer) {

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
+import gradio as gr
 import httpx
 import pytest
 
+from hff.errors import InputError
+from hff.locale import say, using
+from hff.page.blocks import build_page
 from hff.page.door.languages import preferred
+from hff.page.live.hub import LiveHub
 from hff.page.serve import Server
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
 from tests.page.door.test_gate import REFUSED, routes_of, serving_with
 from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, serving
 
@@ -104,13 +112,30 @@ def test_another_language_may_be_the_first():
         assert web.get("/", headers={"accept-language": "en"}).headers["location"] == "./en/"
 
 
+def test_events_speak_the_pages_language_and_what_programs_call_speaks_english(tmp_path):
+    model = FakeModel()
+    model.answer = InputError(say("media.empty", name="clip.mp4"))
+    engine, visitor = Engine(lambda: model), SimpleNamespace(session_hash="visit", request=None)
+    page = build_page(engine, Sessions(tmp_path), LiveHub(engine), "de")
+    events = {event.fn.__name__: event.fn for event in page.fns.values() if event.fn is not None}
+    shown = events["_analyse"](None, None, None, "hello", False, visitor)
+    assert "Das hat nicht geklappt" in shown[0]
+    assert "clip.mp4 ist leer (0 Bytes)" in shown[0]
+    assert "Es gibt noch nichts" in events["_analyse"](None, None, None, "", False, visitor)[0]
+    with using("de"), pytest.raises(gr.Error, match="is empty"):
+        events["analyze"](None, None, None, "hello", False, visitor)
+
+
+@pytest.mark.browser
 def test_the_german_page_speaks_german_and_its_switch_leads_to_the_english_one(server):
     with browsing(f"{server.url}de/") as page:
         assert page.evaluate("document.documentElement.lang") == "de"
         choose_example(page, "Stimme", "Gelesen wird")
         analyse(page)
         report = page.inner_text("#hff-answer")
-        assert "Das Modell liest" in report or "Anteil" in report
+        assert "das modell liest" in report.lower()
+        assert page.locator(".hff-live [data-label=fearful] span").first.text_content() == "ängstlich"
+        assert page.evaluate("navigator.language") == "de", "Gradio's own words are in the page's language too"
         assert "The model" not in report
         page.click("#hff-language >> text=English")
         page.wait_for_selector("#hff-analyse")
