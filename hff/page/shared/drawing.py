@@ -27,6 +27,7 @@ PNG_DPI = 150
 def _style(palette: Palette) -> dict:
     return {
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a word that was heard may hold dollar signs
         "svg.hashsalt": None,  # a new salt for every figure: their clip paths may not be mixed up on one page
         "font.family": "sans-serif",
         "font.sans-serif": [_MEASURED_FONT],
