@@ -19,6 +19,7 @@ from train.evaluation import tables as report
 from train.experiments import ablate, compare, trials
 from train.experiments.trials import Arena, Contender, TrainingBudget, Trial
 from train.fusion import feature_files, training
+from train.fusion.pairing import CLEAN
 from train.rivals import RIVALS
 
 CLIPS, STEPS = 28, 3  # a clip without a voice has up to three steps
@@ -143,7 +144,7 @@ def test_figures_are_those_of_the_kept_weights(out):
     arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1, seeds=(0, 1)))
     contender = compare.CONTENDERS[0]
     trial = arena.trial(contender, 1)
-    clips = training.fixed_clips(arena.split("test"), CLIPS, trials.CLEAN, robustness.SEED)
+    clips = training.fixed_clips(arena.split("test"), CLIPS, CLEAN, robustness.SEED)
     p = robustness.probabilities(trial.model(CPU), clips, CPU)
     assert trial.figures["test"]["clean"] == pytest.approx(robustness.accuracy(p, robustness.targets(clips)))
 
