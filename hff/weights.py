@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hff.config import MODALITIES, SPEECH_ENCODERS
+from hff.config import MODALITIES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import WeightsError
 from hff.locale import say
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
 
 WEIGHTS_FORMAT = "hff-1"
 MAX_LABELS = 1000
+MAX_HEADER_BYTES = 10_000_000  # of a safetensors file
 
 
 def __getattr__(name: str) -> tuple[str, ...]:
@@ -119,6 +120,25 @@ def labels(config: dict, path: Path) -> list[str]:
     if not good or len(set(names)) != len(names):
         raise WeightsError(say("weights.labels", file=path.name))
     return names
+
+
+def stored_config(folder: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> HFFConfig:
+    """What the fusion weights in ``folder`` are, from their header alone: PyTorch is not needed for it.
+
+    Raises ``WeightsError``.
+    """
+    path = part_path(folder, "fusion", speech_encoder)
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > MAX_HEADER_BYTES:
+                raise ValueError("its header is too long")
+            metadata = json.loads(file.read(size)).get("__metadata__") or {}
+        config = _config(metadata, path)
+        labels(config, path)
+        return HFFConfig.from_dict(config)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(say("weights.unreadable", file=path.name, error=str(error))) from error
 
 
 def check_shapes(build: Callable[[], torch.nn.Module], state: dict[str, Tensor], name: str) -> None:

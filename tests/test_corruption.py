@@ -178,3 +178,38 @@ def test_pictures_of_any_shape(name, size):
 def test_unseen_kinds_are_not_among_those_trained_on(modality):
     trained = {"speech": corruption.SPEECH, "text": corruption.TEXT, "vision": corruption.FACE}[modality]
     assert not set(trained) & set(corruption.UNSEEN[modality])
+
+
+def test_a_damage_is_one_function(request):
+    """Added here, it is in the lab's list, in its states, in what training draws from, and called by its own name."""
+    from hff.lab.damage import KINDS, damage_faces, is_trained
+    from hff.lab.state import Damage, LabState, undamaged
+    from hff.locale import names
+    from hff.result import FaceSeen
+    from train.fusion import feature_files
+
+    @corruption.damage("vision", name="negative", trained=True)
+    def negative(face, severity, rng):
+        return (face * (1 - severity) + (255 - face) * severity).astype(np.uint8)
+
+    @corruption.damage("vision", name="backwards", over_time=True)
+    def backwards(faces, severity, rng):
+        return list(faces)[::-1]
+
+    request.addfinalizer(lambda: [corruption.forget("vision", name) for name in ("negative", "backwards")])
+    assert {"negative", "backwards"} <= set(KINDS["vision"])
+    assert corruption.FACE["negative"] is corruption.trained("vision")["negative"] is negative
+    assert is_trained("vision", "negative")
+    assert not is_trained("vision", "backwards")
+    assert "backwards" not in corruption.unseen("vision")  # no single face can be damaged by it
+    assert names.damage("negative") == "negative"
+    state = LabState(damage=undamaged() | {"vision": Damage("negative", 0.5)})
+    assert LabState.from_json(state.to_json()) == state
+    crops = [np.full((48, 48), value, np.uint8) for value in (10, 200)]
+    faces = [FaceSeen(n / 4, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
+    assert [f.crop[0, 0] for f in damage_faces(faces, "negative", 1.0)] == [245, 55]
+    assert [f.crop[0, 0] for f in damage_faces(faces, "backwards", 1.0)] == [200, 10]
+    drawn = {feature_files.damage("vision", "fusion", crops[0], 1.0, rng(seed))[0, 0] for seed in range(60)}
+    assert 245 in drawn
+    with pytest.raises(ValueError, match="already"):
+        corruption.damage("vision", name="negative")(negative)

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a room imports from rooms further up in this list, never from those beside it or below.
 LAYERS = (
-    ("hff.errors", "hff.quiet", "hff.clean_text", "hff.modalities", "hff.locale"),
+    ("hff.errors", "hff.quiet", "hff.clean_text", "hff.modalities"),
+    ("hff.locale",),
     ("hff.config", "hff.device", "hff.cancel", "hff.numbers"),
     ("hff.result", "hff.weights", "hff.pretrained", "hff.corruption"),
     ("hff.media",),
@@ -49,7 +50,7 @@ LAYERS = (
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.
-INTERFACE = {"LICENCE", "SOURCE", "PLAN", "COMMAND", "SEEDS"}
+INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "PLAN", "COMMAND", "SEEDS"}
 
 Sources = dict[str, str]  # module -> text
 
@@ -186,8 +187,9 @@ def test_no_class_has_the_name_of_another_and_no_constant_two_values():
         for node in ast.parse(text).body:
             if isinstance(node, ast.ClassDef):
                 classes[node.name] += 1
-            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                name = node.targets[0].id
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                name = target.id if isinstance(target, ast.Name) else ""
                 if name.isupper() and not name.startswith("_"):
                     constants[name].add(ast.unparse(node.value))
     assert {name for name, count in classes.items() if count > 1} == set()

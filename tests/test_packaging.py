@@ -44,3 +44,11 @@ def test_what_must_not_be_missing(name: str):
 def test_every_folder_of_code_is_a_package():
     folders = {path.parent for path in (ROOT / "hff").rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_what_make_quick_runs_is_there():
+    lines = (ROOT / "tests/quick.txt").read_text(encoding="utf-8").splitlines()
+    named = [line for line in lines if not line.startswith("#")]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    rooms = {name.split("/")[1] for name in named}
+    assert rooms >= {"model", "encoders", "media", "live", "locale", "page", "pipeline", "train"}

@@ -8,6 +8,7 @@
                                                           # speech encoder with --speech-encoder whisper
     python -m train fusion ...                            # the fusion and its calibration; the same
     python -m train evaluate ...                          # every figure of the model card, on test data
+    python -m train card ...                              # the model card and the list of corpora, written anew
     python -m train fingerprint ...                       # what the weights answer to made-up inputs, for the tests
     python -m train compare ...                           # HFF and its rivals on equal terms, clean and broken
     python -m train ablate ...                            # HFF without each of its parts

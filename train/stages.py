@@ -120,6 +120,12 @@ def _evaluate(options: Options) -> dict[str, Any]:
     return evaluate.run(options.data, options.out, options.device)
 
 
+def _card(options: Options) -> dict[str, Any]:
+    from train.evaluation import model_card
+
+    return model_card.rewrite(options.out / "weights")
+
+
 def _benchmark(options: Options) -> dict[str, Any]:
     from train.experiments.benchmark import benchmark
 
@@ -166,6 +172,7 @@ STAGES = {
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
+    "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),
     "compare": Stage(_compare, "HFF and its rivals on equal terms, clean and broken", _trial_arguments),
     "ablate": Stage(_ablate, "HFF without each of its parts, for every subset of modalities", _trial_arguments),

@@ -177,7 +177,8 @@ class ClaimPart(JsonObject):
 
     @model_validator(mode="after")
     def _fits(self, info: ValidationInfo) -> ClaimPart:
-        emotions = info.context["emotions"]
+        context: Any = info.context
+        emotions = context["emotions"]
         one_of(self.figure, (*FIGURES, "probability", "emotion", "leader", "side", "alone"), "figure")
         if self.figure == "probability":
             one_of(self.of, ("answer", *emotions), "of")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hff import modalities
 from hff.locale.catalogue import lookup
 
 
@@ -12,7 +13,8 @@ def emotion(label: str) -> str:
 
 def modality(key: str, form: str = "name") -> str:
     """A modality's name, or the ``form`` a sentence needs: "the" voice, "The" voice at its start, "of" the voice."""
-    own = key.capitalize() if form == "name" else key
+    named = modalities.of(key).name if key in modalities.MODALITIES else ""
+    own = (named or key.capitalize()) if form == "name" else key
     return lookup("MODALITY_FORMS").get(key, {}).get(form, own)
 
 

@@ -66,7 +66,7 @@ def _build(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
                 clip = ClipView(engine, sessions)
             lab = LabView(engine, sessions, views)
             with gr.Tab(texts.TAB_MODEL, id="model") as model_tab:
-                build_model_view(model_tab)
+                build_model_view(model_tab, engine.config())
         build_api(engine, sessions, clip.inputs)
         build_lab_api(engine, sessions, lab.benches, clip.inputs)
         lab.open_from_address(page)

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hff import quiet, weights
-from hff.config import SPEECH_ENCODERS
+from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import DEFAULT, languages
@@ -59,7 +59,7 @@ class Server:
 
     def __init__(self, options: Options, engine: Engine | None = None) -> None:
         self.options = options
-        self.engine = engine or Engine(lambda: _load(options), options.transcribe)
+        self.engine = engine or Engine(lambda: _load(options), options.transcribe, config=lambda: _config(options))
         self.stop = threading.Event()
         self._guarded = False
         self._wrong_passwords: dict = {}
@@ -72,7 +72,7 @@ class Server:
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder.path)
         from hff.page.blocks import build_page
         from hff.page.live.hub import live_hub
-        from hff.page.shared.theme import gradio_theme
+        from hff.page.shared.theme import gradio_theme, modality_css
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
@@ -86,8 +86,8 @@ class Server:
             alike = {
                 "auth": self._right_password if options.password else None, "mcp_server": False, "show_error": False,
                 "footer_links": [], "run_history": False, "ssr_mode": False, "theme": gradio_theme(),
-                "css_paths": _STYLES, "enable_monitoring": False, "allowed_paths": [str(EXAMPLES_FOLDER)],
-                "max_file_size": options.max_file_size,
+                "css": modality_css(), "css_paths": _STYLES, "enable_monitoring": False,
+                "allowed_paths": [str(EXAMPLES_FOLDER)], "max_file_size": options.max_file_size,
             }  # fmt: skip
             self._others = {name: self._mounted(name, alike) for name in self.pages if name != options.language}
             self.page.launch(
@@ -203,6 +203,10 @@ def _load(options: Options):
     import hff
 
     return hff.load(device=options.device, speech_encoder=options.speech_encoder)
+
+
+def _config(options: Options) -> HFFConfig:
+    return weights.stored_config(weights.folder(), options.speech_encoder)
 
 
 def run(options: Options) -> int:

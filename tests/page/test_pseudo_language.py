@@ -10,6 +10,7 @@ from string import ascii_lowercase
 
 import pytest
 
+from hff import weights
 from hff.examples.ready import EXAMPLES
 from hff.lab.lessons import load_lessons
 from hff.lab.state import LabState
@@ -19,6 +20,7 @@ from hff.page.blocks import build_page
 from hff.page.clip.report import html_page
 from hff.page.lab.worksheet import worksheet
 from hff.page.live.hub import LiveHub
+from hff.page.model.measured import load_corpora
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
@@ -103,13 +105,14 @@ def test_the_whole_page(tmp_path: Path):
     engine = Engine(FakeModel)
     page = build_page(engine, Sessions(tmp_path), LiveHub(engine), NAME)
     lessons = words_of(*(lesson.title for lesson in load_lessons()))  # these have files of their own
+    corpora = words_of(*(corpus[part] for corpus in load_corpora(weights.folder()) for part in ("name", "licence")))
     ours = {"state", "modality", "points"}  # names of what programs send
     found = {}
     for component in page.get_config_file()["components"]:
         if component["props"].get("visible") is False and component["props"].get("elem_id") is None:
             continue
         for text in visible(component):
-            if words := plain(text, SYMBOLS | lessons | ours):
+            if words := plain(text, SYMBOLS | lessons | corpora | ours):
                 found[f"{component['type']} {component['props'].get('elem_id')}"] = words
     assert found == {}
     assert page.title == _wide(catalogues.catalogue("en")["TITLE"])

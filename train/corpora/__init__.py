@@ -1,8 +1,9 @@
 """The corpora, a module each: where it lies, what it holds, how its labels map to the model's seven.
 
-A module has ``SOURCE`` (where a user gets it), ``LICENCE`` and ``load(root)``, which gives its items or raises
-``base.CorpusError``, naming the file that is missing. To add a corpus, write its module and name it here; then
-``python -m train data`` lists it, and any stage may learn from it.
+A module has ``NAME``, ``CONTENT`` (what it is), ``SOURCE`` (where a user gets it), ``LICENCE``, ``PARTS`` (which part
+of the model learns from what of it; none where no shipped part does) and ``load(root)``, which gives its items or
+raises ``base.CorpusError``, naming the file that is missing. To add a corpus, write its module and name it here; then
+``python -m train data`` lists it, any stage may learn from it, and the model card and the page say so.
 """
 
 from train.corpora import (
@@ -21,16 +22,20 @@ from train.corpora import (
 )
 
 ALL = {
-    "RAVDESS": ravdess,
-    "EmoDB": emodb,
-    "FER2013": fer,
-    "GoEmotions": goemotions,
-    "MELD": meld,
-    "EmoryNLP": emorynlp,
-    "DailyDialog": dailydialog,
-    "ISEAR": isear,
-    "dair-ai": dairai,
-    "MUStARD++": mustard,
-    "muxspace": muxspace,
-    "CMU-MOSI": mmsa,
-}
+    corpus.NAME: corpus
+    for corpus in (
+        ravdess, emodb, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard, muxspace, mmsa,
+    )
+}  # fmt: skip
+
+
+def described() -> list[dict]:
+    """The corpora that the weights were made from, JSON-ready: what the model card and the page say of them."""
+    return [
+        {
+            "key": corpus.__name__.rpartition(".")[2], "name": name, "content": corpus.CONTENT,
+            "licence": corpus.LICENCE, "source": corpus.SOURCE, "parts": corpus.PARTS,
+        }
+        for name, corpus in ALL.items()
+        if corpus.PARTS
+    ]  # fmt: skip

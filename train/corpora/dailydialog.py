@@ -11,8 +11,11 @@ from pathlib import Path
 
 from train.corpora.base import CorpusError, Sentence, find, label, read_rows, target
 
+NAME = "DailyDialog"
+CONTENT = "written everyday dialogues"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = "yanran.li/dailydialog"
+PARTS: dict[str, str] = {"text": "its validation file"}
 NEUTRAL_STRIDE = 6
 _OURS = {
     "no_emotion": "neutral", "happiness": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",

@@ -12,8 +12,11 @@ from pathlib import Path
 
 from train.corpora.base import CorpusError, Sentence, find, label, read_rows, target
 
+NAME = "dair-ai"
+CONTENT = "tweets"
 LICENCE = "research use"
 SOURCE = "huggingface.co/datasets/dair-ai/emotion"
+PARTS: dict[str, str] = {"text": "its training part"}
 STRIDE = 2  # every second tweet: they are of one kind ("i feel ..."), and would outweigh MELD
 _OURS = {
     "joy": "happy",

@@ -12,8 +12,11 @@ from pathlib import Path
 from train.corpora import voices
 from train.corpora.base import Utterance, find
 
+NAME = "EmoDB"
+CONTENT = "acted German speech"
 LICENCE = "CC0 / free"
 SOURCE = "emodb.bilderbar.info (download.zip)"
+PARTS: dict[str, str] = {"speech": "four classes, all of it", "whisper": "four classes, all of it"}
 _OURS = {"N": 0, "F": 1, "T": 2, "W": 3, "A": 4, "E": 5}
 _HELD_BACK = ("15", "16")  # speakers kept for later checks
 

@@ -12,8 +12,11 @@ from pathlib import Path
 
 from train.corpora.base import CorpusError, Sentence, find, read_rows, target
 
+NAME = "EmoryNLP"
+CONTENT = "dialogue of a television series"
 LICENCE = "Apache-2.0"
 SOURCE = "github.com/declare-lab/MELD (data/emorynlp) or github.com/emorynlp/emotion-detection"
+PARTS: dict[str, str] = {"text": "its training part"}
 _OURS = {"Joyful": "happy", "Mad": "angry", "Neutral": "neutral", "Sad": "sad", "Scared": "fearful"}
 
 

@@ -18,11 +18,17 @@ from train.corpora.base import CorpusError, Faces, find, read_rows
 
 _VOTES = "neutral happiness surprise sadness anger disgust fear contempt unknown NF".split()
 _OURS = (0, 1, 3, 4, 6, 5, 2)  # columns of the votes for neutral happy sad angry fearful disgusted surprised
+NAME = "FER2013"
+CONTENT = "small grey pictures of faces from the web, with the votes of FER+"
 LICENCE = "research use; FER+ votes MIT"
 SOURCE = (
     "kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge (fer2013.csv) and "
     "github.com/microsoft/FERPlus (fer2013new.csv)"
 )
+PARTS: dict[str, str] = {
+    "vision": "training faces, less one in eight",
+    "fusion": "the faces held back, and the encoder's own of rare emotions",
+}
 _SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from train.corpora.base import Sentence, find, read_rows, target
 
+NAME = "ISEAR"
+CONTENT = "people's reports of what they felt when"
 LICENCE = "CC BY-NC-SA 3.0"
 SOURCE = "unige.ch/cisa (ISEAR databank)"
+PARTS: dict[str, str] = {"text": "all of it"}
 _OURS = {"joy": "happy", "fear": "fearful", "anger": "angry", "sadness": "sad", "disgust": "disgusted"}
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from train.corpora.base import Sentence, find, hold_out, label, read_rows, target
 
+NAME = "MELD"
+CONTENT = "dialogue of a television series"
 LICENCE = "GPL-3.0"
 SOURCE = "github.com/declare-lab/MELD (data/MELD/*_sent_emo.csv)"
+PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
 _OURS = {
     "neutral": "neutral", "joy": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
     "disgust": "disgusted", "surprise": "surprised",

@@ -21,11 +21,14 @@ import numpy as np
 
 from train.corpora.base import CorpusError, find
 
+NAME = "CMU-MOSI"
+CONTENT = "features of opinions in videos, with their sentiment"
 LICENCE = "CMU, research use"
 SOURCE = (
     "github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK, or as MMSA's feature files from github.com/thuiar/MMSA; "
     "the first features: github.com/declare-lab/contextual-utterance-level-multimodal-sentiment-analysis"
 )
+PARTS: dict[str, str] = {}
 FEATURES = {"speech": "audio", "text": "text", "vision": "vision"}  # our name and the layout's
 LABEL_KEY = "regression_labels"
 REQUIRED = ("train", "valid")

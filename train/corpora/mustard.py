@@ -12,8 +12,11 @@ from pathlib import Path
 
 from train.corpora.base import Sentence, find, label, read_rows, target
 
+NAME = "MUStARD++"
+CONTENT = "lines of comedy series, what was said and what was meant"
 LICENCE = "research use (LREC 2022), no licence file"
 SOURCE = "github.com/cfiltnlp/MUStARD_Plus_Plus (mustard++_text.csv)"
+PARTS: dict[str, str] = {}
 _OURS = {
     "Neutral": "neutral", "Happiness": "happy", "Excitement": "happy", "Sadness": "sad", "Anger": "angry",
     "Frustration": "angry", "Fear": "fearful", "Disgust": "disgusted", "Surprise": "surprised", "Ridicule": None,

@@ -16,8 +16,11 @@ from train.corpora.base import CorpusError, Faces, find, read_rows
 from train.corpora.fer import pictures_of
 from train.engine import data_files
 
+NAME = "muxspace"
+CONTENT = "faces of public figures and others, labelled by students"
 LICENCE = "Apache-2.0 (repository)"
 SOURCE = "github.com/muxspace/facial_expressions"
+PARTS: dict[str, str] = {"vision": "all of it"}
 _ARCHIVE = (3, 5, 4, 1, 2, 6, 0)  # our label of angry disgust fear happy sad surprise neutral
 _WORDS = {
     "neutral": "neutral", "happiness": "happy", "sadness": "sad", "sad": "sad", "anger": "angry", "angry": "angry",

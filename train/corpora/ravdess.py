@@ -12,8 +12,15 @@ from pathlib import Path
 from train.corpora import voices
 from train.corpora.base import CorpusError, Utterance, find
 
+NAME = "RAVDESS"
+CONTENT = "acted English speech, and clips of face and voice"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = "zenodo.org/record/1188976 (Audio_Speech_Actors_01-24.zip)"
+PARTS: dict[str, str] = {
+    "speech": "actors 02-14",
+    "whisper": "actors 02-14",
+    "fusion": "actors 15-17, and three voices in ten of the encoder's own",
+}
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 _OURS = {"01": 0, "03": 1, "04": 2, "05": 3, "06": 4, "07": 5, "08": 6}
 _SPLIT = (

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+from train.corpora import described
+from train.engine.whole_files import write_whole
+
+CORPORA_FILE = "corpora.json"  # beside the weights, for the page
+PART_NAMES = {
+    "speech": "speech (MFCC and CNN)",
+    "whisper": "speech, the second encoder (states of Whisper tiny.en, whose weights are MIT, and a small network)",
+    "vision": "vision (ResNet-18)",
+    "text": "text (BERT, fine-tuned)",
+    "fusion": "fusion",
+}  # by the keys of a corpus' ``PARTS``
 
 HEAD = """# Model card: HFF, seven emotions
 
@@ -15,17 +28,7 @@ to judge pupils, applicants, patients, employees or anybody else.
 
 ## Training data and licences
 
-| part | learned from | licence |
-|---|---|---|
-| speech (MFCC and CNN) | RAVDESS actors 02-14, EmoDB (four classes) | CC BY-NC-SA 4.0; free |
-| speech, the second encoder (Whisper tiny.en's states and a small network) | the same; Whisper's weights are MIT | \
-as above |
-| vision (ResNet-18) | FER2013 training faces with FER+ votes, less one in eight; muxspace | research use; MIT; \
-Apache-2.0 |
-| text (BERT, fine-tuned) | GoEmotions, MELD (five sixths of each), EmoryNLP, DailyDialog, ISEAR, dair-ai | \
-CC BY 4.0; GPL-3.0; Apache-2.0; CC BY-NC-SA 4.0; CC BY-NC-SA 3.0; research use |
-| fusion | what the encoders did not learn from: RAVDESS actors 15-17, held-out faces and sentences (three voices in \
-ten, and faces of rare emotions, are the encoders' own) | as above |
+{corpora}
 
 RAVDESS, DailyDialog and ISEAR are for non-commercial use, share-alike; so are these weights.
 
@@ -69,9 +72,33 @@ def table(columns: list[str], rows: list[list]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(cell(v) for v in row) + " |" for row in rows)])
 
 
+def corpora_table(corpora: list[dict]) -> str:
+    """What each part of the model learned from, and on what terms."""
+    rows = [
+        [name, *("; ".join(said) for said in zip(*of, strict=True))]
+        for part, name in PART_NAMES.items()
+        if (of := [(f"{c['name']}: {c['parts'][part]}", f"{c['name']}: {c['licence']}") for c in corpora
+                   if part in c["parts"]])
+    ]  # fmt: skip
+    return table(["part", "learned from", "licence"], rows)
+
+
+def write_corpora(folder: Path) -> list[dict]:
+    """Write what the weights in ``folder`` were made from beside them, for the page."""
+    corpora = described()
+    write_whole(folder / CORPORA_FILE, json.dumps(corpora, indent=1, ensure_ascii=False) + "\n")
+    return corpora
+
+
+def rewrite(folder: Path) -> dict[str, int]:
+    """The stage ``card``: the card and the list of corpora in ``folder``, from the figures measured before."""
+    write(json.loads((folder / "metrics.json").read_text()), folder / "MODEL_CARD.md")
+    return {"corpora": len(described())}
+
+
 def write(report: dict, path: Path) -> None:
-    """Write the card with every table of ``report``."""
-    parts = [HEAD]
+    """Write the card with every table of ``report``, and the list of corpora beside it."""
+    parts = [HEAD.replace("{corpora}", corpora_table(write_corpora(path.parent)))]
     for part in report["tables"]:
         parts.append(
             f"### {part['title']}\n\n{table(part['columns'], part['rows'])}\n\n{part['note']}\n\n`{part['command']}`\n"

@@ -12,28 +12,34 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+import hff.config
+import hff.modalities
+import hff.model
+import train.engine.loop
+import train.fusion
+import train.rivals.rival
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
+from train import metrics
 from train.engine.data_files import fingerprint
 from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.fusion import feature_files, training
 from train.fusion.losses import fusion_loss
-from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
-from train.metrics import brier
+from train.fusion.pairing import Batch, Mix, PairedClips
 from train.rivals import rival_loss
 
 
@@ -113,9 +119,7 @@ class Arena:
     @cached_property
     def held(self) -> dict[str, list[Batch]]:
         """Validation clips, clean and mixed."""
-        pairs, count, seed = self.split("validation"), training.VALIDATION_CLIPS, training.VALIDATION_SEED
-        mixes = {"clean": CLEAN, "mixed": self.mix}
-        return {name: training.fixed_clips(pairs, count, mix, seed + n) for n, (name, mix) in enumerate(mixes.items())}
+        return training.validation_clips(self.split("validation"), self.mix)
 
     def trials(self, contenders: list[Contender]) -> list[Trial]:
         """Every contender with every seed of the budget, trained unless it has been."""
@@ -162,7 +166,7 @@ class Arena:
         decides = {
             "name": contender.name, "config": contender.config.to_dict(), "mix": dataclasses.asdict(self.mix),
             "plan": dataclasses.asdict(self.budget.plan(seed)), "batches": self.budget.batches,
-            "features": self.fingerprint, "clips": robustness.CLIPS,
+            "code": code_of(contender.build), "features": self.fingerprint, "clips": robustness.CLIPS,
         }  # fmt: skip
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
         return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{digest}"
@@ -170,21 +174,28 @@ class Arena:
     def _batches(self, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
         """The batches of the fusion's own training; the time that the whole epoch took goes to ``seconds``."""
         begun = time.perf_counter()
-        rng = np.random.default_rng([seed, epoch])
-        for _ in range(self.budget.batches):
-            choices = [self.pairs.choose(rng, self.mix) for _ in range(self.budget.plan(seed).batch_size)]
-            twins = [self.pairs.twin(choice, rng) for choice in choices[: training.TWINS]]
-            yield self.pairs.collate(choices + twins, rng).to(self.device)
+        for batch in training.sampled(self.pairs, self.mix, self.budget.plan(seed), epoch, self.budget.batches):
+            yield batch.to(self.device)
         seconds.append(time.perf_counter() - begun)
 
     def _validate(self, model: nn.Module) -> dict[str, float]:
-        """As the fusion's own: 1 less the mean Brier score of clean and of mixed clips."""
-        figures, score = {}, 1.0
-        for name, clips in self.held.items():
-            p, target = training.predict(model, clips, self.device)
-            figures[f"{name}_accuracy"] = float((p.argmax(1) == target).float().mean())
-            score -= float(brier(p, target).mean()) / len(self.held)
-        return {"score": score} | figures
+        return training.validation(model, self.held, self.device)
+
+
+def code_of(build: Callable) -> str:
+    """A digest of the source that decides what a trial of the model that ``build`` makes comes to.
+
+    That is the model's own module, what all models share, and the training: an edited rival is trained anew.
+    """
+    files = {Path(sys.modules[build.__module__].__file__)}
+    for package in (hff.model, train.rivals.rival, train.fusion, train.engine.loop, hff.config, hff.modalities):
+        own = Path(package.__file__)
+        files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
+    files |= {Path(__file__), Path(robustness.__file__), Path(metrics.__file__)}
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _loss(model: nn.Module, batch: Batch) -> Tensor:

@@ -8,15 +8,15 @@ say nothing (neutral, or RAVDESS's fixed sentences) and partners that contradict
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hff.config import MODALITIES
+from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError
 from train.fusion import feature_files
 
@@ -58,7 +58,10 @@ class Batch:
     said: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
     twins: int = 0  # the last ones are the first ones again, at other severities
-    more: dict[str, Tensor] = field(default_factory=dict)  # (B,T,d) of any other modality
+    more: InitVar[dict[str, Tensor] | None] = None  # (B,T,d) of any other modality; each becomes an attribute too
+
+    def __post_init__(self, more: dict[str, Tensor] | None) -> None:
+        vars(self).update(more or {})
 
     def to(self, device: torch.device) -> Batch:
         return self._each(lambda value: value.to(device, non_blocking=True))
@@ -76,11 +79,17 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **tensors, more={name: change(value) for name, value in self.more.items()})
+        more = {name: tensors.pop(name) for name in self.more or {}}
+        return dataclasses.replace(self, **tensors, more=more)
 
     def inputs(self) -> dict[str, Tensor]:
-        given = vars(self) | self.more
-        return {name: given[name] for name in (*MODALITIES, "present")}
+        return {name: vars(self)[name] for name in (*MODALITIES, "present")}
+
+
+_OWN = frozenset(one.name for one in dataclasses.fields(Batch))
+# Read back, and so handed on by ``dataclasses.replace``: the attributes that ``more`` has added.
+for _name in ("more",):
+    setattr(Batch, _name, property(lambda batch: {m: vars(batch)[m] for m in vars(batch) if m not in _OWN}))
 
 
 @dataclass
@@ -96,7 +105,9 @@ class Draw:
 class PairedClips:
     """The cached items of one split, by label, and clips drawn from them."""
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, names: Sequence[str] = EMOTIONS) -> None:
+        """``names``: of the labels; without a "neutral" one among them no partner is unfeeling."""
+        self.neutral = names.index("neutral") if "neutral" in names else None
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
         self.labels = self.stored[MODALITIES[0]]["said"].shape[-1]  # C
         self.by_label = {
@@ -125,8 +136,8 @@ class PairedClips:
         count = len(MODALITIES)
         labels = [target] * count
         for m, modality in enumerate(MODALITIES):
-            if rng.random() < mix.unfeeling(modality):
-                labels[m] = 0
+            if rng.random() < mix.unfeeling(modality) and self.neutral is not None:
+                labels[m] = self.neutral
         if rng.random() < mix.conflict and len(set(labels)) == 1:
             labels[rng.integers(count)] = int(rng.integers(self.labels))
         items = tuple(
@@ -204,6 +215,6 @@ class PairedClips:
         return int(rng.choice(pool if len(pool) else self.by_label[modality][label]))
 
     def _words(self, label: int, target: int, rng: np.random.Generator, mix: Mix) -> int:
-        if label == 0 and target != 0 and rng.random() < 0.3:
+        if label == self.neutral and target != self.neutral and rng.random() < 0.3:
             return int(rng.choice(self.fixed_text))
         return self._item("text", label, rng, mix)

@@ -8,6 +8,7 @@ weights in place of ReduceLROnPlateau: on validation clips it was as good in a f
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from hff import weights
 from hff.config import SPEECH_ENCODERS, HFFConfig
+from hff.errors import HFFError
 from hff.model.hff import HFF
 from train.engine import parallel
 from train.engine.loop import Plan, fit
@@ -44,6 +46,35 @@ def predict(model: HFF, clips: list[Batch], device: torch.device, **options) -> 
     return torch.cat(outputs), torch.cat([clip.target for clip in clips])
 
 
+def sampled(pairs: PairedClips, mix: Mix, plan: Plan, epoch: int, count: int) -> Iterator[Batch]:
+    """The ``count`` batches of an epoch: each of its clips, and the first ``TWINS`` once more at other severities."""
+    rng = np.random.default_rng([plan.seed, epoch])
+    for _ in range(count):
+        choices = [pairs.choose(rng, mix) for _ in range(plan.batch_size)]
+        twins = [pairs.twin(choice, rng) for choice in choices[:TWINS]]
+        yield dataclasses.replace(pairs.collate(choices + twins, rng), twins=TWINS)
+
+
+def validation_clips(pairs: PairedClips, mix: Mix) -> dict[str, list[Batch]]:
+    """Clips that choose the epoch, clean and mixed."""
+    mixes = {"clean": CLEAN, "mixed": mix}
+    return {
+        name: fixed_clips(pairs, VALIDATION_CLIPS, kind, VALIDATION_SEED + n)
+        for n, (name, kind) in enumerate(mixes.items())
+    }
+
+
+def validation(model: nn.Module, clips: dict[str, list[Batch]], device: torch.device) -> dict[str, float]:
+    """Accuracy and Brier score of each kind of clips, and the score by which the best epoch is kept."""
+    figures = {}
+    for name, part in clips.items():
+        p, target = predict(model, part, device)
+        figures[f"{name}_accuracy"] = float((p.argmax(1) == target).float().mean())
+        figures[f"{name}_brier"] = float(brier(p, target).mean())
+    # The Brier score rewards being right and being honest about it.
+    return {"score": 1 - sum(figures[f"{name}_brier"] for name in clips) / len(clips)} | figures
+
+
 def train(
     folder: Path,
     run: Path,
@@ -54,34 +85,26 @@ def train(
 ) -> tuple[HFF, dict[str, float]]:
     """Train on the cached features in ``folder``; the run (log, checkpoints) goes to ``run``."""
     mix = mix or Mix()
-    pairs, held = PairedClips(folder, "fusion"), PairedClips(folder, "validation")
-    clean = fixed_clips(held, VALIDATION_CLIPS, CLEAN, VALIDATION_SEED)
-    mixed = fixed_clips(held, VALIDATION_CLIPS, mix, VALIDATION_SEED + 1)
+    labels = (config or HFFConfig()).labels
+    pairs, held = (PairedClips(folder, split, labels) for split in ("fusion", "validation"))
+    if pairs.labels != len(labels):
+        raise HFFError(f"The features in {folder} are of {pairs.labels} labels, and the model has {len(labels)}.")
+    clips = validation_clips(held, mix)
     torch.manual_seed(plan.seed)
     model = HFF(config)
     print(f"fusion: {sum(p.numel() for p in model.parameters()):,} parameters, seed {plan.seed}", flush=True)
 
     def batches(epoch: int):
-        rng = np.random.default_rng([plan.seed, epoch])
-        for _ in range(BATCHES_PER_EPOCH):
-            choices = [pairs.choose(rng, mix) for _ in range(plan.batch_size)]
-            twins = [pairs.twin(choice, rng) for choice in choices[:TWINS]]
-            yield dataclasses.replace(pairs.collate(choices + twins, rng).to(device), twins=TWINS)
+        for batch in sampled(pairs, mix, plan, epoch, BATCHES_PER_EPOCH):
+            yield batch.to(device)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         output = model(**batch.inputs(), samples=1, with_attention=False)
         return fusion_loss(model, output, batch.target, batch.present, batch.severity, batch.twins, batch.said)
 
-    def validate(model: nn.Module) -> dict[str, float]:
-        figures = {}
-        for name, clips in (("clean", clean), ("mixed", mixed)):
-            p, target = predict(model, clips, device)
-            figures[f"{name}_accuracy"] = float((p.argmax(1) == target).float().mean())
-            figures[f"{name}_brier"] = float(brier(p, target).mean())
-        # The Brier score rewards being right and being honest about it.
-        return {"score": 1 - (figures["clean_brier"] + figures["mixed_brier"]) / 2} | figures
-
-    best = fit(model, batches, BATCHES_PER_EPOCH, loss, validate, plan, run, device)
+    best = fit(
+        model, batches, BATCHES_PER_EPOCH, loss, lambda model: validation(model, clips, device), plan, run, device
+    )  # fmt: skip
     return model, best
 
 
@@ -90,7 +113,7 @@ def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = 
 
     One temperature cannot suit both: sound clips want a lower one. The larger of their two errors (ECE) is made least.
     """
-    held = PairedClips(folder, "validation")
+    held = PairedClips(folder, "validation", model.config.labels)
     found = []
     for number, kind in enumerate((CLEAN, mix or Mix()), 2):
         clips = fixed_clips(held, 2 * VALIDATION_CLIPS, kind, VALIDATION_SEED + number)

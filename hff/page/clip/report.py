@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
+from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.page.clip.attention_map import attention_figure, describe, grid_figure
@@ -19,7 +20,7 @@ from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent
 from hff.page.shared.drawing import png, svg
 from hff.page.shared.render import render
-from hff.page.shared.theme import MODALITY_COLOURS, MODALITY_HATCHES, Palette, css_fonts
+from hff.page.shared.theme import Palette, css_fonts, modality_css
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def _bars(axis, result: Result, palette: Palette) -> None:
 def _weights(axis, result: Result, palette: Palette) -> None:
     for row, name in enumerate(MODALITIES):
         there = result.present[name]
-        axis.barh(row, result.alpha[name] if there else 0, color=MODALITY_COLOURS[name], hatch=MODALITY_HATCHES[name],
+        own = modalities.of(name)
+        axis.barh(row, result.alpha[name] if there else 0, color=own.colour, hatch=own.hatch,
                   edgecolor=palette.paper, linewidth=0)  # fmt: skip
         variance = result.variance[name]
         label = texts.ABSENT if variance is None else f"α {decimal(result.alpha[name])}, σ² {number(variance)}"
@@ -133,6 +135,6 @@ def html_page(result: Result) -> str:
     said = result.transcript.text if result.transcript else texts.NO_WORDS
     page = render(
         "report.html", "page", title=names.emotion(result.emotion), made=made, parts=parts, said=said,
-        style=Markup(STYLE.read_text(encoding="utf-8")), fonts=Markup(css_fonts()),
+        style=Markup(STYLE.read_text(encoding="utf-8") + modality_css()), fonts=Markup(css_fonts()),
     )  # fmt: skip
     return str(page)

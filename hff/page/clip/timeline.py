@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.page.clip.series import Series, columns, mel_columns, spans
-from hff.page.shared.marks import line_style
-from hff.page.shared.theme import COLOUR_MAP, MODALITY_COLOURS, MODALITY_HATCHES, Palette
+from hff.page.shared.theme import COLOUR_MAP, Palette
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _words(axis: Axes, result: Result, series: Series, palette: Palette) -> None
         if row is None or word.start + width > end + 8 * point:
             continue  # no room; the whole transcript can be read under "Words"
         height = 1 - (row + 0.5) / _WORD_ROWS
-        colour = MODALITY_COLOURS["text"]
+        colour = modalities.of("text").colour
         axis.plot([word.start, word.end], [height - 0.15] * 2, color=colour, linewidth=1.2, solid_capstyle="butt")
         axis.text(word.start, height, text, ha="left", va="center", fontsize=_WORD_SIZE)
         free[row] = word.start + width + 4 * point
@@ -149,7 +149,7 @@ def _mel(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
                 extent=(0, length, 0, bands))  # fmt: skip
     axis.set_yticks([bands * _mel_of(hz) / _mel_of(_HIGHEST_HZ) for hz in (0, 1000, 8000)], ["0", "1", "8"])
     for start, end in evidence.voiced:
-        axis.plot([start, end], [bands * 1.06] * 2, color=MODALITY_COLOURS["speech"], linewidth=3, clip_on=False,
+        axis.plot([start, end], [bands * 1.06] * 2, color=modalities.of("speech").colour, linewidth=3, clip_on=False,
                   solid_capstyle="butt")  # fmt: skip
 
 
@@ -163,20 +163,20 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
     below = np.zeros(len(series.alpha))
     for m, name in enumerate(MODALITIES):
         share = np.nan_to_num(series.alpha[:, m])
-        axis.stairs(below + share, series.edges, baseline=below, fill=True, facecolor=MODALITY_COLOURS[name],
-                    hatch=MODALITY_HATCHES[name], edgecolor=palette.paper, linewidth=0,
+        axis.stairs(below + share, series.edges, baseline=below, fill=True, facecolor=modalities.of(name).colour,
+                    hatch=modalities.of(name).hatch, edgecolor=palette.paper, linewidth=0,
                     label=names.modality(name))  # fmt: skip
         below = below + share
     _absent(axis, series.nothing, palette)
     axis.set_ylim(0, 1)
     axis.set_yticks([0, 0.5, 1])
-    axis.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1, handlelength=1.6)
+    axis.legend(ncols=len(MODALITIES), loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1, handlelength=1.6)
 
 
 def _variance(axis: Axes, series: Series, palette: Palette) -> None:
     for m, name in enumerate(MODALITIES):
-        axis.stairs(series.variance[:, m], series.edges, baseline=None, color=MODALITY_COLOURS[name],
-                    linestyle=line_style(name), linewidth=2.2, label=names.modality(name))  # fmt: skip
+        axis.stairs(series.variance[:, m], series.edges, baseline=None, color=modalities.of(name).colour,
+                    linestyle=modalities.of(name).linestyle, linewidth=2.2, label=names.modality(name))  # fmt: skip
     _absent(axis, series.nothing, palette)
     highest = np.nanmax(series.variance) if np.isfinite(series.variance).any() else 1
     axis.set_ylim(0, highest * 1.15 or 1)

@@ -14,11 +14,13 @@ from hff.locale import names, texts
 from hff.page.shared.cards import icon, note, text
 
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
-# The two other weights share what is left in the ratio they had; the last one takes the rounding.
-_SUM_TO_ONE = """(moved, first, second) => {
-    const cents = x => Math.round(100 * x), left = 100 - cents(moved), both = cents(first) + cents(second);
-    const part = both > 0 ? Math.round(left * cents(first) / both) : Math.round(left / 2);
-    return [cents(moved) / 100, part / 100, (left - part) / 100];
+# The other weights share what is left in the ratio they had; the last one takes the rounding.
+_SUM_TO_ONE = """(moved, ...others) => {
+    const cents = x => Math.round(100 * x), left = 100 - cents(moved);
+    const sum = others.reduce((all, other) => all + cents(other), 0);
+    const share = other => Math.round(sum > 0 ? left * cents(other) / sum : left / others.length);
+    const parts = others.slice(0, -1).map(share);
+    return [cents(moved), ...parts, left - parts.reduce((all, part) => all + part, 0)].map(part => part / 100);
 }"""
 
 
@@ -115,7 +117,7 @@ class Controls:
     def show(self, state: LabState, alpha: dict[str, float] | None = None) -> list:
         """Values for ``values``; ``alpha`` is what the weight sliders show while the model chooses by itself."""
         damage = [value for m in MODALITIES for value in vars(state.damage[m]).values()]
-        weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / 3] * len(MODALITIES)
+        weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / len(MODALITIES)] * len(MODALITIES)
         parts = [part for part in COMPONENTS if part not in state.without]
         return [state.source, *damage, state.text, state.alpha is not None, *in_hundredths(weights), parts,
                 state.samples, state.seed]  # fmt: skip
@@ -127,8 +129,8 @@ class Controls:
 
 def in_hundredths(weights) -> list[float]:
     """Weights that sum to 1, rounded to the sliders' steps so that they still do."""
-    first, second = round(100 * weights[0]), round(100 * weights[1])
-    return [first / 100, second / 100, (100 - first - second) / 100]
+    first = [round(100 * weight) for weight in weights[:-1]]
+    return [*(weight / 100 for weight in first), (100 - sum(first)) / 100]
 
 
 def _damage_controls(modality: str) -> DamageControls:
@@ -138,7 +140,7 @@ def _damage_controls(modality: str) -> DamageControls:
         with gr.Row(elem_classes="hff-lab-breaker-top"):
             gr.HTML(f"<h3>{icon(modality)}{text(name)}</h3>", scale=1, min_width=90)
             muted = gr.Checkbox(
-                label=texts.LAB_MUTE[modality], container=False, scale=0, min_width=110,
+                label=texts.LAB_MUTE.get(modality, texts.LAB_MUTE["text"]), container=False, scale=0, min_width=110,
                 elem_id=f"hff-lab-{modality}-mute",
             )  # fmt: skip
         kinds = [(_kind_name(modality, kind), kind) for kind in KINDS[modality]]

@@ -87,7 +87,7 @@ def words(before: Transcript | None, after: Transcript | None) -> Markup:
     old, new = (t.text.split() if t is not None else [] for t in (before, after))
     if not old and not new:
         return _absent(texts.NO_WORDS)
-    parts: list[str] = []
+    parts = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
         lost, found = " ".join(old[a:b]), " ".join(new[c:d])
         if found:

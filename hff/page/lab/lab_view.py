@@ -40,7 +40,7 @@ class LabView:
                 gr.HTML(cards.heading(texts.TAB_LAB), elem_classes="hff-heard")
                 with gr.Tabs(elem_id="hff-lab-controls") as left:
                     with gr.Tab(texts.LAB_TAB_LESSONS, id="lessons"):
-                        self.lessons = _lesson_panel()
+                        self.lessons = _lesson_panel(engine.config().labels)
                     self.controls = Controls()
                     with gr.Tab(texts.LAB_TAB_SHARE, id="share"):
                         self.share = SharePanel()
@@ -231,10 +231,10 @@ class LabView:
         return [gr.Tabs(selected=_ID), left, *self.lessons.nothing(), *self.controls.show(state), gr.skip()]
 
 
-def _lesson_panel() -> LessonPanel:
+def _lesson_panel(labels: tuple[str, ...]) -> LessonPanel:
     """A broken lesson file must not keep the page from starting: its fault is told where lessons are chosen."""
     try:
-        return LessonPanel(load_lessons())
+        return LessonPanel(load_lessons(labels=labels))
     except InputError as error:
         log.warning("%s", error)
         return LessonPanel([], translate(error))

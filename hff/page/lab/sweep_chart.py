@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
 from hff.page.shared.amounts import decimal, percent
 from hff.page.shared.cards import text
-from hff.page.shared.marks import svg_dash
 
 if TYPE_CHECKING:
     from hff.lab.lab import SweepPoint
@@ -63,7 +63,12 @@ def _round_up(value: float) -> float:
 
 def _modality_lines(lines: dict[str, Line], top: float) -> str:
     drawn = [
-        (names.modality(m), line, f'class="hff-{m} hff-sweep-line" stroke-dasharray="{svg_dash(m)}"', f"hff-{m}")
+        (
+            names.modality(m),
+            line,
+            f'class="hff-{m} hff-sweep-line" stroke-dasharray="{modalities.of(m).stroke}"',
+            f"hff-{m}",
+        )
         for m, line in lines.items()
     ]
     return _lines(drawn, top)
@@ -77,7 +82,8 @@ def _emotion_lines(points: Sequence[SweepPoint]) -> str:
     for rank, label in enumerate(labels):
         line: Line = [(p.severity, p.probabilities[label]) for p in points]
         if rank < _LEADING:
-            drawn.append((label, line, f'class="hff-sweep-line" stroke-dasharray="{_EMOTION_DASHES[rank]}"', ""))
+            style = f'class="hff-sweep-line" stroke-dasharray="{_EMOTION_DASHES[rank]}"'
+            drawn.append((names.emotion(label), line, style, ""))
         else:
             drawn.append(("", line, 'class="hff-sweep-line hff-sweep-faint"', ""))
     return _lines(drawn, 1.0)

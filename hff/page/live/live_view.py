@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from hff.config import EMOTIONS, MODALITIES
+from hff.config import MODALITIES
 from hff.errors import HFFError
 from hff.live.session import LIVE_WINDOW_SECONDS
 from hff.locale import language, names, speaking, texts, translate
@@ -37,18 +37,19 @@ class LiveView:
 
     def __init__(self, hub: LiveHub, sessions: Sessions) -> None:
         self.hub, self.sessions = hub, sessions
+        labels = hub.engine.config().labels
 
         def feed(message: dict) -> dict:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=str(page(LIVE_WINDOW_SECONDS, EMOTIONS, hub.native)),
+            html_template=str(page(LIVE_WINDOW_SECONDS, labels, hub.native)),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
             server_functions=[speaking(language(), feed)],
             elem_id="hff-live",
             apply_default_css=False,
             says=texts.LIVE_SAYS, modalities=list(MODALITIES), history=HISTORY_SECONDS, nobody=texts.LIVE_NOTHING,
-            native=hub.native, entry=None, emotions={label: names.emotion(label) for label in EMOTIONS},
+            native=hub.native, entry=None, emotions={label: names.emotion(label) for label in labels},
         )  # fmt: skip
         self.view.submit(self._enter, None, self.view, **_WIDEST)
         sent = self.view.select(self._send, None, None, **_WIDEST)

@@ -35,6 +35,7 @@ def state(reading: LiveReading, session: LiveSession) -> dict:
         "looked": _rounded(reading.looked),
         "heard": _rounded(reading.heard),
         "emotion": reading.emotion,
+        "labels": list(session.analyzer.config.labels),
         "probabilities": _values(reading.probabilities),
         "spread": _values(reading.spread),
         "alpha": [_rounded(reading.alpha[m]) for m in MODALITIES],

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from hff import modalities
 from hff.config import MODALITIES, HFFConfig
-from hff.locale import texts
+from hff.locale import names, texts
 from hff.page.shared.render import render
 
 _WIDTH, _HEIGHT = 1180, 430
-_ROWS = {"speech": 70, "text": 185, "vision": 300}  # top of each modality's blocks
-_BLOCK_HEIGHT = 84
+_TOP, _TALL, _GAP = 70, 314, 31  # of the column of encoders; the gap shrinks where there are more than three
 _LEVELS = ((20, 190), (262, 360), (674, 176), (902, 130), (1072, 98))  # left edge and width of each of ``texts.LEVELS``
 # Attention looks back at the aligned tokens of every modality, round the fusion.
 _TOKENS = "M321 386V408H762V388"
 EQUATIONS = {  # of the paper, by block
-    "speech": "(1)–(8)", "text": "(9)–(12)", "vision": "(13)–(15)", "align": "(16)", "weights": "(17), (18)",
+    "align": "(16)", "weights": "(17), (18)",
     "uncertainty": "(19), (20)", "attention": "(21)–(23)", "time": "(24)–(28)", "classifier": "(29)–(31)",
 }  # fmt: skip
 
@@ -35,9 +35,8 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    encoders = [Block(name, 20, top, 190, _BLOCK_HEIGHT, f"hff-{name}") for name, top in _ROWS.items()]
     return [
-        *encoders,
+        *_encoders(),
         Block("align", 262, 70, 118, 314),
         Block("weights", 432, 70, 190, 140),
         Block("uncertainty", 432, 244, 190, 140),
@@ -45,6 +44,19 @@ def blocks() -> list[Block]:
         Block("time", 902, 70, 130, 314),
         Block("classifier", 1072, 70, 98, 314),
     ]
+
+
+def _encoders() -> list[Block]:
+    count = len(MODALITIES)
+    gap = _GAP if count <= 3 else _GAP // 2
+    height = (_TALL - gap * (count - 1)) // count
+    return [Block(m, 20, _TOP + n * (height + gap), 190, height, f"hff-{m}") for n, m in enumerate(MODALITIES)]
+
+
+def _texts(key: str) -> tuple[str, str, str]:
+    """Title, sentence and equations of a block; a modality that the catalogue does not know has its name."""
+    title, sentence = texts.BLOCKS.get(key) or (names.modality(key), "")
+    return title, sentence, EQUATIONS[key] if key in EQUATIONS else modalities.of(key).equations
 
 
 def sizes(config: HFFConfig) -> dict[str, str]:
@@ -65,9 +77,9 @@ def architecture_html(config: HFFConfig) -> Markup:
     levels = zip(texts.LEVELS, _LEVELS, strict=True)
     shown = []
     for block in blocks():
-        title, sentence = texts.BLOCKS[block.key]
-        lines = _lines(title, EQUATIONS[block.key], figures[block.key])
-        shown.append((block, title.replace("\n", " "), EQUATIONS[block.key], sentence, lines))
+        title, sentence, equations = _texts(block.key)
+        lines = _lines(title, equations, figures[block.key])
+        shown.append((block, title.replace("\n", " "), equations, sentence, lines))
     return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(), _TOKENS, shown)
 
 
@@ -80,8 +92,8 @@ def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
 
 def _arrows() -> list[tuple[float, float, float, float]]:
     """Each from (x, y) to (x, y)."""
-    half = _BLOCK_HEIGHT / 2
-    encoders = [(212, top + half, 258, top + half) for top in _ROWS.values()]
+    middles = [block.y + block.height / 2 for block in _encoders()]
+    encoders = [(212, middle, 258, middle) for middle in middles]
     return [
         *encoders, (382, 140, 428, 140), (382, 314, 428, 314), (624, 140, 670, 140), (527, 242, 527, 214),
         (852, 227, 898, 227), (1034, 227, 1068, 227),

@@ -30,19 +30,31 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MEASURED_FILE = "metrics.json"
+CORPORA_FILE = "corpora.json"  # written by ``python -m train card`` and ``evaluate``
 
 
 def load_measured(folder: Path) -> dict:
     """The measured figures, or an empty dictionary where there are none that can be read."""
-    path = folder / MEASURED_FILE
+    found = _load(folder / MEASURED_FILE)
+    return found if isinstance(found, dict) else {}
+
+
+def load_corpora(folder: Path) -> list[dict]:
+    """What the weights were made from, as ``train.corpora.described`` gives it; empty where it cannot be read."""
+    found = _load(folder / CORPORA_FILE)
+    return (
+        [corpus for corpus in found if isinstance(corpus, dict) and "name" in corpus] if isinstance(found, list) else []
+    )
+
+
+def _load(path: Path) -> object:
     if not path.is_file():
-        return {}
+        return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read: %s", path, error)
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
 
 
 def metrics_html(metrics: dict) -> Markup:

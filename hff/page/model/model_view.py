@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 from pathlib import Path
 
 import gradio as gr
 from markupsafe import Markup
 
+from hff import weights
 from hff.config import HFFConfig
 from hff.errors import WeightsError
-from hff.locale import texts, translate
+from hff.locale import names, texts, translate
 from hff.page.model.architecture import architecture_html
-from hff.page.model.measured import load_measured, metrics_html
+from hff.page.model.measured import load_corpora, load_measured, metrics_html
 from hff.page.shared import cards
 from hff.page.shared.render import render
 
 
-def build_model_view(tab: gr.Tab) -> None:
+def build_model_view(tab: gr.Tab, config: HFFConfig) -> None:
     """Fill the tab; the measured figures are drawn when it is first opened."""
     with gr.Column(elem_id="hff-model"):
-        gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(HFFConfig())))
+        gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(config)))
         measured = gr.HTML(_titled(texts.MEASURED, Markup()), elem_id="hff-measured")
         gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + _data()), elem_id="hff-data")
         gr.HTML(_titled(texts.LIMITS, _limits()), elem_id="hff-limits")
@@ -28,8 +30,6 @@ def build_model_view(tab: gr.Tab) -> None:
 
 
 def _measured() -> Markup:
-    from hff import weights
-
     try:
         folder = weights.folder()
     except WeightsError as error:
@@ -46,8 +46,27 @@ def _titled(title: str, content: Markup) -> Markup:
     return render("model.html", "titled", title, content)
 
 
+@cache
+def _corpora_in(folder: Path | None) -> tuple[dict, ...]:
+    return tuple(load_corpora(folder)) if folder is not None else ()
+
+
 def _data() -> Markup:
-    return render("model.html", "data", texts.DATA_COLUMNS, texts.CORPORA)
+    folder: Path | None = None
+    with contextlib.suppress(WeightsError):
+        folder = weights.folder()
+    corpora = _corpora_in(folder)
+    if not corpora:
+        return cards.note(texts.NO_CORPORA)
+    rows = [(corpus["name"], *_told(corpus)) for corpus in corpora]
+    return render("model.html", "data", texts.DATA_COLUMNS, rows)
+
+
+def _told(corpus: dict) -> tuple[str, str, str]:
+    """What a corpus is, what learned from it, and its terms."""
+    parts = dict.fromkeys(texts.CORPUS_PARTS.get(part) or names.modality(part) for part in corpus.get("parts", {}))
+    content = texts.CORPUS_CONTENT.get(corpus.get("key")) or corpus.get("content", "")
+    return content, ", ".join(parts), corpus.get("licence", "")
 
 
 def _limits() -> Markup:

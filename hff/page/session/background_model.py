@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hff.cancel import current
-from hff.errors import DependencyError, HFFError
+from hff.config import HFFConfig
+from hff.errors import DependencyError, HFFError, WeightsError
 from hff.locale import say
 from hff.page.session.lanes import LEFT, Lanes, Work
 from hff.result import Result
@@ -29,13 +30,23 @@ class Engine:
     turn (``hff.page.session.lanes``); ``stop`` and ``leave`` end what a visit has asked for.
     """
 
-    def __init__(self, load: Callable[[], object], transcribe: bool = True, lanes: Lanes | None = None) -> None:
+    def __init__(self, load: Callable[[], object], transcribe: bool = True, lanes: Lanes | None = None,
+                 config: Callable[[], HFFConfig] = HFFConfig) -> None:  # fmt: skip
         self.lanes = lanes or Lanes()
-        self._load = load
+        self._load, self._config = load, config
         self._lock = threading.Lock()
         self._model: Any = None
         self.failure: HFFError | None = None
         self.transcribe = transcribe
+
+    def config(self) -> HFFConfig:
+        """What the weights are, labels and all, without waiting for the model: of the loaded one, else as stored."""
+        if (known := getattr(self._model, "config", None)) is not None:
+            return known
+        try:
+            return self._config()
+        except WeightsError:  # loading the model will tell
+            return HFFConfig()
 
     def warm_up(self, video: str | None, on_failure: Callable[[], None]) -> threading.Thread:
         """Load in a thread of its own, then read ``video`` once, so that the first person need not wait."""

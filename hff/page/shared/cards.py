@@ -75,7 +75,7 @@ def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None
 
 
 def gauges(result: Result) -> Markup:
-    """The three alpha gauges with sigma^2 under each."""
+    """The alpha gauges with sigma^2 under each."""
     largest = max((v for v in result.variance.values() if v is not None), default=0.0) or 1.0
     return render("cards.html", "gauges", result, MODALITIES, largest)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from hff.page.shared.theme import PAGE, PAGE_VARIABLES, PRINT, Palette, css_fonts
+from hff.page.shared.theme import PAGE, PRINT, Palette, css_fonts, page_variables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +27,7 @@ PNG_DPI = 150
 def _style(palette: Palette) -> dict:
     return {
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a word that was heard may hold dollar signs
         "svg.hashsalt": None,  # a new salt for every figure: their clip paths may not be mixed up on one page
         "font.family": "sans-serif",
         "font.sans-serif": [_MEASURED_FONT],
@@ -83,7 +84,7 @@ def _inline(text: str, label: str) -> Markup:
     # Several figures stand on one page: only names that something refers to may stay.
     used = set(re.findall(r"#([\w-]+)", text))
     text = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)
-    for mark, variable in PAGE_VARIABLES.items():
+    for mark, variable in page_variables().items():
         text = text.replace(mark, variable)
     text = re.sub(rf"'?{_MEASURED_FONT}'?(?:, [\w' -]+)*", css_fonts(), text)
     head = f'<svg role="img" aria-label="{escape(label)}" class="hff-figure"'

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
+from hff import modalities
 from hff.locale import language, names, texts, translate
 from hff.page.shared import amounts, marks
 
@@ -50,8 +51,7 @@ def _environment() -> Environment:
     made.globals |= {
         "texts": texts,
         "language": language,
-        "icon_path": marks.icon_path,
-        "svg_dash": marks.svg_dash,
+        "record": modalities.of,
         "DIAL_ARC": marks.DIAL_ARC,
         "DIAL_LENGTH": marks.DIAL_LENGTH,
         "DIAL_GAP": marks.DIAL_GAP,

@@ -1,16 +1,16 @@
 """Colours and fonts, the same in the page, the figures and the report.
 
-The modality colours are from Okabe and Ito's palette (jfly.uni-koeln.de/color), which people with the common
-kinds of colour blindness tell apart. Each has at least 3:1 contrast on both the light and the dark background,
-and every modality also has its own dash (``marks.dash``) and hatch, so that nothing is said by colour alone.
+What is a modality's own - colour, dash, hatch - stands in ``hff.modalities``.
+Each colour has at least 3:1 contrast on both the light and the dark background,
+and every modality also has its own dash and hatch, so that nothing is said by colour alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODALITY_COLOURS = {"speech": "#0072b2", "text": "#d55e00", "vision": "#009e73"}
-MODALITY_HATCHES = {"speech": "", "text": "///", "vision": "..."}
+from hff import modalities
+
 COLOUR_MAP = "cividis"  # reads the same with and without colour vision, and on paper
 
 # No web fonts: what the machine has.
@@ -41,8 +41,21 @@ PAGE_VARIABLES = {
     PAGE.muted: "var(--hff-muted, #59616b)",
     PAGE.line: "var(--hff-line, #c9ced6)",
     PAGE.paper: "var(--hff-paper, #ffffff)",
-    **{colour: f"var(--hff-{name}, {colour})" for name, colour in MODALITY_COLOURS.items()},
 }
+
+
+def page_variables() -> dict[str, str]:
+    """What stands in a figure's file -> the page's variable for it."""
+    return PAGE_VARIABLES | {m.colour: f"var(--hff-{m.key}, {m.colour})" for m in modalities.records()}
+
+
+def modality_css() -> str:
+    """The colour of each modality on light and on dark, and its class."""
+    known = modalities.records()
+    light = "".join(f"--hff-{m.key}:{m.colour};" for m in known)
+    dark = "".join(f"--hff-{m.key}:{m.colour_dark};" for m in known)
+    own = "".join(f".hff-{m.key},.hff-live-cells.hff-{m.key}{{--hff-own:var(--hff-{m.key})}}" for m in known)
+    return f":root{{{light}}}.dark{{{dark}}}{own}"
 
 
 def gradio_theme():

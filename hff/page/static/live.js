@@ -224,8 +224,8 @@ function draw(mine, answer) {
   mine.points.push({ now, alpha: answer.alpha.map((a, i) => (variance[i] === null ? null : a)), variance });
   while (now - mine.points[0].now > history) mine.points.shift();
   figures = answer;
-  modalities.forEach((name, i) => drawGauge(name, answer, variance, i));
   drawAnswer(answer);
+  modalities.forEach((name, i) => drawGauge(name, answer, variance, i));
   drawFace(answer, now);
   drawWords(answer);
   drawAttention(answer);
@@ -272,8 +272,23 @@ function drawGauge(name, answer, variance, i) {
   bar.querySelector("i").style.width = width(answer.epistemic[i]);
 }
 
-function drawAnswer(answer) {
+// One bar a label of the weights that answer; those that the page was made with stay as they are.
+function barsOf(labels) {
   const bars = all("bar");
+  if (bars.length === labels.length && bars.every((bar, i) => bar.dataset.label === labels[i])) return bars;
+  const made = labels.map((label) => {
+    const bar = bars[0].cloneNode(true);
+    bar.dataset.label = label;
+    bar.querySelector("span").textContent = named(label);
+    return bar;
+  });
+  bars[0].parentElement.replaceChildren(...made);
+  for (const bar of root.querySelectorAll(".hff-sigma-bar")) bar.dataset.full = 1 - 1 / labels.length; // a blind guess
+  return made;
+}
+
+function drawAnswer(answer) {
+  const bars = barsOf(answer.labels);
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
   bars.forEach((bar, i) => {
     const share = answer.probabilities[i] ?? 0;

@@ -134,6 +134,7 @@ def test_the_german_page_speaks_german_and_its_switch_leads_to_the_english_one(s
         analyse(page)
         report = page.inner_text("#hff-answer")
         assert "das modell liest" in report.lower()
+        page.get_by_role("tab", name="Live", exact=True).click()  # what no tab has shown yet is not there
         assert page.locator(".hff-live [data-label=fearful] span").first.text_content() == "ängstlich"
         assert page.evaluate("navigator.language") == "de", "Gradio's own words are in the page's language too"
         assert "The model" not in report

@@ -9,6 +9,7 @@ import pytest
 from jinja2 import DictLoader, TemplateSyntaxError, UndefinedError
 
 import hff.page
+from hff import modalities
 from hff.locale import using
 from hff.page.live.layout import page
 from hff.page.shared import cards, marks
@@ -97,10 +98,10 @@ def test_report_and_live_view_have_the_same_dial_and_the_script_none_of_its_own(
 
 
 def test_a_lines_dashes_are_the_same_in_svg_and_matplotlib():
-    for modality in ("speech", "text", "vision"):
-        svg, style = marks.svg_dash(modality), marks.line_style(modality)
+    for modality in modalities.records():
+        svg, style = modality.stroke, modality.linestyle
         drawn = () if style == "-" else style[1]
-        assert [float(part) for part in svg.split()] == [marks.LINE_WIDTH * part for part in drawn]
+        assert [float(part) for part in svg.split()] == [pytest.approx(modalities.LINE_WIDTH * part) for part in drawn]
 
 
 def test_a_blind_guess_fills_the_bar_whatever_the_number_of_labels():

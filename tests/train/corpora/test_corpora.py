@@ -282,3 +282,32 @@ def test_a_stage_without_its_corpus_gives_one_line(tmp_path, capsys):
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert errors[0].startswith("error: FER2013: none of faces/fer2013plus.npz, fer2013.csv")
+
+
+def test_the_shipped_list_and_card_are_written_from_the_readers():
+    """Name, licence, source and purpose stand in the readers alone: what lies beside the weights is made from them."""
+    import json
+    from pathlib import Path
+
+    from train.corpora import ALL, described
+    from train.evaluation import model_card
+
+    shipped = Path(__file__).parents[3] / "weights"
+    assert json.loads((shipped / model_card.CORPORA_FILE).read_text(encoding="utf-8")) == described()
+    assert model_card.corpora_table(described()) in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert {corpus["name"] for corpus in described()} == {name for name, corpus in ALL.items() if corpus.PARTS}
+    assert "muxspace" in {corpus["name"] for corpus in described()}
+    assert {part for corpus in described() for part in corpus["parts"]} == set(model_card.PART_NAMES)
+
+
+def test_the_page_shows_every_corpus_that_the_weights_were_made_from():
+    from hff.locale import using
+    from hff.page.model import model_view
+    from train.corpora import described
+
+    for language in ("en", "de"):
+        with using(language):
+            shown = model_view._data()
+        for corpus in described():
+            assert f'<th scope="row">{corpus["name"]}</th>' in shown
+            assert corpus["licence"] in shown

@@ -19,6 +19,7 @@ from train.evaluation import tables as report
 from train.experiments import ablate, compare, trials
 from train.experiments.trials import Arena, Contender, TrainingBudget, Trial
 from train.fusion import feature_files, training
+from train.fusion.pairing import CLEAN
 from train.rivals import RIVALS
 
 CLIPS, STEPS = 28, 3  # a clip without a voice has up to three steps
@@ -143,7 +144,7 @@ def test_figures_are_those_of_the_kept_weights(out):
     arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1, seeds=(0, 1)))
     contender = compare.CONTENDERS[0]
     trial = arena.trial(contender, 1)
-    clips = training.fixed_clips(arena.split("test"), CLIPS, trials.CLEAN, robustness.SEED)
+    clips = training.fixed_clips(arena.split("test"), CLIPS, CLEAN, robustness.SEED)
     p = robustness.probabilities(trial.model(CPU), clips, CPU)
     assert trial.figures["test"]["clean"] == pytest.approx(robustness.accuracy(p, robustness.targets(clips)))
 
@@ -255,3 +256,21 @@ def test_evaluate_keeps_tables_of_other_commands(tmp_path):
     path = tmp_path / "metrics.json"
     report.add_tables(path, [table("kept", 1.0), table("own", 1.0, robustness.COMMAND)])
     assert [t["title"] for t in evaluate.other_tables(path)] == ["kept"]
+
+
+def test_a_trial_of_edited_code_is_another_trial(tmp_path, monkeypatch):
+    import sys
+
+    from train.experiments.trials import code_of
+
+    path = tmp_path / "made_up_rival.py"
+    path.write_text("def build(config):\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import made_up_rival  # ty: ignore
+
+    first = code_of(made_up_rival.build)
+    assert code_of(made_up_rival.build) == first
+    path.write_text("def build(config):\n    return 2\n")
+    assert code_of(made_up_rival.build) != first
+    assert code_of(RIVALS["TFN"]) != code_of(RIVALS["LMF"])
+    sys.modules.pop("made_up_rival")

@@ -5,6 +5,7 @@ The cached features are made so that each number tells which item, variant and s
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from dataclasses import replace
 
@@ -209,7 +210,7 @@ def test_fixed_clips_are_the_same_each_time_and_balanced(pairs):
     assert [len(batch.target) for batch in first] == [100, 40]
     for a, b in zip(first, second, strict=True):
         for name, value in vars(a).items():
-            same = torch.equal if isinstance(value, torch.Tensor) else int.__eq__
+            same = torch.equal if isinstance(value, torch.Tensor) else operator.eq
             assert same(value, getattr(b, name)), name
     assert not torch.equal(first[0].target, torch.zeros(100))
     assert any(a.text.shape != b.text.shape or not torch.equal(a.text, b.text)

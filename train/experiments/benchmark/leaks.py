@@ -17,10 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from train.corpora.mmsa import Utterances, folds
+from train.evaluation.floors import USUAL
 
-# Accuracy of one modality alone on new videos, about as published for MOSI (Poria et al., ACL 2017). For the text the
-# lower end: in simulations trusting too little cost half a point, trusting too much up to fifteen.
-USUAL = {"speech": 0.60, "text": 0.75, "vision": 0.56}
 MARGIN = 0.08  # above the usual that is still believed
 CHANCE = 0.5
 PENALTY = 10.0  # of the probe's ridge, in units of a feature vector's mean squared length

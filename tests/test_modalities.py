@@ -1,0 +1,231 @@
+"""A modality is one record: a fourth, made up here, goes through everything without another file being touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from hff import modalities
+from hff.config import MODALITIES, HFFConfig
+from hff.corruption import kinds
+from hff.lab.lab import Lab
+from hff.lab.state import Damage, LabState
+from hff.locale import names
+from hff.modalities import Modality
+from hff.page.clip import report
+from hff.page.lab.controls import Controls, in_hundredths
+from hff.page.lab.sweep_chart import sweep_chart
+from hff.page.live import layout
+from hff.page.model.architecture import architecture_html
+from hff.page.shared import cards, theme
+from hff.pipeline.analyzer import Analyzer
+from hff.pipeline.features import Encoders, Material
+from hff.pipeline.recording import Recording
+from hff.result import Result, Transcript
+from tests.support.live_fixtures import FakeEncoder
+from tests.support.model_fixtures import random_clips
+from train.engine.loop import Plan
+from train.fusion import training
+from train.fusion.pairing import Mix, PairedClips
+
+LABELS = 7
+
+
+class PulseEncoder(nn.Module):
+    """Random features, the same for the same beats."""
+
+    feature_dim = 6
+
+    def __init__(self, labels: int = LABELS) -> None:
+        super().__init__()
+        self.head = nn.Linear(self.feature_dim, labels)
+
+
+def read_pulse(encoder: PulseEncoder, material: Material, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+    there = "pulse" in material.more
+    seed = torch.Generator().manual_seed(int(material.more["pulse"]) if there else 0)
+    features = torch.randn(steps, encoder.feature_dim, generator=seed) * there
+    return features, torch.full((steps,), there)
+
+
+PULSE = Modality(
+    key="pulse", size=PulseEncoder.feature_dim, icon="M2 12h5l3-7 4 14 3-7h5", colour="#cc79a7", colour_dark="#dd8ab8",
+    dash=(12, 3), hatch="xx", encoders={"random": PulseEncoder}, encode=read_pulse, name="Heartbeat",
+)  # fmt: skip
+
+
+@pytest.fixture
+def pulse():
+    with modalities.registered(PULSE):
+        yield PULSE
+    assert MODALITIES == ("speech", "text", "vision")
+
+
+@pytest.fixture
+def analyzer(pulse) -> Analyzer:
+    """The real pipeline from features on, on a small random model of four modalities."""
+    from hff.model.hff import HFF
+
+    made = Analyzer.__new__(Analyzer)
+    torch.manual_seed(0)
+    made.device, made.config = torch.device("cpu"), HFFConfig(d_model=16, layers=2, heads=2)
+    made.model = HFF(made.config).eval()
+    made.encoders = Encoders(*map(FakeEncoder, made.config.input_dims[:3]), pulse=PulseEncoder())
+    return made
+
+
+@pytest.fixture
+def recording() -> Recording:
+    return Recording(2.0, transcript=Transcript("I like this"), more={"pulse": 72})
+
+
+@pytest.fixture
+def result(analyzer, recording) -> Result:
+    return analyzer.analyze_recording(recording, samples=4)
+
+
+def test_the_model_takes_it(pulse):
+    from hff.model.hff import HFF
+
+    config = HFFConfig(d_model=16, layers=2, heads=2)
+    assert config.dims == {"speech": 128, "text": 768, "vision": 512, "pulse": 6}
+    assert HFFConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    present = np.array([True, False, False, True])
+    clips = random_clips_of_four(config, present)
+    output = HFF(config).eval()(**clips)
+    assert output.alpha.shape == (3, 5, 4)
+    assert output.attention.shape[-1] == 5 * 5
+    assert (output.alpha[..., 3] > 0).all()
+    assert (output.alpha[..., [1, 2]] == 0).all()
+    changed = HFF(config).eval()
+    changed.load_state_dict(changed.state_dict())
+    other = changed(**(clips | {"pulse": clips["pulse"] + 1}))
+    assert not torch.allclose(other.logits, changed(**clips).logits)
+
+
+def random_clips_of_four(config: HFFConfig, present: np.ndarray) -> dict[str, torch.Tensor]:
+    clips = random_clips(config, 3, 5, present=np.ones(3, bool))
+    return clips | {"present": torch.as_tensor(present).expand(3, 5, 4).clone()}
+
+
+def test_a_config_does_not_know_what_is_not_registered():
+    with pytest.raises(ValueError, match="pulse"):
+        HFFConfig(dims={"pulse": 6})
+    with pytest.raises(ValueError, match="taken"):
+        modalities.register(modalities.of("speech"))
+
+
+def test_a_reading_has_its_share(result):
+    assert list(result.alpha) == ["speech", "text", "vision", "pulse"]
+    assert sum(result.alpha.values()) == pytest.approx(1)
+    assert result.present == {"speech": False, "text": True, "vision": False, "pulse": True}
+    assert result.alpha["pulse"] > 0
+    assert set(result.subsets) == {"text", "pulse", "text+pulse"}
+    assert result.attention.key_kinds == ("fused", "speech", "text", "vision", "pulse")
+    assert result.attention.by_kind().shape[3] == 5
+    assert json.loads(json.dumps(result.to_dict()))["timeline"]["modalities"][3] == "pulse"
+    assert "alpha_pulse" in result.to_csv().splitlines()[0]
+
+
+def test_the_page_and_the_report_show_it(result):
+    assert names.modality("pulse") == "Heartbeat"
+    assert names.modality("pulse", "the") == "pulse"
+    gauges = cards.gauges(result)
+    assert gauges.count('class="hff-gauge ') == 4
+    assert 'id="hff-gauge-pulse"' in gauges
+    assert PULSE.icon in gauges
+    assert "Heartbeat" in gauges
+    assert "--hff-pulse:#cc79a7" in theme.modality_css()
+    page = report.html_page(result)
+    assert 'id="hff-gauge-pulse"' in page
+    assert "--hff-pulse:#dd8ab8" in page
+    assert "var(--hff-pulse, #cc79a7)" in page  # in the drawings
+    live = layout.page(10.0)
+    for place in ("gauge-pulse", "line-alpha-pulse", "line-variance-pulse"):
+        assert f'data-live="{place}"' in live
+    assert live.count('stroke-dasharray="12 3"') == 4  # two lines, two legends
+    assert live.count('data-live="cells"') == 5
+    assert "hff-pulse" in architecture_html(HFFConfig())
+
+
+def test_the_lab_takes_it_apart(analyzer, recording):
+    lab = Lab(analyzer, recording)
+    state = LabState(
+        damage={m: dataclasses.replace(Damage(""), kind=_first(m)) for m in MODALITIES}, alpha=(0, 0.25, 0, 0.75)
+    )
+    assert kinds("pulse") == ()
+    assert LabState.from_json(state.to_json()) == state
+    assert lab.read(state).alpha["pulse"] == pytest.approx(0.75)
+    muted = state.but(alpha=None, damage={**state.damage, "pulse": Damage("", 0.0, muted=True)})
+    assert LabState.from_json(muted.to_json()) == muted
+    assert lab.read(muted).alpha["pulse"] == 0
+    points = list(lab.sweep(LabState(), "text", [0.0, 1.0]))
+    assert "hff-pulse" in sweep_chart(points, "text")
+    assert set(points[0].row()) >= {"alpha_pulse", "variance_pulse"}
+    with gr.Blocks():
+        controls = Controls()
+    shown = controls.show(state)
+    assert len(shown) == len(controls.values)
+    assert controls.state(tuple(shown)) == state
+    assert sum(in_hundredths([1 / 3, 1 / 3, 1 / 6, 1 / 6])) == pytest.approx(1)
+
+
+def _first(modality: str) -> str:
+    return next((kind.name for kind in kinds(modality)), "")
+
+
+def made_up_features(folder, labels: int) -> None:
+    """Feature files of every registered modality, as ``python -m train features`` would write them."""
+    rng = torch.Generator().manual_seed(0)
+    items, variants, steps = 4 * labels, 3, 4
+    for split in ("fusion", "validation"):
+        for modality, size in modalities.sizes().items():
+            over = {"speech": (steps,), "vision": (2,)}.get(modality, ())
+            stored = {
+                "features": torch.randn(items, variants, *over, size, generator=rng),
+                "said": torch.randn(items, variants, *over, labels, generator=rng),
+                "severity": torch.linspace(0, 1, variants).expand(items, -1).clone(),
+                "label": torch.arange(items) % labels, "frequency": torch.full((labels,), 1 / labels),
+                "held_out": torch.ones(items, dtype=torch.bool),
+            }  # fmt: skip
+            if modality == "speech":
+                stored["there"] = torch.ones(items, variants, steps, dtype=torch.bool)
+                stored["length"] = torch.full((items,), steps)
+            if modality == "text":
+                stored["fixed"] = torch.arange(items) == 0
+            save_file(stored, folder / f"{modality}-{split}.safetensors")
+
+
+def train_two_steps(tmp_path, monkeypatch, config: HFFConfig, labels: int):
+    """One epoch of two batches on made-up features; the model, and the clips' figures."""
+    folder = tmp_path / "features"
+    folder.mkdir()
+    made_up_features(folder, labels)
+    monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 2)
+    monkeypatch.setattr(training, "VALIDATION_CLIPS", 2 * labels)
+    monkeypatch.setattr(training, "TWINS", 2)
+    plan = Plan(epochs=1, learning_rate=1e-3, batch_size=6, bf16=False)
+    return training.train(folder, tmp_path / "run", torch.device("cpu"), config, plan, Mix())
+
+
+def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
+    config = HFFConfig(d_model=16, layers=1, heads=2)
+    torch.manual_seed(Plan().seed)
+    from hff.model.hff import HFF
+
+    before = HFF(config).alignment.linear[3].weight.detach().clone()
+    model, figures = train_two_steps(tmp_path, monkeypatch, config, LABELS)
+    assert 0 <= figures["clean_accuracy"] <= 1
+    assert not torch.equal(model.alignment.linear[3].weight, before)  # it learns from its own features
+    pairs = PairedClips(tmp_path / "features", "fusion")
+    rng = np.random.default_rng(0)
+    batch = pairs.collate([pairs.choose(rng, Mix()) for _ in range(8)], rng)
+    assert batch.inputs()["pulse"].shape[-1] == 6
+    assert batch.present.shape[-1] == 4
