@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from hff.config import FACE_SIZE, SAMPLE_RATE
+from hff.config import FACE_SIZE, SAMPLE_RATE, HFFConfig
 from hff.encoders.mfcc_cnn import SpeechEncoder
 from hff.live.pace import Pace
 from hff.live.session import LiveSession
@@ -103,7 +103,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAnalyzer:
 
 def engine_of(analyzer, transcribe: bool = False):
     """What the page's views take for the model behind the page."""
-    return SimpleNamespace(model=lambda: analyzer, transcribe=transcribe)
+    config = getattr(analyzer, "config", HFFConfig())
+    return SimpleNamespace(model=lambda: analyzer, transcribe=transcribe, config=lambda: config)
 
 
 def play(session: LiveSession, seconds: float, start: float = 0.0, brightness: int = 120, level: float = 0.3) -> None:

@@ -187,9 +187,9 @@ def code_of(build: Callable) -> str:
 
     That is the model's own module, what all models share, and the training: an edited rival is trained anew.
     """
-    files = {Path(sys.modules[build.__module__].__file__)}
+    files = {Path(str(sys.modules[build.__module__].__file__))}
     for package in (hff.model, train.rivals.rival, train.fusion, train.engine.loop, hff.config, hff.modalities):
-        own = Path(package.__file__)
+        own = Path(str(package.__file__))
         files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
     files |= {Path(__file__), Path(robustness.__file__), Path(metrics.__file__)}
     digest = hashlib.sha256()

@@ -79,7 +79,7 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        more = {name: tensors.pop(name) for name in self.more or {}}
+        more = {name: tensors.pop(name) for name in tensors.keys() - _OWN}
         return dataclasses.replace(self, **tensors, more=more)
 
     def inputs(self) -> dict[str, Tensor]:
