@@ -18,10 +18,10 @@ export async function until(condition) {
 
 // What the server answers where a test says nothing else: a glad person who is seen and heard, without words.
 export function reading(changes = {}) {
-  const labels = [...JSDOM.fragment(GIVEN.markup).querySelectorAll('[data-live="bar"]')];
+  const labels = [...JSDOM.fragment(GIVEN.markup).querySelectorAll('[data-live="bar"]')].map((bar) => bar.dataset.label);
   const probabilities = labels.map((_, i) => (i === 1 ? 0.7 : 0.3 / (labels.length - 1)));
   return {
-    time: 1, looked: 0, heard: 0, emotion: "happy", probabilities, spread: labels.map(() => 0.05),
+    time: 1, looked: 0, heard: 0, emotion: "happy", labels, probabilities, spread: labels.map(() => 0.05),
     alpha: [0.25, 0, 0.75], aleatoric: [0.2, null, 0.3], epistemic: [0.1, null, 0.05], attention: null, face: null,
     words: "", typed: "", notes: [], effort: 0, cost: 0.01, ...changes,
   };

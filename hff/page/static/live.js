@@ -24,10 +24,10 @@ let figures = null; // what was drawn last
 
 const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 const language = document.documentElement.lang || "en";
-const formats = [0, 1, 2].map((places) => new Intl.NumberFormat(language, {
-  minimumFractionDigits: places, maximumFractionDigits: places, useGrouping: false,
+const formats = [0, 1, 2].map((digits) => new Intl.NumberFormat(language, {
+  minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false,
 }));
-const number = (value, places) => formats[places].format(value);
+const number = (value, digits) => formats[digits].format(value);
 const percent = (share) => `${number(100 * share, 0)}\u00a0%`;
 const named = (label) => props.emotions[label] ?? label; // labels stay as they are in data attributes
 
