@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from hff.config import EMOTIONS, FACE_SIZE, MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.asr import computing_in
 from hff.model.hff import HFF
 from hff.pipeline import analyzer
 from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
@@ -126,17 +127,23 @@ def _models(folder: Path, device: torch.device) -> Iterator[tuple[str, analyzer.
 
 def measure(folder: Path, device: torch.device) -> dict:
     """All that ``fingerprint.json`` holds."""
-    made = clips()
     return {
         "generated_by": COMMAND,
         "labels": list(EMOTIONS),
         "weights": {path.name: tensors_digest(path) for path in sorted(folder.glob("*.safetensors"))},
         "metrics": hashlib.sha256((folder / "metrics.json").read_bytes()).hexdigest(),
-        "answers": {
+        "answers": _answers(folder, device),
+    }
+
+
+def _answers(folder: Path, device: torch.device) -> dict[str, list[dict[str, list[float]]]]:
+    """What each set of weights answers; Whisper's states in float32, since int8 differs between processors."""
+    made = clips()
+    with computing_in("float32"):
+        return {
             encoder: [answers(model.encoders, model.model, clip) for clip in made]
             for encoder, model in _models(folder, device)
-        },
-    }
+        }
 
 
 def run(out: Path, device: torch.device) -> dict:
