@@ -62,6 +62,7 @@ class Server:
         self.engine = engine or Engine(lambda: _load(options), options.transcribe, config=lambda: _config(options))
         self.stop = threading.Event()
         self._guarded = False
+        self._mark = secrets.token_hex(8)  # in the names that replies show for our folders
         self._wrong_passwords: dict = {}
 
     def __enter__(self) -> Server:
@@ -144,7 +145,7 @@ class Server:
         prefix = "" if name == self.options.language else f"/{name}"
         return [
             Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
-            Middleware(HiddenPaths, served, secret),
+            Middleware(HiddenPaths, served, secret, self._mark),
             Middleware(Tongue, name, prefix),
         ]
 

@@ -101,7 +101,11 @@ def _is_plain(value: object) -> bool:
 
 
 def _posted(page: PageProcess, path: str, body: bytes, **headers: str) -> tuple[int, str]:
-    answer = page.send("POST", path, content=body, headers={"content-type": "application/json"} | headers)
+    headers = {"content-type": "application/json"} | headers
+    try:
+        answer = page.send("POST", path, content=body, headers=headers)
+    except (httpx.ReadError, httpx.RemoteProtocolError):  # after a 500 the server closes the connection that was kept
+        answer = page.send("POST", path, content=body, headers=headers | {"connection": "close"})
     return answer.status_code, answer.text
 
 
@@ -221,7 +225,8 @@ def test_odd_addresses(page, method):
         with page.client.stream(method, address) as answer:  # some answers never end
             first = ""
             with suppress(httpx.RemoteProtocolError):  # it breaks off where nobody knows the session
-                first = next(answer.iter_bytes(4096), b"").decode(errors="replace") if method != "HEAD" else ""
+                # As it comes: a heartbeat is short.
+                first = next(answer.iter_bytes(), b"").decode(errors="replace") if method != "HEAD" else ""
             assert "root:" not in first, address
             assert "SAMPLE_RATE" not in first, address
             if "text/html" not in answer.headers.get("content-type", ""):

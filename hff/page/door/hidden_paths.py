@@ -38,10 +38,13 @@ class HiddenPaths:
     ``secret``: folders of which none is served, but which an error may name.
     """
 
-    def __init__(self, app: ASGIApp, folders: dict[str, Path], secret: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, folders: dict[str, Path], secret: Iterable[Path] = (), mark: str | None = None
+    ) -> None:
         self.app = app
+        mark = mark or secrets.token_hex(8)  # one for all languages of a page, which show each other's files
         # A word that nobody types and nobody guesses, so that it is a folder wherever it stands as a path.
-        self._folders = {f"{name}-{secrets.token_hex(8)}": folder for name, folder in folders.items()}
+        self._folders = {f"{name}-{mark}": folder for name, folder in folders.items()}
         words = {form: word.encode() for word, folder in self._folders.items() for form in _written(folder)}
         for folder in secret:
             if len(folder.parts) > _LEAST_PARTS:

@@ -304,6 +304,18 @@ class Parts:
             raise self._too_large()
 
 
+def _check_numbers(body: bytes) -> None:
+    """Raise ``Refused`` for NaN and infinity, which are no JSON; Python reads them, and no answer could hold them."""
+    if b"NaN" not in body and b"Infinity" not in body:
+        return
+
+    def refuse(_: str) -> None:
+        raise Refused(400, texts.BODY_NOT_FINITE)
+
+    with suppress(ValueError, RecursionError):  # what is no JSON at all is the route's to refuse
+        json.loads(body, parse_constant=refuse)
+
+
 class BodyGuard:
     """ASGI middleware that measures every body as it arrives and clears away what does not come to a good end.
 
@@ -393,6 +405,7 @@ class BodyGuard:
             if len(body) > MAX_BODY:
                 raise _body_too_large()
             more = message.get("more_body", False)
+        _check_numbers(bytes(body))
         self._claim(bytes(body))
         whole: list[dict] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 

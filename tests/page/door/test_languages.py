@@ -130,6 +130,9 @@ def test_events_speak_the_pages_language_and_what_programs_call_speaks_english(t
 def test_the_german_page_speaks_german_and_its_switch_leads_to_the_english_one(server):
     with browsing(f"{server.url}de/") as page:
         assert page.evaluate("document.documentElement.lang") == "de"
+        choose_example(page, "Clip", "Gelesen wird")
+        page.wait_for_function("document.querySelector('#hff-video video')?.readyState > 0")  # it can be played
+        page.locator("#hff-clear").click()
         choose_example(page, "Stimme", "Gelesen wird")
         analyse(page)
         report = page.inner_text("#hff-answer")

@@ -167,7 +167,7 @@ def test_a_tab_closed_while_the_clip_is_read(server):
 def test_a_lost_connection(server, sound: Path, goodbye: str):
     with heartbeat(server, "visit") as line:
         path = upload(server.url, sound)
-        server.sessions.track("visit", [path])
+        server.sessions.track("visit", [str(real(server, path))])
         made = server.sessions.of("visit").make_file(f"{MARK}.json", "{}")
         if goodbye == "reset":
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
