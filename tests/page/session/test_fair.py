@@ -181,7 +181,7 @@ def test_a_page_that_is_closed_ends_its_analysis(server, idle, long_sound):
         assert eventually(lambda: not idle.working)
         assert work.is_set
         # What a closed page gave is removed too, and may be missed before the flag is seen.
-        with pytest.raises(AppError, match="nobody waits|There is no file"):
+        with pytest.raises(AppError, match=r"nobody waits|There is no file"):
             job.result(timeout=120)
     finally:
         client.close()
