@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from train.engine import data_files, loop, record
+from train.engine import data_files, learning_curve, loop, record, whole_files
 from train.engine.loop import Plan, WeightAverage, fit
 
 BATCHES = 4
@@ -94,9 +94,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, plan, kills):
 
 
 MOMENTS = {  # what is being done when the process is killed in the second epoch
-    "best weights half written": (record, "write_whole", "best.safetensors"),
+    "best weights half written": (whole_files, "write_whole", "best.safetensors"),
     "log half written": (record, "write_whole", "log.csv"),
-    "curve half drawn": (record, "write_whole", "curve.png"),
+    "curve half drawn": (learning_curve, "write_whole", "curve.png"),
     "checkpoint half written": (torch, "save", "last.part"),
 }
 
