@@ -13,6 +13,7 @@ from hff.errors import HFFError
 from train.__main__ import main
 from train.corpora import (
     ALL,
+    ased,
     base,
     dailydialog,
     dairai,
@@ -21,9 +22,11 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    korean,
     meld,
     mustard,
     muxspace,
+    nemo,
     ravdess,
 )  # fmt: skip
 
@@ -203,6 +206,55 @@ def test_emodb(tmp_path, public, hum):
         ("happy", "neutral", "happy", "sad", "angry", "fearful", "disgusted")  # boredom has no place
     )
     assert {u.speaker for u in found} == {"emodb03", "emodb08"}  # 15 is kept for later checks
+
+
+def test_emodbs_added_classes_come_with_all_of_their_speakers_in_one_coding(tmp_path, hum):
+    made.speech(tmp_path, made.emodb_names(), hum, "emodb", False)
+    made.speech(tmp_path, ["03a01Wa", "03a02Ec", "03a01Fa"], hum, "emodb more", False)
+    found = {u.name: EMOTIONS[u.label] for u in emodb.load(tmp_path)}
+    assert {n: e for n, e in found.items() if n.startswith("03")} == {
+        "03a01Wa": "angry", "03a02Ec": "disgusted", "03a01Fa": "happy",
+    }  # fmt: skip
+    assert sum(name.startswith("08") for name in found) == len(made.EMODB_EMOTIONS)
+
+
+@LAYOUTS
+def test_nemo(tmp_path, public, hum):
+    made.speech(tmp_path, made.nemo_names(("EB0", "WR0", "MP0", "ZZ9")), hum, "nemo", public)
+    found = nemo.load(tmp_path)
+    assert Counter((u.split, u.speaker) for u in found) == Counter(
+        {("train", "nemoEB0"): 6, ("fusion", "nemoWR0"): 6, ("validation", "nemoMP0"): 6}  # ZZ9 is kept or unknown
+    )
+    assert [EMOTIONS[u.label] for u in sorted(found, key=lambda u: u.name.split("_")[2]) if u.speaker == "nemoEB0"] == [
+        "neutral", "happy", "sad", "angry", "fearful", "surprised",
+    ]  # fmt: skip
+    assert all(3900 < len(u.wave) < 4400 for u in found)
+
+
+@LAYOUTS
+def test_korean(tmp_path, public, hum):
+    made.speech(tmp_path, made.korean_names(("ema", "nel", "neo")), hum, "korean", public)
+    found = korean.load(tmp_path)
+    assert {u.speaker[-3:]: u.split for u in found} == {"ema": "train", "nel": "fusion", "neo": "validation"}
+    said = {u.name[3:]: EMOTIONS[u.label] for u in found}
+    assert said == {"00007": "neutral", "00100": "neutral", "00101": "happy", "00201": "angry", "00400": "sad"}
+
+
+def test_a_korean_number_without_an_emotion_is_refused(tmp_path, hum):
+    made.speech(tmp_path, ["ema00401"], hum, "korean", True)
+    with pytest.raises(base.CorpusError, match=r"ema00401.*emotiontts"):
+        korean.load(tmp_path)
+
+
+@LAYOUTS
+def test_ased_is_never_for_training(tmp_path, public, hum):
+    made.speech(tmp_path, made.ased_names(("01", "30")), hum, "ased", public)
+    found = ased.load(tmp_path)
+    assert {u.split for u in found} == {"validation"}
+    assert Counter((u.speaker, EMOTIONS[u.label]) for u in found) == Counter(
+        (f"ased{speaker}", emotion) for speaker in ("01", "30")
+        for emotion in ("angry", "fearful", "happy", "neutral", "sad")
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -61,12 +61,18 @@ def _speech_arguments(parser: argparse.ArgumentParser) -> None:
 def _whisper(options: Options) -> dict[str, Any]:
     from train import parallel, ship, whisper
 
-    plan = _plan(whisper.PLAN, options)
+    plan, tuning = _plan(whisper.PLAN, options), _plan(whisper.TUNING, options)
     teach = getattr(options, "teach", False)
-    figures = whisper.train(options.data, options.out, options.device, plan, teach)
+    figures = whisper.train(options.data, options.out, options.device, plan, teach, tuning)
     if parallel.leads():
         ship.encoder("whisper", options.out, "speech-whisper")
     return figures
+
+
+def _strangers(options: Options) -> dict[str, Any]:
+    from train import strangers
+
+    return strangers.run(options.data, options.out, options.device, _plan(strangers.PLAN, options))
 
 
 def _whisper_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,8 +162,9 @@ STAGES = {
     "text": Stage(_encoder("text"), "train the text encoder", in_all=True, shared=True),
     "vision": Stage(_encoder("vision"), "train the vision encoder", in_all=True, shared=True),
     "whisper": Stage(
-        _whisper, "train the second speech encoder, on Whisper's states", _whisper_arguments, in_all=True, shared=True
+        _whisper, "train the second speech encoder, on Whisper's layers", _whisper_arguments, in_all=True, shared=True
     ),
+    "strangers": Stage(_strangers, "measure the second speech encoder on each corpus of voices left out in turn"),
     "features": Stage(_features, "cache what the fusion learns from", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),

@@ -6,6 +6,7 @@ A module has ``SOURCE`` (where a user gets it), ``LICENCE`` and ``load(root)``, 
 """
 
 from train.corpora import (
+    ased,
     dailydialog,
     dairai,
     emodb,
@@ -13,16 +14,21 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    korean,
     meld,
     mmsa,
     mustard,
     muxspace,
+    nemo,
     ravdess,
 )
 
 ALL = {
     "RAVDESS": ravdess,
     "EmoDB": emodb,
+    "nEMO": nemo,
+    "Korean emotion TTS": korean,
+    "ASED": ased,
     "FER2013": fer,
     "GoEmotions": goemotions,
     "MELD": meld,

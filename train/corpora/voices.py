@@ -14,7 +14,7 @@ from hff.media import read_audio
 from train import record
 from train.corpora.base import CorpusError
 
-SUFFIXES = (".flac", ".wav")
+SUFFIXES = (".flac", ".opus", ".wav")
 
 
 def read_tar(archive: Path) -> Iterator[tuple[str, np.ndarray]]:
