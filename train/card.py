@@ -18,8 +18,8 @@ to judge pupils, applicants, patients, employees or anybody else.
 | part | learned from | licence |
 |---|---|---|
 | speech (MFCC and CNN) | RAVDESS actors 02-14, EmoDB (four classes) | CC BY-NC-SA 4.0; free |
-| speech, the second encoder (Whisper tiny.en's states and a small network) | the same; Whisper's weights are MIT | \
-as above |
+| speech, the second encoder (the first three layers of Whisper base and a small network) | RAVDESS actors 02-14, \
+EmoDB, nEMO (four actors), Korean emotion TTS (nine speakers); Whisper's weights are MIT | CC BY-NC-SA 4.0; free |
 | vision (ResNet-18) | FER2013 training faces with FER+ votes, less one in eight; muxspace | research use; MIT; \
 Apache-2.0 |
 | text (BERT, fine-tuned) | GoEmotions, MELD (five sixths of each), EmoryNLP, DailyDialog, ISEAR, dair-ai | \
@@ -48,8 +48,9 @@ Every table comes from the command named under it, on test items, after all choi
 LIMITS = """
 ## Limits
 
-- Voices: two English sentences by 24 North American actors, and German actors; other languages, children and
-  spontaneous speech are outside what it heard.
+- Voices: two English sentences by 24 North American actors, and German actors; the second encoder has heard Polish
+  and Korean ones too. They act. Children, whispering, real shouting, other languages and spontaneous speech are outside
+  what either heard: nothing is known of how it does there but the figures on corpora that were left out.
 - Faces: grey web pictures with far more happy and neutral faces than disgusted and fearful ones.
 - Words: English only; the recogniser (Whisper tiny.en) makes mistakes with accents and noise.
 - Pairing strangers teaches which modality to trust, not how one person's face and voice go together.

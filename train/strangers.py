@@ -9,7 +9,6 @@ Whisper's own. All seven emotions may be guessed, also those that the corpus lac
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,9 @@ import torch
 from torch import Tensor
 
 from hff.config import EMOTIONS
-from train import card, whisper
+from train import report, whisper
 from train.corpora.base import Utterance
 from train.loop import Plan
-from train.record import write_whole
 from train.whisper import Material
 
 COMMAND = "python -m train strangers --data DIR --out DIR"
@@ -54,11 +52,11 @@ def left_out(material: Material, folder: Path, device: torch.device, plan: Plan 
 
 
 def run(data: Path, out: Path, device: torch.device, plan: Plan = PLAN) -> dict:
-    """The table, written to ``out / "whisper" / "strangers.json"`` too."""
+    """The table, printed and added to those beside the weights; returns accuracies."""
     material = whisper.gather(data, out, device, plan.seed)
     table = table_of(left_out(material, out / "whisper", device, plan))
-    write_whole(out / "whisper" / "strangers.json", json.dumps(table, indent=1) + "\n")
-    print(card.table(table["columns"], table["rows"]), flush=True)
+    print(report.as_text(table), flush=True)
+    report.add_tables(out / "weights" / "metrics.json", [table])
     return {row[0]: row[3] for row in table["rows"]}
 
 

@@ -50,8 +50,9 @@ TUNING = Plan(
     warmup=0.1, bf16=False, slow="layers.", slow_rate=0.1,
 )  # fmt: skip
 TIME_MASK, BAND_MASK = 60, 10  # frames and mel bands hidden at most while the layers learn
-ROUNDS = 3  # windows of each training recording: untouched, and from other rooms, microphones and lines, some damaged
-CHECKED = 2  # steps of a recording that is validated on
+ROUNDS = 2  # windows of each training recording: untouched, and from another room, microphone or line
+DAMAGED = 0.5  # share of the latter that are damaged too
+CHECKED = 1  # steps of a recording that is validated on
 BATCH = 16  # windows in one pass of the layers
 FOLDS = 5  # of the training speakers, for soft targets
 
@@ -108,7 +109,7 @@ def version(utterance: Utterance, spans: Voiced, number: int, seed: Sequence[int
     if number:
         wave = augment.another(wave, rng)
         spans = [(a * len(wave) / len(utterance.wave), b * len(wave) / len(utterance.wave)) for a, b in spans]
-        if number % 2:
+        if rng.random() < DAMAGED:
             wave, severity = damaged(wave, rng)
     wave = normalise_level(wave, spans)
     if number:
