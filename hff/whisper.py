@@ -2,8 +2,7 @@
 
 Whisper learned to write down 680,000 hours of speech, so its encoder has met far more voices than any corpus of
 emotions holds; what is said is worked out in its last layers, how it is said is best heard in the first ones. Those
-are rebuilt here, fine-tuned on emotions, and a mixture of their states, its mean and deviation over time and a small
-network make 128 numbers of a window. A window is encoded by itself, as in ``hff.speech``: its feature depends on
+are rebuilt here; the mean and deviation of their states over time, and a small network, make 128 numbers of a window. A window is encoded by itself, as in ``hff.speech``: its feature depends on
 nothing else of the clip, and nothing is padded to Whisper's 30 s.
 Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", arXiv 2212.04356.
 """
@@ -124,23 +123,23 @@ def statistics(states: Tensor, heard: Tensor) -> Tensor:
 class WhisperEncoder(nn.Module):
     """Windows of sound -> 128 numbers, and the head it was trained with (C classes of one window).
 
-    Each layer's statistics are normalised by the training data's own (buffers), then mixed in shares that were learned.
+    The statistics of every layer's states are normalised by the training data's own (buffers) and enter the network
+    side by side: which layer tells what is learned.
     """
 
     feature_dim = 128
 
     def __init__(
-        self, labels: int, width: int = 256, dropout: float = 0.4, layers: WhisperLayers | None = None
+        self, labels: int, width: int = 256, dropout: float = 0.5, layers: WhisperLayers | None = None
     ) -> None:
         super().__init__()
         self.layers = WhisperLayers() if layers is None else layers
-        kinds, size = len(self.layers.layers) + 1, 2 * self.layers.width
+        kinds, size = len(self.layers.layers), 2 * self.layers.width
         self.register_buffer("mean", torch.zeros(kinds, size))
         self.register_buffer("std", torch.ones(kinds, size))
-        self.mix = nn.Parameter(torch.zeros(kinds))
         self.project = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Linear(size, width),
+            nn.Linear(kinds * size, width),
             nn.GELU(),
             nn.Dropout(dropout),
             nn.Linear(width, self.feature_dim),
@@ -156,20 +155,17 @@ class WhisperEncoder(nn.Module):
         return step_windows(log_mel(wave, gain), steps)
 
     def statistics(self, windows: Tensor) -> Tensor:
-        """(N, N_MELS, frames) -> the statistics of each layer's states (N, layers + 1, 2 * width)."""
+        """(N, N_MELS, frames) -> the statistics of each layer's states (N, layers, 2 * width)."""
         states, heard = self.layers(windows)
-        return torch.stack([statistics(layer, heard) for layer in states], dim=1)
+        return torch.stack([statistics(layer, heard) for layer in states[1:]], dim=1)
 
     def features(self, windows: Tensor) -> Tensor:
         """(N, N_MELS, WINDOW_FRAMES) -> (N,128)."""
         return self.features_of(self.statistics(windows))
 
     def features_of(self, values: Tensor) -> Tensor:
-        """Statistics (N, layers + 1, 2 * width) -> (N,128)."""
-        shares = self.mix.softmax(0)
-        # Divided by its norm, so that a mixture has the spread of one layer.
-        mixed = torch.einsum("nld,l->nd", (values - self.mean) / self.std, shares / shares.norm())
-        return self.project(mixed)
+        """Statistics (N, layers, 2 * width) -> (N,128)."""
+        return self.project(((values - self.mean) / self.std).flatten(1))
 
     def forward(self, windows: Tensor) -> Tensor:
         """(N, N_MELS, WINDOW_FRAMES) -> logits (N,C)."""

@@ -37,7 +37,7 @@ from train import balance, features, fusion, strangers, whisper, whisper_base
 from train.__main__ import main
 
 SHIPPED = weights.folder()
-KINDS = (LAYERS + 1, 2 * WIDTH)  # of statistics of a window
+KINDS = (LAYERS, 2 * WIDTH)  # of statistics of a window
 TINY = {"fusion": 2, "validation": 2, "test": 2, "unseen": 2}
 
 
@@ -167,20 +167,15 @@ def test_statistics_are_the_mean_and_deviation_of_what_was_heard():
         np.testing.assert_allclose(values[n], np.concatenate([kept.mean(0), kept.std(0)]), atol=1e-5)
 
 
-def test_feature_is_the_network_of_the_mixed_layers(speech_wave):
+def test_feature_is_the_network_of_every_layers_statistics(speech_wave):
     encoder = WhisperEncoder(7, layers=small()).eval()
     with torch.inference_mode():
         encoder.mean.normal_()
         encoder.std.uniform_(0.5, 2)
-        encoder.mix.copy_(torch.tensor([0.0, 1.0, 2.0]))
         windows = WhisperEncoder.windows(torch.from_numpy(speech_wave), 3)
         states, heard = encoder.layers(windows)
-        share = np.exp([0.0, 1.0, 2.0]) / np.exp([0.0, 1.0, 2.0]).sum()
-        mixed = sum(
-            share[n] / np.sqrt((share**2).sum()) * (statistics(layer, heard) - encoder.mean[n]) / encoder.std[n]
-            for n, layer in enumerate(states)
-        )
-        expected = encoder.project(mixed.float())
+        of_each = [(statistics(layer, heard) - encoder.mean[n]) / encoder.std[n] for n, layer in enumerate(states[1:])]
+        expected = encoder.project(torch.cat(of_each, dim=1))
         torch.testing.assert_close(encoder.features(windows), expected)
         torch.testing.assert_close(encoder(windows), encoder.head(expected))
 
