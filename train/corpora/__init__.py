@@ -27,7 +27,7 @@ ALL = {
     "RAVDESS": ravdess,
     "EmoDB": emodb,
     "nEMO": nemo,
-    "Korean emotion TTS": korean,
+    "emotiontts": korean,
     "ASED": ased,
     "FER2013": fer,
     "GoEmotions": goemotions,
