@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from hff.config import EMOTIONS
 from train.corpora.base import Utterance
 
+PER_CELL = 20  # recordings of a speaker and an emotion, at most
 CORPUS_POWER = 0.5  # of a corpus' size that it is drawn by: 0 draws all corpora alike, 1 all recordings
 FAR_BELOW = -1e4  # added to the logit of an emotion that is out of the question
 

@@ -32,8 +32,8 @@ from hff.config import EMOTIONS, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.result import FaceSeen
 from hff.text import BATCH
 from hff.voice import voiced_segments
-from train import provenance, record
-from train.corpora import fer, goemotions, meld, ravdess
+from train import balance, provenance, record
+from train.corpora import fer, goemotions, korean, meld, nemo, ravdess
 from train.corpora.base import Faces, load_found
 from train.vision import random_view
 
@@ -70,6 +70,9 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     # The few held-back actors alone would be learned by heart, so the encoder's own join them in training.
     wanted = (split, "train") if split == "fusion" else (items_of(split),)
     items = [u for u in ravdess.load(data) if u.split in wanted]
+    if split == "fusion":
+        others = load_found((nemo, korean), data, none_will_do=True)
+        items += balance.thin([u for u in others if u.split == "fusion"], balance.PER_CELL)
     count = VARIANTS[split]
     if split == "fusion" and count % 2:
         raise ValueError(f"VARIANTS['fusion'] must be even, not {count}: half of them stand for the other half.")

@@ -40,7 +40,6 @@ from train.speech import MIXUP, SMOOTHING, SOFT_TARGETS, Voiced, damaged, voices
 
 CORPORA = (ravdess, emodb, nemo, korean)  # learned from
 STRANGERS = (ased,)  # only listened to
-PER_CELL = 20  # recordings of a speaker and an emotion, at most
 PLAN = Plan(
     epochs=20, learning_rate=3e-4, weight_decay=0.05, batch_size=64, schedule="cosine", average=0.98, patience=20,
     bf16=False,
@@ -176,7 +175,7 @@ def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Voiced]]:
 def load(data: Path) -> list[Utterance]:
     """What is learned from and validated on, of the corpora that are there (RAVDESS must be)."""
     found = ravdess.load(data) + load_found((*CORPORA[1:], *STRANGERS), data, none_will_do=True)
-    return balance.thin([u for u in found if u.split in ("train", "validation")], PER_CELL)
+    return balance.thin([u for u in found if u.split in ("train", "validation")], balance.PER_CELL)
 
 
 @dataclass
