@@ -19,7 +19,7 @@ import hff
 from hff import weights
 from hff.classifier import EmotionClassifier
 from hff.config import EMOTIONS, MODALITIES
-from train import features, fusion, robustness, speech, whisper
+from train import features, fusion, robustness, speech, whisper, whisper_base
 from train.__main__ import main
 from train.corpora import ravdess
 
@@ -48,6 +48,7 @@ def out(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whisper, "ROUNDS", 1)
+        patch.setattr(whisper_base, "load", lambda layers: layers)
         patch.setattr(speech, "VARIANTS", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})

@@ -35,6 +35,7 @@ from hff.whisper import (
 )
 from train import balance, features, fusion, strangers, whisper, whisper_base
 from train.__main__ import main
+from train.record import read_log
 
 SHIPPED = weights.folder()
 KINDS = (LAYERS, 2 * WIDTH)  # of statistics of a window
@@ -326,11 +327,13 @@ def trained(tmp_path_factory, speech_wave) -> Path:
         patch.setattr(whisper_base, "load", lambda layers: layers)
         patch.setattr(whisper, "ROUNDS", 2)
         patch.setattr(whisper, "FOLDS", 2)
+        patch.setattr(whisper, "TUNING_BATCHES", 1)
+        patch.setattr(whisper, "TUNING", dataclasses.replace(whisper.TUNING, batch_size=4))
         patch.setattr(features, "VARIANTS", TINY)
         patch.setattr(fusion, "BATCHES_PER_EPOCH", 2)
         patch.setattr(fusion, "VALIDATION_CLIPS", 14)
         common = ["--data", str(data), "--out", str(out), "--device", "cpu", "--epochs", "1"]
-        assert main(["whisper", *common, "--teach"]) == 0
+        assert main(["whisper", *common, "--teach", "--tune"]) == 0
         assert main(["strangers", *common]) == 0
         assert main(["features", *common, "--speech-encoder", "whisper"]) == 0
         assert main(["fusion", *common, "--speech-encoder", "whisper"]) == 0
@@ -353,6 +356,18 @@ def test_features_of_words_and_faces_are_those_there_were(trained):
     stored = features.load(trained / "features-whisper", "speech", "validation")
     assert stored["features"][stored["there"]].isfinite().all()
     assert stored["there"][:, 0].any(1).all()
+
+
+def test_layers_that_learned_along_are_kept_if_that_gained(trained):
+    score = {name: max(float(row["score"]) for row in read_log(trained / "whisper" / name)) for name in
+             ("network", "tuning")}  # fmt: skip
+    best, network, tuned = (
+        whisper.load_file(trained / "whisper" / name / "best.safetensors") for name in ("", "network", "tuning")
+    )
+    expected = tuned if score["tuning"] > score["network"] else network
+    for name, value in expected.items():
+        torch.testing.assert_close(best[name], value)
+    assert "layers.layers.2.wide.weight" in best
 
 
 def test_windows_for_training_know_their_damage(trained):

@@ -24,8 +24,8 @@ EmoDB, nEMO (four actors), Korean emotion TTS (nine speakers); Whisper's weights
 Apache-2.0 |
 | text (BERT, fine-tuned) | GoEmotions, MELD (five sixths of each), EmoryNLP, DailyDialog, ISEAR, dair-ai | \
 CC BY 4.0; GPL-3.0; Apache-2.0; CC BY-NC-SA 4.0; CC BY-NC-SA 3.0; research use |
-| fusion | what the encoders did not learn from: RAVDESS actors 15-17, one of nEMO, two Korean speakers, held-out faces \
-and sentences (three voices in ten, and faces of rare emotions, are the encoders' own) | as above |
+| fusion | what the encoders did not learn from: RAVDESS actors 15-17, one of nEMO, two Korean speakers, held-out \
+faces and sentences (three voices in ten, and faces of rare emotions, are the encoders' own) | as above |
 
 RAVDESS, DailyDialog and ISEAR are for non-commercial use, share-alike; so are these weights.
 

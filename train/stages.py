@@ -61,7 +61,8 @@ def _speech_arguments(parser: argparse.ArgumentParser) -> None:
 def _whisper(options: Options) -> dict[str, Any]:
     from train import parallel, ship, whisper
 
-    plan, tuning = _plan(whisper.PLAN, options), _plan(whisper.TUNING, options)
+    plan = _plan(whisper.PLAN, options)
+    tuning = _plan(whisper.TUNING, options) if getattr(options, "tune", False) else None
     teach = getattr(options, "teach", False)
     figures = whisper.train(options.data, options.out, options.device, plan, teach, tuning)
     if parallel.leads():
@@ -79,6 +80,7 @@ def _whisper_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teach", action="store_true", help="write soft targets from other speakers' networks, for the paper's encoder"
     )
+    parser.add_argument("--tune", action="store_true", help="let Whisper's layers learn along, if that gains")
 
 
 def _speech_encoders(options: Options) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from train.whisper import Material
 
 COMMAND = "python -m train strangers --data DIR --out DIR"
 COLUMNS = ["left out", "recordings", "emotions", "accuracy", "unweighted recall", "among its own", *EMOTIONS]
-PLAN = dataclasses.replace(whisper.PLAN, epochs=15, patience=15)
+PLAN = dataclasses.replace(whisper.PLAN, epochs=10, patience=10)
 
 
 def measures(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, float]:
