@@ -498,7 +498,8 @@ def test_two_corpora_that_lack_emotions_teach_all_of_them(tmp_path):
     assert strangers.measures(whisper.predict(model, heard, len(utterances)), utterances)["accuracy"] > 0.9
 
 
-def test_layers_learn_more_slowly_than_the_network_and_convolutions_not_at_all(tmp_path):
+def test_layers_learn_more_slowly_than_the_network_and_convolutions_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(whisper, "TUNING_BATCHES", 1)
     recordings = [voice_of("made", n % 7, n % 3, n) for n in range(14)]
     layers = WhisperLayers(1, 16, 4)
     encoder = WhisperEncoder(7, layers=layers).eval()
