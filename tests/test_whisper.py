@@ -367,7 +367,7 @@ def test_layers_that_learned_along_are_kept_if_that_gained(trained):
     expected = tuned if score["tuning"] > score["network"] else network
     for name, value in expected.items():
         torch.testing.assert_close(best[name], value)
-    assert "layers.layers.2.wide.weight" in best
+    assert f"layers.layers.{LAYERS - 1}.wide.weight" in best
 
 
 def test_windows_for_training_know_their_damage(trained):

@@ -52,7 +52,7 @@ TUNING = Plan(
 )  # fmt: skip
 TUNING_BATCHES = 40  # of an epoch of it; twenty minutes on two cores that do nothing else
 TIME_MASK, BAND_MASK = 60, 10  # frames and mel bands hidden at most while the layers learn
-ROUNDS = 3  # windows of each training recording: untouched, and from other rooms, microphones and lines
+ROUNDS = 2  # windows of each training recording: untouched, and from another room, microphone or line
 DAMAGED = 0.5  # share of the latter that are damaged too
 CHECKED = 1  # steps of a recording that is validated on
 BATCH = 16  # windows in one pass of the layers
@@ -263,7 +263,8 @@ def batches_of(
     """``count`` batches (or as many as there are windows for) of random windows, drawn as ``balance.weights`` says;
     each with a share of mixup.
     """
-    drawn = balance.weights(utterances)[heard.recording]
+    windows = torch.bincount(heard.recording, minlength=len(utterances)).clamp_min(1)
+    drawn = (balance.weights(utterances) / windows)[heard.recording]
     drawn = (drawn / drawn.sum()).numpy()
     target = torch.eye(len(EMOTIONS))[[u.label for u in utterances]]
     allowed = balance.possible(utterances)
