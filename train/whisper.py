@@ -1,7 +1,7 @@
 """The second speech encoder's training: on the first layers of Whisper base, and several corpora of voices at once.
 
 ``python -m train whisper --data DIR --out DIR``. A small network learns on what Whisper's layers make of recordings:
-their states are computed once, kept under ``OUT/whisper`` (ten minutes on two cores), and an epoch then takes
+their states are computed once, kept under ``OUT/whisper`` (some minutes on two cores), and an epoch then takes
 seconds. Needs the packages named in ``train.whisper_base``; whoever uses the encoder does not.
 
 With ``--tune`` the layers then learn along, slowly, and are kept if that gains on validation. The shipped ones are
