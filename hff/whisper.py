@@ -2,7 +2,7 @@
 
 Whisper learned to write down 680,000 hours of speech, so its encoder has met far more voices than any corpus of
 emotions holds; what is said is worked out in its last layers, how it is said is best heard in the first ones. Those are
-rebuilt here and learn emotions; the mean and deviation of their states over time, and a small network, make 128 numbers
+rebuilt here; the mean and deviation of their states over time, and a small network, make 128 numbers
 of a window. A window is encoded by itself, as in ``hff.speech``: its feature depends on nothing else of the clip, and
 nothing is padded to Whisper's 30 s.
 Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", arXiv 2212.04356.
