@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.analysis import Analyzer
+from hff.analysis import Analyzer, timeline_of
 from hff.clip import Clip, encode_speech, encode_text, encode_vision, step_count
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError, NothingToAnalyse
@@ -231,18 +231,13 @@ def _sweep_point(analyzer: Analyzer, clip: Clip, state: LabState, severity: floa
     output = analyzer.fuse(
         clip, samples=state.samples, seed=state.seed, alpha=_given(state, clip.present), with_attention=False
     )
-    present = clip.present
-    used = present.any(1)
-    alpha, variance = output.alpha[0].float().cpu(), output.variance[0].float().cpu()
+    timeline = timeline_of(output, clip)
     probabilities = output.probabilities[0].tolist()
     labels = analyzer.config.labels
     return SweepPoint(
         severity=severity,
         emotion=labels[int(np.argmax(probabilities))],
-        alpha={m: float(alpha[used, i].mean()) for i, m in enumerate(MODALITIES)},
-        variance={
-            m: float(variance[present[:, i], i].mean()) if present[:, i].any() else None
-            for i, m in enumerate(MODALITIES)
-        },
+        alpha=timeline.mean_alpha,
+        variance=timeline.mean_present(timeline.variance),
         probabilities=dict(zip(labels, probabilities, strict=True)),
     )

@@ -84,19 +84,22 @@ class HFF(nn.Module):
         speech (B,T,128), text (B,T,768), vision (B,T,512): whatever stands in an absent place is ignored.
         present (B,T,M), bool: which modality is there at which step; padding is a step with none.
         samples: draws of equation (20) in one batched pass; 0 takes the mean (eps = 0).
-        alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities.
+        alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities; a step whose
+        present modalities all weigh 0 is as one with none.
         with_attention: leave the maps out where nobody looks at them.
         """
-        valid = present.any(-1)
         aligned = self.alignment([speech, text, vision], present)
         mean, aleatoric, epistemic, unit_variance = self._distributions(aligned, present)
         variance = aleatoric + epistemic
         alpha0 = self.dynamic_weights(aligned, present)
         weight = precision(variance, self.config.precision_eps) * present
         if alpha is not None:
+            # A moment at which nothing is there that has a weight is left out, not read from what was set to 0.
             alpha = reweight(alpha * present, torch.ones_like(alpha0))
+            present = present & (alpha > 0).any(-1, keepdim=True)
         else:
             alpha = reweight(alpha0, weight) if self.config.use_dynamic_weighting else alpha0
+        valid = present.any(-1)
 
         spread = ((alpha**2)[..., None] * (aleatoric[..., None] + unit_variance)).sum(2)
         fused1 = self._sample(weighted_sum(alpha, mean), spread, samples, generator)

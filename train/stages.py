@@ -94,6 +94,14 @@ def _features(options: Options) -> dict[str, Any]:
     return {}
 
 
+def _strange(options: Options) -> dict[str, Any]:
+    from train import strange
+
+    for name in _speech_encoders(options):
+        strange.make(options.data, options.out, options.device, speech_encoder=name)
+    return {}
+
+
 def _fusion(options: Options) -> dict[str, Any]:
     from train import features, fusion
 
@@ -159,6 +167,7 @@ STAGES = {
         _whisper, "train the second speech encoder, on Whisper's states", _whisper_arguments, in_all=True, shared=True
     ),
     "features": Stage(_features, "cache what the fusion learns from", _speech_encoder_argument, in_all=True),
+    "strange": Stage(_strange, "cache features of what nothing was trained on", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
