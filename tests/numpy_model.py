@@ -145,6 +145,45 @@ def classify(module, final: np.ndarray) -> np.ndarray:
     return softmax(linear(module.out, hidden) / float(module.temperature))
 
 
+def novelty(layer, x: np.ndarray) -> float:
+    """How unlike the training one feature (d,) is."""
+    white = (x - numbers(layer.centre)) @ numbers(layer.whiten)
+    nearest = min(np.mean((white - mean) ** 2) for mean in numbers(layer.means))
+    basis = numbers(layer.basis)
+    outside = (x - numbers(layer.centre)) - sum(((x - numbers(layer.centre)) @ b) * b for b in basis.T)
+    scores = np.log(np.maximum([nearest, np.mean(outside**2)], 1e-8))
+    return sigmoid(float(scores @ numbers(layer.weights) + float(layer.bias)))
+
+
+def own_reading(said: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What one modality says at each step (T,C), by its precision there (T,) -> its reading so far (C,)."""
+    return np.zeros(said.shape[1]) if not weight.any() else weight @ said / weight.sum()
+
+
+def bound(readings: np.ndarray) -> np.ndarray:
+    """The most that each class may get, from readings (M,C) of the modalities heard so far."""
+    limits = []
+    for c in range(readings.shape[1]):
+        doubt, largest = 1.0, 0.0
+        for q in readings:
+            next_best = max(np.delete(q, c).max(), 1e-6)
+            lead = min(max((q[c] / next_best - 1) / 0.25, 0), 1)
+            doubt *= 1 - lead * q[c]
+            largest = max(largest, q[c])
+        limits.append(max(largest, 1 - doubt))
+    return np.array(limits)
+
+
+def hold(logits: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """min(k p, limit) with the k at which it sums to 1, found by halving."""
+    p = np.maximum(softmax(logits), 1e-6)
+    low, high = 0.0, 1e8
+    for _ in range(200):
+        k = (low + high) / 2
+        low, high = (k, high) if np.minimum(k * p, limit).sum() < 1 else (low, k)
+    return np.minimum(high * p, limit)
+
+
 @dataclass
 class Reading:
     """What the whole model gives for one clip, without Monte Carlo noise."""
@@ -160,21 +199,26 @@ class Reading:
     maps: np.ndarray
     beta: np.ndarray
     probabilities: np.ndarray
+    readings: np.ndarray  # (T,M,C), each modality's own, up to each step
+    steps: np.ndarray  # (T,C), the answer if the clip ended there
 
 
 def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     """The whole of (16) to (30) for one clip: features M x (T,d_m), present (T,M)."""
     aligned = align(model.alignment, features, present)
     alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present)
-    means, aleatoric, units = [], [], []
-    for m, layer in enumerate(model.uncertainty):
-        mean, unit = bayesian(layer.bayes, aligned[:, m])
-        noise = linear(layer.noise[3], np.maximum(linear(layer.noise[0], aligned[:, m]), 0))[:, 0]
-        means.append(mean)
-        units.append(unit)
-        aleatoric.append(softplus(noise))
-    mean, unit, aleatoric = np.stack(means, 1), np.stack(units, 1), np.stack(aleatoric, 1)
-    epistemic = unit.mean(-1)
+    guess = 1 - 1 / len(model.config.labels)
+    mean, unit = np.zeros_like(aligned), np.zeros_like(aligned)
+    aleatoric, epistemic, strange = np.zeros(present.shape), np.zeros(present.shape), np.zeros(present.shape)
+    for t, m in np.argwhere(present):
+        layer, scale = model.uncertainty[m], model.scale[m]
+        mean[t, m], unit[t, m] = bayesian(layer.bayes, aligned[t, m])
+        hidden = np.maximum(linear(layer.noise[0], aligned[t, m]), 0)
+        noise = 2 * sigmoid(linear(layer.noise[3], hidden)[0])
+        strange[t, m] = novelty(model.novelty[m], features[m][t])
+        raw = noise + strange[t, m] * max(guess - noise, 0) + unit[t, m].mean()
+        aleatoric[t, m], whole = np.interp([noise, raw], numbers(scale.raw), numbers(scale.error))
+        epistemic[t, m] = max(whole - aleatoric[t, m], 1e-6)
     precision = np.where(present, 1 / (aleatoric + epistemic + model.config.precision_eps), 0)  # (19)
     weighted = alpha0 * precision
     alpha = weighted / np.maximum(weighted.sum(1, keepdims=True), 1e-300)
@@ -185,7 +229,19 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     valid = present.any(1)
     states = gru(model.recurrence, fused2, valid)
     final, beta = pool(model.pooling, states, valid)
+    labels, product = len(model.config.labels), float(model.product) / float(model.classifier.temperature)
+    said = np.full((*present.shape, labels), 1 / labels)
+    for t, m in np.argwhere(present):
+        said[t, m] = (1 - strange[t, m]) * classify(model.alone[m], mean[t, m]) + strange[t, m] / labels
+    readings = np.array([
+        [own_reading(said[: t + 1, m], precision[: t + 1, m]) for m in range(present.shape[1])]
+        for t in range(len(present))
+    ])  # fmt: skip
+    experts = product * np.einsum("tm,tmc->tc", alpha, np.log(np.maximum(readings, 1e-6)))
+    answer = np.log(classify(model.classifier, final)) + beta @ experts
+    steps = [np.log(classify(model.classifier, h)) + e for h, e in zip(states, experts, strict=True)]
     return Reading(
-        alpha0, precision, alpha, aleatoric * present, epistemic * present, fused1, spread, fused2, maps, beta,
-        classify(model.classifier, final),
+        alpha0, precision, alpha, aleatoric, epistemic, fused1, spread, fused2, maps, beta,
+        hold(answer, bound(readings[-1])), readings,
+        np.stack([hold(*each) for each in zip(steps, map(bound, readings), strict=True)]),
     )  # fmt: skip

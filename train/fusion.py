@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from hff import weights
 from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.model import HFF
-from train import parallel
+from train import calibration, novelty, parallel
 from train.loop import Plan, fit
-from train.losses import brier, expected_calibration_error, fusion_loss
+from train.losses import brier, fusion_loss
 from train.pairing import CLEAN, Batch, Mix, PairedClips
 
 PLAN = Plan(epochs=6, learning_rate=5e-4, schedule="cosine", average=0.995, patience=6, bf16=False)
@@ -58,6 +58,7 @@ def train(
     mixed = fixed_clips(held, VALIDATION_CLIPS, mix, VALIDATION_SEED + 1)
     torch.manual_seed(plan.seed)
     model = HFF(config)
+    novelty.fit(model, folder, pairs, held)
     print(f"fusion: {sum(p.numel() for p in model.parameters()):,} parameters, seed {plan.seed}", flush=True)
 
     def batches(epoch: int):
@@ -69,7 +70,10 @@ def train(
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         output = model(**batch.inputs(), samples=1, with_attention=False)
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, batch.twins, batch.said)
+        return fusion_loss(
+            model, output, batch.target, batch.present, batch.severity, batch.twins, batch.said, batch.own,
+            batch.contradicts,
+        )  # fmt: skip
 
     def validate(model: nn.Module) -> dict[str, float]:
         figures = {}
@@ -84,34 +88,13 @@ def train(
     return model, best
 
 
-def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = None) -> float:
-    """Set the classifier's temperature to the one at which neither clean nor mixed validation clips are far off.
-
-    One temperature cannot suit both: sound clips want a lower one. The larger of their two errors (ECE) is made least.
-    """
-    held = PairedClips(folder, "validation")
-    found = []
-    for number, kind in enumerate((CLEAN, mix or Mix()), 2):
-        clips = fixed_clips(held, 2 * VALIDATION_CLIPS, kind, VALIDATION_SEED + number)
-        with torch.inference_mode():
-            logits = torch.cat([model(**c.to(device).inputs(), with_attention=False).logits[0].float() for c in clips])
-        found.append((logits.cpu(), torch.cat([c.target for c in clips])))
-
-    def worse(temperature: float) -> float:
-        return max(expected_calibration_error((logits / temperature).softmax(-1), y) for logits, y in found)
-
-    temperature = min(np.linspace(0.5, 3, 251).tolist(), key=worse)
-    model.classifier.temperature.mul_(temperature)
-    return temperature
-
-
 def train_and_ship(
     data_features: Path, out: Path, device: torch.device, plan: Plan = PLAN, speech_encoder: str = SPEECH_ENCODERS[0]
 ) -> dict[str, float]:
     """The stage ``fusion``: train, calibrate, write ``out / "weights" / "fusion[-ENCODER].safetensors"``."""
     path = weights.part_path(out / "weights", "fusion", speech_encoder)
     model, best = train(data_features, out / path.stem, device, HFFConfig(speech_encoder=speech_encoder), plan)
-    best = best | {"temperature": calibrate(model, data_features, device)}
+    best = best | calibration.calibrate(model, data_features, device)
     if parallel.leads():
         weights.save(path, model.state_dict(), model.config.to_dict(), half=False)
     return best

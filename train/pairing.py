@@ -35,12 +35,13 @@ class Mix:
     unfeeling_face: float = 0.15
     unfeeling_voice: float = 0.1
     conflict: float = 0.08  # one modality of another emotion than the other two
-    alone: float = 0.3  # one modality and no other, its labels as frequent as in its own corpora
+    contradiction: float = 0.3  # of clips of no given label: modalities of different emotions, none of them the truth
+    alone: float = 0.2  # one modality and no other, its labels as frequent as in its own corpora
     held_out: float = 0.7  # share of items that the encoder did not learn from, where there are others
 
 
 CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling_face=0, unfeeling_voice=0,
-            conflict=0, alone=0, held_out=1)  # fmt: skip
+            conflict=0, contradiction=0, alone=0, held_out=1)  # fmt: skip
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Batch:
     severity: Tensor  # (B,T,M)
     said: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
+    own: Tensor | None = None  # (B,M), the label of each modality's own item
+    contradicts: Tensor | None = None  # (B,) bool: modalities of different emotions, with no truth between them
     twins: int = 0  # the last ones are the first ones again, at other severities
 
     def to(self, device: torch.device) -> Batch:
@@ -86,6 +89,7 @@ class Choice:
     variants: np.ndarray  # (T,M) variant index per step
     present: np.ndarray  # (T,M)
     target: int
+    contradicts: bool = False
 
 
 class PairedClips:
@@ -115,6 +119,8 @@ class PairedClips:
         """Draw one clip; with a ``label``, one of that emotion, which is then not of one modality on purpose."""
         if label is None and rng.random() < mix.alone:
             return self._choose_alone(int(rng.integers(len(MODALITIES))), rng, mix)
+        if label is None and rng.random() < mix.contradiction:
+            return self._choose_contradiction(rng, mix)
         target = int(rng.integers(LABELS)) if label is None else label
         labels = [target] * 3
         for m, share in enumerate((mix.unfeeling_voice, mix.unfeeling_text, mix.unfeeling_face)):
@@ -145,6 +151,20 @@ class PairedClips:
         grid = np.broadcast_to(np.arange(3) == place, (steps, 3)).copy()
         return Choice(items, self._variants(steps, rng, mix), grid, target)
 
+    def _choose_contradiction(self, rng: np.random.Generator, mix: Mix) -> Choice:
+        """Two modalities of different emotions; the third is absent, on one side, or of an emotion of its own."""
+        labels = rng.permutation(LABELS)[:3]
+        order = rng.permutation(3)
+        if rng.random() < 0.5:
+            labels[2] = labels[rng.integers(2)]
+        drawn = {MODALITIES[m]: int(label) for m, label in zip(order, labels, strict=True)}
+        items = tuple(self._item(m, drawn[m], rng, mix) for m in MODALITIES)
+        present = np.ones(3, bool)
+        present[order[2]] = rng.random() < 0.4
+        steps = int(self.stored["speech"]["length"][items[0]]) if present[0] else int(rng.integers(1, 4))
+        grid = np.broadcast_to(present, (steps, 3)).copy()
+        return Choice(items, self._variants(steps, rng, mix), grid, drawn[MODALITIES[order[0]]], contradicts=True)
+
     def _variants(self, steps: int, rng: np.random.Generator, mix: Mix) -> np.ndarray:
         """(T,M) which variant of each modality's item stands at each step."""
         variants = np.zeros((steps, 3), int)
@@ -158,16 +178,19 @@ class PairedClips:
     def twin(self, choice: Choice, rng: np.random.Generator) -> Choice:
         """The same clip with every modality at another random severity."""
         drawn = [rng.integers(0, self.variants(m)) for m in MODALITIES]
-        return Choice(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target)
+        return Choice(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target,
+                      choice.contradicts)  # fmt: skip
 
     def collate(self, choices: list[Choice], rng: np.random.Generator) -> Batch:
         """Look the features up and pad to the longest clip."""
         steps = max(len(c.present) for c in choices)
         size = (len(choices), steps)
+        own = [self.stored[m]["label"][[c.items[i] for c in choices]] for i, m in enumerate(MODALITIES)]
         batch = Batch(
             torch.zeros(*size, 128), torch.zeros(*size, 768), torch.zeros(*size, 512),
             torch.zeros(*size, 3, dtype=torch.bool), torch.zeros(*size, 3), torch.zeros(*size, 3, LABELS),
             torch.tensor([c.target for c in choices]),
+            own=torch.stack(own, 1), contradicts=torch.tensor([c.contradicts for c in choices]),
         )  # fmt: skip
         for b, choice in enumerate(choices):
             length = len(choice.present)

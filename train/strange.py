@@ -233,7 +233,7 @@ def _pattern(rng: np.random.Generator) -> np.ndarray:
     at = np.stack(np.meshgrid(*(np.arange(FACE_SIZE),) * 2))
     wave = np.cos((rng.uniform(-0.8, 0.8, (3, 2, 1, 1)) * at[None]).sum(1) + rng.uniform(0, 6, (3, 1, 1))).sum(0)
     cloud = cv2.GaussianBlur(rng.standard_normal((FACE_SIZE,) * 2), (0, 0), rng.uniform(1, 5))
-    picture = (wave > 0) if rng.random() < 0.3 else wave if rng.random() < 0.5 else cloud
+    picture = (wave > 0) * 1.0 if rng.random() < 0.3 else wave if rng.random() < 0.5 else cloud
     picture = picture - picture.min()
     return (255 * picture / max(picture.max(), 1e-9)).astype(np.uint8)
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model import HFF
-from train import features, fusion, robustness
+from train import features, fusion, novelty, robustness
 from train.loop import Plan, fit
 from train.losses import brier, fusion_loss
 from train.pairing import CLEAN, Batch, Mix, PairedClips
@@ -130,6 +130,8 @@ class Arena:
             return Trial(contender, seed, folder, json.loads(finished.read_text()))
         torch.manual_seed(seed)
         model = contender.build(contender.config)
+        if isinstance(model, HFF) and model.config.bounded:
+            novelty.fit(model, self.out / "features", self.pairs, self.split("validation"))
         seconds: list[float] = []
         best = fit(
             model, lambda epoch: self._batches(seed, epoch, seconds), self.budget.batches, _loss, self._validate,
@@ -188,8 +190,11 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, fusion.TWINS, batch.said)
-    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said)
+        return fusion_loss(
+            model, output, batch.target, batch.present, batch.severity, fusion.TWINS, batch.said, batch.own,
+            batch.contradicts,
+        )  # fmt: skip
+    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said, batch.contradicts)
 
 
 def budget_from(options: argparse.Namespace, seeds: int) -> Budget:

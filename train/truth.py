@@ -16,13 +16,12 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
 
 from hff.config import MODALITIES
 from hff.model import HFF
 from hff.result import clip_alpha
 from hff.shapley import Subset, shapley_values, subsets
-from train import strange
+from train import calibration, strange
 from train.field import FIELD
 from train.losses import brier, expected_calibration_error
 from train.pairing import CLEAN, Batch, Choice, Mix, PairedClips
@@ -44,6 +43,7 @@ class Judged:
     variance: np.ndarray  # (N,M)
     epistemic: np.ndarray  # (N,M)
     target: np.ndarray  # (N,)
+    own: np.ndarray  # (N,M), the label of each modality's own item
     present: np.ndarray  # (N,M)
 
     @property
@@ -55,7 +55,9 @@ class Judged:
 
     def of(self, kept: np.ndarray) -> Judged:
         """The clips at which ``kept`` (N,) holds."""
-        parts = {name: getattr(self, name)[kept] for name in ("alpha", "variance", "epistemic", "target", "present")}
+        parts = {
+            name: getattr(self, name)[kept] for name in ("alpha", "variance", "epistemic", "target", "own", "present")
+        }
         return Judged({subset: p[kept] for subset, p in self.said.items()}, **parts)
 
 
@@ -76,9 +78,9 @@ def judge(model: HFF, clips: list[Batch], device: torch.device, every_subset: bo
         epistemic.append(_mean_there(output.epistemic.cpu().numpy(), there))
         present.append(there.any(1))
     said[frozenset(MODALITIES)] = np.concatenate(whole)
-    parts = (np.concatenate(part) for part in (variance, epistemic, [torch.cat([c.target for c in clips])], present))
-    variance, epistemic, target, present = parts
-    return Judged(said, np.array(alpha), variance, epistemic, target, present)
+    target, own = (torch.cat(part).numpy() for part in ([c.target for c in clips], [c.own for c in clips]))
+    variance, epistemic, present = (np.concatenate(part) for part in (variance, epistemic, present))
+    return Judged(said, np.array(alpha), variance, epistemic, target, own, present)
 
 
 def _mean_there(values: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -194,7 +196,7 @@ def scale(judged: Judged, m: int) -> tuple[float, float, float, float]:
     sigma^2, mean sigma^2 and mean error."""
     there = judged.present[:, m]
     p = torch.from_numpy(judged.alone(MODALITIES[m])[there])
-    error = brier(p, torch.from_numpy(judged.target[there])).numpy()
+    error = brier(p, torch.from_numpy(judged.own[there, m])).numpy()
     variance = judged.variance[there, m]
     order = np.argsort(variance)
     gaps = [abs(float((variance[part] - error[part]).mean())) for part in np.array_split(order, BINS) if len(part)]
@@ -204,20 +206,13 @@ def scale(judged: Judged, m: int) -> tuple[float, float, float, float]:
 # Known and strange
 
 
-def alone_inputs(features: Tensor, there: Tensor, m: int, sizes: tuple[int, ...]) -> dict[str, Tensor]:
-    """The inputs of ``HFF.forward`` for clips of one modality: features (N,T,d) at the steps ``there`` (N,T)."""
-    inputs = {name: features.new_zeros(*there.shape, size) for name, size in zip(MODALITIES, sizes, strict=True)}
-    present = torch.zeros(*there.shape, len(MODALITIES), dtype=torch.bool)
-    present[..., m] = there
-    return inputs | {MODALITIES[m]: features, "present": present}
-
-
 @torch.inference_mode()
 def read_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -> tuple[np.ndarray, ...]:
     """Of clips of one modality: probabilities (N,C), sigma^2 (N,) and its epistemic part (N,)."""
     found: list[list[np.ndarray]] = [[], [], []]
-    for features, there in zip(group["features"].split(256), group["there"].split(256), strict=True):
-        inputs = alone_inputs(features, there, m, model.config.input_dims)
+    kept = group["there"].any(1)
+    for features, there in zip(group["features"][kept].split(256), group["there"][kept].split(256), strict=True):
+        inputs = calibration.alone_inputs(features, there, m, model.config.input_dims)
         output = model(**{name: value.to(device) for name, value in inputs.items()}, with_attention=False)
         has = inputs["present"].numpy()
         found[0].append(output.probabilities.cpu().numpy())
@@ -226,23 +221,11 @@ def read_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -
     return tuple(np.concatenate(part) for part in found)
 
 
-def known(pairs: PairedClips, modality: str) -> strange.Group:
-    """The untouched items of a split as clips of that modality alone."""
-    stored = pairs.stored[modality]
-    features = stored["features"][:, 0]
-    if modality == "vision":
-        features = features[:, :1]
-    features = features if features.dim() == 3 else features[:, None]
-    there = stored["there"][:, 0] if modality == "speech" else torch.ones(features.shape[:2], dtype=torch.bool)
-    kept = there.any(1)
-    return {"features": features[kept], "there": there[kept], "label": stored["label"][kept]}
-
-
 def strangers(model: HFF, folder: Path, pairs: PairedClips, half: str, device: torch.device) -> Iterator[list]:
     """Modality, group, items, AUROC of sigma^2 and of its epistemic part against known items, mean sigma^2, mean
     confidence, accuracy (None without labels)."""
     for m, modality in enumerate(MODALITIES):
-        _, usual, usual_epistemic = read_alone(model, known(pairs, modality), m, device)
+        _, usual, usual_epistemic = read_alone(model, calibration.variant(pairs, modality, 0), m, device)
         for name, group in strange.load(folder, modality, half).items():
             p, variance, epistemic = read_alone(model, group, m, device)
             label = group["label"].numpy()
@@ -320,5 +303,6 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
                 group["features"][rows], torch.zeros(size, steps, pairs.stored["text"]["features"].shape[-1]),
                 faces["features"][drawn, 0, :1].expand(-1, steps, -1), present, torch.zeros(size, steps, 3),
                 torch.zeros(size, steps, 3, faces["said"].shape[-1]), faces["label"][drawn],
+                own=torch.stack([label, torch.zeros_like(label), faces["label"][drawn]], 1),
             ))  # fmt: skip
         yield name, made

@@ -1,0 +1,56 @@
+"""What each modality says by itself, and an answer that is no surer than those who give it.
+
+A modality's own reading of a clip is the mean of what it says at each moment, weighted by its precision there. With one
+modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
+is, taken together as independent witnesses: 1 - prod(1 - q_m). Where they contradict each other only one of them is
+such a witness, so the answer is never surer than that one is by itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
+LEAST = 1e-6  # probability, so that its logarithm is a number
+
+
+def readings(said: Tensor, weight: Tensor) -> Tensor:
+    """Every modality's own reading up to each step.
+
+    said (...,T,M,C) probabilities at each step, weight (...,T,M), 0 where it is not heard -> (...,T,M,C), all 0 before
+    a modality is first heard.
+    """
+    total = weight.cumsum(-2)[..., None]
+    return (said * weight[..., None]).cumsum(-3) / total.clamp_min(torch.finfo(said.dtype).tiny) * (total > 0)
+
+
+def witness(readings: Tensor) -> Tensor:
+    """How far each class is a modality's own answer: 0 where another leads, 1 from a lead of ``LEAD``; (...,C)."""
+    best, place = readings.topk(2, -1)
+    lead = ((best[..., 0] / best[..., 1].clamp_min(LEAST) - 1) / LEAD).clamp(0, 1)
+    return torch.zeros_like(readings).scatter(-1, place[..., :1], lead[..., None])
+
+
+def bound(readings: Tensor) -> Tensor:
+    """The most that each class may get: readings (...,M,C), 0 of what is not heard -> (...,C), summing to 1 or more."""
+    together = 1 - (1 - witness(readings) * readings).prod(-2)
+    return torch.maximum(readings.amax(-2), together)
+
+
+def hold(logits: Tensor, bound: Tensor) -> Tensor:
+    """Logits of softmax(logits) held within ``bound``, what is cut off shared out in proportion; (...,C) each.
+
+    The result is min(k p, bound) with the k at which it sums to 1; where nothing is bound (all 0) it is softmax.
+    """
+    p = logits.softmax(-1).clamp_min(LEAST)
+    limit = torch.where(bound.sum(-1, keepdim=True) > 0, bound.clamp_min(LEAST), torch.ones_like(bound))
+    ratio, order = (limit / p).sort(-1)
+    p_sorted, limit_sorted = p.gather(-1, order), limit.gather(-1, order)
+    held = limit_sorted.cumsum(-1) - limit_sorted  # of the classes that reach their bound before this one
+    left = p_sorted.flip(-1).cumsum(-1).flip(-1)
+    factor = (1 - held) / left
+    fits = factor <= ratio
+    fits[..., -1] = True  # rounding, where the bounds leave no choice
+    first = fits.float().argmax(-1, keepdim=True)
+    return torch.minimum(factor.gather(-1, first) * p, limit).clamp_min(LEAST).log()
