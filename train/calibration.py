@@ -39,7 +39,7 @@ def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = 
     if model.config.bounded:
         for m, modality in enumerate(MODALITIES):
             found[f"{modality}_temperature"] = _calibrate_own(model, groups(folder, held, modality), m, device)
-    return found | {"temperature": _temperature(model, held, device, mix or Mix())}
+    return found | {"temperature": set_temperature(model, held, device, mix or Mix())}
 
 
 def alone_inputs(features: Tensor, there: Tensor, m: int, sizes: tuple[int, ...]) -> dict[str, Tensor]:
@@ -132,7 +132,7 @@ def _neighbours(knots: np.ndarray, raw: np.ndarray) -> list[slice]:
     return [slice(max(0, min(m - half, len(raw) - 2 * half)), max(2 * half, min(len(raw), m + half))) for m in middle]
 
 
-def _temperature(model: HFF, held: PairedClips, device: torch.device, mix: Mix) -> float:
+def set_temperature(model: HFF, held: PairedClips, device: torch.device, mix: Mix) -> float:
     """Set the classifier's temperature to the one at which neither clean nor mixed validation clips are far off.
 
     One temperature cannot suit both: sound clips want a lower one. The larger of their two errors (ECE) is made least.

@@ -18,7 +18,7 @@ from hff.clip import Encoders
 from hff.config import EMOTIONS, SPEECH_ENCODERS
 from hff.model import HFF
 from hff.result import normalised_entropy
-from train import alone, card, robustness, speech, text, vision
+from train import alone, card, robustness, speech, text, truth, vision
 from train.corpora import fer, ravdess
 from train.features import folder_of
 from train.fusion import fixed_clips
@@ -48,6 +48,7 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     report["tables"] += [*encoders_tables(analyzer.encoders, data, device), alone_table(analyzer, data)]
     pairs = {split: PairedClips(out / "features", split) for split in DAMAGE}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])
+    report["tables"] += truth.tables(analyzer.model, out / "features", device)
     if (folder / "fusion-whisper.safetensors").exists():
         report["tables"].append(speech_encoders_table(data, out, device))
     joint = evaluate_joint(analyzer, data)

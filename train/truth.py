@@ -110,10 +110,15 @@ def alpha_row(judged: Judged) -> list:
     shapley, removal = shares(judged)
     within = [spearmanr(a, s).statistic for a, s in zip(judged.alpha, shapley, strict=True)]
     first = judged.alpha.argmax(1)
-    return [
-        len(first), float(np.nanmean(within)), float((first == shapley.argmax(1)).mean()),
-        float((first == removal.argmax(1)).mean()),
-    ]  # fmt: skip
+    alike = [first == shapley.argmax(1), first == removal.argmax(1)]
+    return [len(first), *map(_mean, (within, *alike))]
+
+
+def _mean(values) -> float | None:
+    """The mean of what is a number; None where nothing is."""
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else None
 
 
 # Contradictions
@@ -156,7 +161,7 @@ def conflict_row(judged: Judged, pair: tuple[int, int]) -> list:
     winner = np.where(smaller, first.argmax(1), second.argmax(1))
     either = (top == first.argmax(1)) | (top == second.argmax(1))
     above = judged.whole.max(1) > np.maximum(first.max(1), second.max(1)) + 1e-4
-    return [len(top), float(surer.mean()), float(above.mean()), float((top == winner).mean()), float(either.mean())]
+    return [len(top), *map(_mean, (surer, above, top == winner, either))]
 
 
 # Damage never trained on
@@ -306,3 +311,60 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
                 own=torch.stack([label, torch.zeros_like(label), faces["label"][drawn]], 1),
             ))  # fmt: skip
         yield name, made
+
+
+def tables(model: HFF, folder: Path, device: torch.device) -> list[dict]:
+    """The card's section: what ``measure`` finds on test items."""
+    found = measure(model, folder, device)
+
+    def table(title: str, note: str, columns: list[str], rows: list[list]) -> dict:
+        return {"title": title, "note": note, "command": COMMAND, "columns": columns, "rows": rows}
+
+    return [
+        table(
+            "Does alpha tell the truth? What moved the answer",
+            "Clips in which every modality is somewhere present, under damage of the kinds named; alpha is the clip's. "
+            "Mean Spearman within a clip of alpha and the Shapley value of the answer's probability; how often the "
+            "modality with the largest alpha has the largest Shapley value, and how often it is the one whose removal "
+            "takes most from the answer.",
+            ["damage", "clips", "Spearman, within a clip", "same first, Shapley", "same first, removal"],
+            found["alpha"],
+        ),
+        table(
+            "Does alpha tell the truth? Contradictions",
+            "Two clean modalities of different emotions that, each alone, are read as different. How often the answer "
+            "is surer of itself than either modality alone is of it, how often surer than either is of anything, how "
+            "often the one with the smaller sigma^2 wins, and how often the answer is that of one of them. Voices "
+            "named by a language are of people and corpora that the fusion has never met.",
+            ["modalities", "clips", "surer than any", "surer than the surest", "smaller sigma^2 wins", "one of two"],
+            found["conflicts"],
+        ),
+        table(
+            "Does alpha tell the truth? A classroom's damage",
+            "Kinds of damage that nothing was trained on, each at its worst, in clips whose other modalities are "
+            "clean: alpha of the modality clean and damaged, and their ratio. A voice that is no longer detected has "
+            "alpha 0; how often that is.",
+            ["modality", "damage", "alpha clean", "alpha broken", "ratio", "not detected"],
+            found["leaving"],
+        ),
+        table(
+            "Does sigma^2 tell the truth? Its scale",
+            f"sigma^2 against the Brier error of that modality alone on its own label, over {BINS} bins of as many "
+            "clips each: mean gap, largest sigma^2, mean sigma^2, mean error.",
+            ["modality", "clips", "mean gap", "largest sigma^2", "mean sigma^2", "mean error"],
+            found["scale"],
+        ),
+        table(
+            "Does sigma^2 tell the truth? Known against strange",
+            "Clean test items against what is unlike anything learned: how well sigma^2, and its epistemic part, tell "
+            "them apart (AUROC; 0.5 is chance), and how sure the model is there. Accuracy where there are labels.",
+            ["modality", "what", "items", "AUROC", "AUROC, epistemic", "mean sigma^2", "mean confidence", "accuracy"],
+            found["strangers"],
+        ),
+        table(
+            "Calibration under a classroom's damage",
+            "Mixed clips; damage of the kinds named.",
+            ["clips", "accuracy", "ECE"],
+            found["accuracy"],
+        ),
+    ]
