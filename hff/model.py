@@ -103,7 +103,7 @@ class HFF(nn.Module):
         strange = self._strange(features, present)
         aleatoric, epistemic = self._on_scale(aleatoric, epistemic, strange, present)
         variance = aleatoric + epistemic
-        alpha0 = self.dynamic_weights(aligned, present)
+        alpha0 = self.dynamic_weights(aligned, present, strange)
         weight = precision(variance, self.config.precision_eps) * present
         if alpha is not None:
             # A moment at which nothing is there that has a weight is left out, not read from what was set to 0.

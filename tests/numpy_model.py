@@ -58,9 +58,12 @@ def align(alignment, features: list[np.ndarray], present: np.ndarray) -> np.ndar
     return np.stack(columns, axis=1)
 
 
-def dynamic_weights(w_dyn, aligned: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """(17): softmax(W_dyn [f_s, f_t, f_v]) of each step. (T,M)."""
-    return np.stack([softmax_where(linear(w_dyn, f.reshape(-1)), p) for f, p in zip(aligned, present, strict=True)])
+def dynamic_weights(w_dyn, aligned: np.ndarray, present: np.ndarray, strange: np.ndarray) -> np.ndarray:
+    """(17): softmax(W_dyn [f_s, f_t, f_v]) of each step, times 1 - novelty. (T,M)."""
+    trust = np.log(np.maximum(1 - strange, 1e-3))
+    return np.stack([
+        softmax_where(linear(w_dyn, f.reshape(-1)) + s, p) for f, p, s in zip(aligned, present, trust, strict=True)
+    ])  # fmt: skip
 
 
 def bayesian(layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,7 +209,6 @@ class Reading:
 def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     """The whole of (16) to (30) for one clip: features M x (T,d_m), present (T,M)."""
     aligned = align(model.alignment, features, present)
-    alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present)
     guess = 1 - 1 / len(model.config.labels)
     mean, unit = np.zeros_like(aligned), np.zeros_like(aligned)
     aleatoric, epistemic, strange = np.zeros(present.shape), np.zeros(present.shape), np.zeros(present.shape)
@@ -219,6 +221,7 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
         raw = noise + strange[t, m] * max(guess - noise, 0) + unit[t, m].mean()
         aleatoric[t, m], whole = np.interp([noise, raw], numbers(scale.raw), numbers(scale.error))
         epistemic[t, m] = max(whole - aleatoric[t, m], 1e-6)
+    alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present, strange)
     precision = np.where(present, 1 / (aleatoric + epistemic + model.config.precision_eps), 0)  # (19)
     weighted = alpha0 * precision
     alpha = weighted / np.maximum(weighted.sum(1, keepdims=True), 1e-300)

@@ -45,10 +45,12 @@ def test_dynamic_weights_are_a_softmax_of_the_joined_features():
     weights = DynamicWeights(small_config())
     torch.nn.init.normal_(weights.w_dyn.weight)
     aligned = torch.randn(1, 5, 3, 16)
-    alpha0 = weights(aligned, torch.from_numpy(PATTERN)[None])
-    np.testing.assert_allclose(
-        numbers(alpha0[0]), paper.dynamic_weights(weights.w_dyn, numbers(aligned[0]), PATTERN), atol=1e-6
-    )
+    strange = torch.rand(1, 5, 3)
+    for novelty in (None, strange):
+        alpha0 = weights(aligned, torch.from_numpy(PATTERN)[None], novelty)
+        by_hand = np.zeros((5, 3)) if novelty is None else numbers(novelty[0])
+        expected = paper.dynamic_weights(weights.w_dyn, numbers(aligned[0]), PATTERN, by_hand)
+        np.testing.assert_allclose(numbers(alpha0[0]), expected, atol=1e-6)
 
 
 def test_fused_feature_is_the_weighted_sum():
