@@ -138,6 +138,15 @@ class HFF(nn.Module):
             beta=beta, attention=maps, attention_start=start,
         )  # fmt: skip
 
+    def own(self, speech: Tensor, text: Tensor, vision: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Each modality's own reading up to each step (B,T,M,C) and its sigma^2 (B,T,M), unfused."""
+        features = [speech, text, vision]
+        mean, aleatoric, epistemic, _ = self._distributions(self.alignment(features, present), present)
+        strange = self._strange(features, present)
+        variance = sum(self._on_scale(aleatoric, epistemic, strange, present))
+        weight = precision(variance, self.config.precision_eps) * present
+        return readings(self._said(mean, strange), weight), variance
+
     def kl(self) -> Tensor:
         """KL divergence of all Bayesian layers from their priors, in nats."""
         return sum(layer.bayes.kl() for layer in self.uncertainty)

@@ -77,6 +77,14 @@ def test_one_modality_alone_is_read_as_it_reads_itself(m, seed):
         torch.testing.assert_close(alone.readings[..., m, :], together.readings[..., m, :], atol=1e-5, rtol=1e-4)
 
 
+def test_own_readings_are_those_of_the_whole_model():
+    clips = random_clips(MODEL.config, 3, 4, 5)
+    output = MODEL(**clips)
+    own, variance = MODEL.own(**clips)
+    torch.testing.assert_close(own, output.readings)
+    torch.testing.assert_close(variance, output.variance)
+
+
 @given(st.integers(0, 2000))
 def test_no_pair_that_contradicts_itself_makes_the_model_surer(seed):
     clips = random_clips(MODEL.config, 8, 3, seed, np.ones((8, 3, 3)))

@@ -79,9 +79,9 @@ def own_readings(model: HFF, group: strange.Group, m: int, device: torch.device)
     said, variance = [], []
     for x, has in zip(group["features"][kept].split(256), group["there"][kept].split(256), strict=True):
         inputs = alone_inputs(x, has, m, model.config.input_dims)
-        output = model(**{name: value.to(device) for name, value in inputs.items()}, with_attention=False)
-        said.append(output.probabilities.cpu())
-        variance.append((output.variance[..., m].cpu() * has).sum(1) / has.sum(1))
+        reading, spread = model.own(**{name: value.to(device) for name, value in inputs.items()})
+        said.append(reading[:, -1, m].cpu())
+        variance.append((spread[..., m].cpu() * has).sum(1) / has.sum(1))
     return torch.cat(said), torch.cat(variance), group["label"][kept]
 
 
