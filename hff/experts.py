@@ -3,7 +3,8 @@
 A modality's own reading of a clip is the mean of what it says at each moment, weighted by its precision there. With one
 modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
 is, taken together as independent witnesses: 1 - prod(1 - q_m). Where they contradict each other only one of them is
-such a witness, so the answer is never surer than that one is by itself.
+such a witness, so the answer is never surer than that one is by itself; and a modality's word counts the less, the less
+precise it is beside the most precise one, so the answer goes with the one that is surer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
+TRUST_POWER = 2  # of a modality's precision over the largest, by which its word counts beside that one's
 LEAST = 1e-6  # probability, so that its logarithm is a number
 
 
@@ -32,10 +34,21 @@ def witness(readings: Tensor) -> Tensor:
     return torch.zeros_like(readings).scatter(-1, place[..., :1], lead[..., None])
 
 
-def bound(readings: Tensor) -> Tensor:
-    """The most that each class may get: readings (...,M,C), 0 of what is not heard -> (...,C), summing to 1 or more."""
-    together = 1 - (1 - witness(readings) * readings).prod(-2)
-    return torch.maximum(readings.amax(-2), together)
+def trust(weight: Tensor) -> Tensor:
+    """How far each modality's word counts beside the most precise one's: precisions (...,T,M) at each step, 0 where it
+    is not heard -> (...,T,M), of their means up to each step, over the largest; 0 before a modality is first heard."""
+    mean = weight.cumsum(-2) / (weight > 0).cumsum(-2).clamp_min(1)
+    return (mean / mean.amax(-1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)).pow(TRUST_POWER)
+
+
+def bound(readings: Tensor, trusted: Tensor) -> Tensor:
+    """The most that each class may get: readings (...,M,C), 0 of what is not heard, trust in each (...,M) -> (...,C).
+
+    They sum to 1 or more, since the most trusted one's reading fits below.
+    """
+    counted = readings * trusted[..., None]
+    together = 1 - (1 - witness(readings) * counted).prod(-2)
+    return torch.maximum(counted.amax(-2), together)
 
 
 def hold(logits: Tensor, bound: Tensor) -> Tensor:

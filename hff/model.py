@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hff.attention import CrossModalAttention
 from hff.classifier import EmotionClassifier
 from hff.config import MAX_STEPS, HFFConfig
-from hff.experts import LEAST, bound, hold, readings
+from hff.experts import LEAST, bound, hold, readings, trust
 from hff.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
 from hff.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision
 from hff.weighting import Alignment, DynamicWeights, reweight, weighted_sum
@@ -128,9 +128,10 @@ class HFF(nn.Module):
         own = None
         if self.config.bounded:
             drawn = self._said(self._sample(mean, unit_variance, samples, generator), strange)
-            own = readings(drawn, weight * (alpha > 0))
+            heard = weight * (alpha > 0)
+            own = readings(drawn, heard)
             # Detached: each expert learns from its own task alone, so that its reading stays its own.
-            logits, step_logits = self._answer(logits, step_logits, own.detach(), alpha, beta_k)
+            logits, step_logits = self._answer(logits, step_logits, own.detach(), trust(heard.detach()), alpha, beta_k)
             own = own.mean(0)
         return FusionOutput(
             logits=logits, step_logits=step_logits, alone_logits=self._said(mean, strange).log(), readings=own,
@@ -169,15 +170,19 @@ class HFF(nn.Module):
     def _on_scale(
         self, aleatoric: Tensor, epistemic: Tensor, strange: Tensor, present: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The two parts of sigma^2 as the expected Brier error: what is strange is worth a guess, or less."""
+        """The two parts of sigma^2 as the expected Brier error: what is strange is worth a guess, or less.
+
+        The stranger it is, the more of it is epistemic.
+        """
         if not self.config.bounded:
             return aleatoric, epistemic
         guess = 1 - 1 / len(self.config.labels)
-        raw = aleatoric + strange * (guess - aleatoric).clamp_min(0) + epistemic
-        known, whole = (
-            torch.stack([scale(value[..., m]) for m, scale in enumerate(self.scale)], -1) for value in (aleatoric, raw)
-        )
-        return known * present, (whole - known).clamp_min(1e-6) * present
+        unknown = strange * (guess - aleatoric).clamp_min(0) + epistemic
+        raw = aleatoric + unknown
+        whole = torch.stack([scale(raw[..., m]) for m, scale in enumerate(self.scale)], -1) * present
+        # Whose is it: of the strange all, of the rest what the weights leave open.
+        share = strange + (1 - strange) * unknown / raw.clamp_min(1e-6)
+        return whole * (1 - share).clamp_min(1e-3), whole * share.clamp_max(1 - 1e-3)
 
     def _said(self, mean: Tensor, strange: Tensor) -> Tensor:
         """What each modality says at each step, (...,B,T,M,d) and (B,T,M) -> probabilities (...,B,T,M,C).
@@ -188,15 +193,15 @@ class HFF(nn.Module):
         return torch.lerp(said, torch.full_like(said, 1 / said.shape[-1]), strange[..., None].float())
 
     def _answer(
-        self, logits: Tensor, step_logits: Tensor, own: Tensor, alpha: Tensor, beta: Tensor
+        self, logits: Tensor, step_logits: Tensor, own: Tensor, trusted: Tensor, alpha: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The answer (K,B,C) and that at each step (K,B,T,C): with the experts' product, and within their bound.
 
-        own (K,B,T,M,C) the modalities' readings up to each step, alpha (B,T,M), beta (K,B,T).
+        own (K,B,T,M,C) the modalities' readings up to each step, trusted and alpha (B,T,M), beta (K,B,T).
         """
         product = (alpha[..., None] * own.clamp_min(LEAST).log()).sum(-2) * self.product / self.classifier.temperature
         logits = logits + (beta[..., None] * product).sum(-2)
-        limit = bound(own)
+        limit = bound(own, trusted)
         return hold(logits, limit[:, :, -1]), hold(step_logits + product, limit)
 
     @staticmethod

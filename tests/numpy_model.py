@@ -163,16 +163,22 @@ def own_reading(said: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.zeros(said.shape[1]) if not weight.any() else weight @ said / weight.sum()
 
 
-def bound(readings: np.ndarray) -> np.ndarray:
-    """The most that each class may get, from readings (M,C) of the modalities heard so far."""
+def trust(weight: np.ndarray) -> np.ndarray:
+    """(T,M) precisions up to now -> (M,): the square of each mean over the largest, of where it was heard."""
+    means = np.array([w[w > 0].mean() if (w > 0).any() else 0.0 for w in weight.T])
+    return (means / max(means.max(), 1e-300)) ** 2
+
+
+def bound(readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+    """The most that each class may get, from readings (M,C) of the modalities heard so far and trust in each (M,)."""
     limits = []
     for c in range(readings.shape[1]):
         doubt, largest = 1.0, 0.0
-        for q in readings:
+        for q, t in zip(readings, trusted, strict=True):
             next_best = max(np.delete(q, c).max(), 1e-6)
             lead = min(max((q[c] / next_best - 1) / 0.25, 0), 1)
-            doubt *= 1 - lead * q[c]
-            largest = max(largest, q[c])
+            doubt *= 1 - lead * q[c] * t
+            largest = max(largest, q[c] * t)
         limits.append(max(largest, 1 - doubt))
     return np.array(limits)
 
@@ -219,8 +225,9 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
         noise = 2 * sigmoid(linear(layer.noise[3], hidden)[0])
         strange[t, m] = novelty(model.novelty[m], features[m][t])
         raw = noise + strange[t, m] * max(guess - noise, 0) + unit[t, m].mean()
-        aleatoric[t, m], whole = np.interp([noise, raw], numbers(scale.raw), numbers(scale.error))
-        epistemic[t, m] = max(whole - aleatoric[t, m], 1e-6)
+        whole = np.interp(raw, numbers(scale.raw), numbers(scale.error))
+        share = strange[t, m] + (1 - strange[t, m]) * (raw - noise) / raw
+        aleatoric[t, m], epistemic[t, m] = whole * (1 - share), whole * share
     alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present, strange)
     precision = np.where(present, 1 / (aleatoric + epistemic + model.config.precision_eps), 0)  # (19)
     weighted = alpha0 * precision
@@ -240,11 +247,12 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
         [own_reading(said[: t + 1, m], precision[: t + 1, m]) for m in range(present.shape[1])]
         for t in range(len(present))
     ])  # fmt: skip
+    limits = [bound(r, trust(precision[: t + 1])) for t, r in enumerate(readings)]
     experts = product * np.einsum("tm,tmc->tc", alpha, np.log(np.maximum(readings, 1e-6)))
     answer = np.log(classify(model.classifier, final)) + beta @ experts
     steps = [np.log(classify(model.classifier, h)) + e for h, e in zip(states, experts, strict=True)]
     return Reading(
         alpha0, precision, alpha, aleatoric, epistemic, fused1, spread, fused2, maps, beta,
-        hold(answer, bound(readings[-1])), readings,
-        np.stack([hold(*each) for each in zip(steps, map(bound, readings), strict=True)]),
+        hold(answer, limits[-1]), readings,
+        np.stack([hold(*each) for each in zip(steps, limits, strict=True)]),
     )  # fmt: skip

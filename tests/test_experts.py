@@ -25,12 +25,15 @@ def softmax(x: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(x).softmax(-1)
 
 
-@given(logits, one)
-def test_held_answers_are_within_their_bound_and_scaled_alike(said, answer):
-    q = softmax(said)
-    limit = experts.bound(q)
+weights = arrays(np.float64, (3,), elements=st.floats(0.05, 1))
+
+
+@given(logits, one, weights)
+def test_held_answers_are_within_their_bound_and_scaled_alike(said, answer, weight):
+    q, trusted = softmax(said), torch.from_numpy(weight / weight.max())
+    limit = experts.bound(q, trusted)
     held = experts.hold(torch.from_numpy(answer), limit).softmax(-1)
-    np.testing.assert_allclose(limit, paper.bound(q.numpy()), atol=1e-9)
+    np.testing.assert_allclose(limit, paper.bound(q.numpy(), trusted.numpy()), atol=1e-9)
     np.testing.assert_allclose(held, paper.hold(answer, limit.numpy()), atol=2e-5)
     assert (held <= limit + 2e-5).all()
     assert held.sum() == pytest.approx(1)
@@ -39,16 +42,30 @@ def test_held_answers_are_within_their_bound_and_scaled_alike(said, answer):
 @given(logits, one)
 def test_in_a_contradiction_the_answer_is_no_surer_than_the_surest(said, answer):
     q = softmax(said)[:2]
-    held = experts.hold(torch.from_numpy(answer), experts.bound(q)).softmax(-1)
+    held = experts.hold(torch.from_numpy(answer), experts.bound(q, torch.ones(2).double())).softmax(-1)
     if q[0].argmax() != q[1].argmax():
         assert (held <= q.amax(0) + 2e-5).all()
 
 
 def test_agreement_may_make_surer_but_not_sure():
     q = torch.tensor([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1]])
-    torch.testing.assert_close(experts.bound(q), torch.tensor([1 - 0.2 * 0.3, 0.2, 0.1]))
-    sure = experts.hold(torch.tensor([50.0, 0, 0]), experts.bound(q)).softmax(-1)
+    limit = experts.bound(q, torch.ones(2))
+    torch.testing.assert_close(limit, torch.tensor([1 - 0.2 * 0.3, 0.2, 0.1]))
+    sure = experts.hold(torch.tensor([50.0, 0, 0]), limit).softmax(-1)
     torch.testing.assert_close(sure[0], torch.tensor(0.94), atol=1e-4, rtol=0)
+
+
+def test_the_word_of_the_less_precise_counts_less():
+    """Precisions 4 and 2, then 4 and nothing: means up to each step, half the largest, squared."""
+    weight = torch.tensor([[4.0, 2.0], [4.0, 0.0], [1.0, 5.0]])
+    trusted = experts.trust(weight)
+    means = torch.tensor([[4.0, 2.0], [4.0, 2.0], [3.0, 3.5]])
+    torch.testing.assert_close(trusted, (means / means.amax(1, keepdim=True)) ** experts.TRUST_POWER)
+    q = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    torch.testing.assert_close(experts.bound(q, trusted[0]), torch.tensor([0.9, 0.2]))
+    answer = experts.hold(torch.tensor([-9.0, 9.0]), experts.bound(q, trusted[0])).softmax(-1)
+    torch.testing.assert_close(answer, torch.tensor([0.8, 0.2]), atol=1e-4, rtol=0)
+    assert (experts.trust(torch.zeros(2, 3)) == 0).all()
 
 
 def test_what_is_not_bound_is_a_plain_softmax():

@@ -22,6 +22,7 @@ from train.pairing import PairedClips
 SHRINK = 1e-3  # of the largest variance, added to every direction's
 USUAL = 0.05  # novelty of the clean validation item at the quantile below
 QUANTILE = 0.9
+PER_GROUP = 200  # features of each strange group, and of ruined items
 
 
 def clean_features(pairs: PairedClips, modality: str, held_out: bool = False) -> tuple[Tensor, Tensor]:
@@ -68,16 +69,22 @@ def fit_rise(novelty: Novelty, usual: Tensor, other: Tensor) -> None:
 
 
 def strange_features(folder: Path, held: PairedClips, modality: str, half: str = "validation") -> Tensor:
-    """(K,d) features of every strange group, as many of each; where none are cached, of ruined items."""
-    if not (folder / f"{modality}-strange-{half}.safetensors").exists():
-        stored = held.stored[modality]
-        ruined = stored["features"][:, -1]
-        return ruined[stored["there"][:, -1]] if modality == "speech" else ruined.flatten(0, -2)
-    rows = []
-    for group in strange.load(folder, modality, half).values():
-        x = group["features"][group["there"]]
-        rows.append(x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:200]])
-    return torch.cat(rows)
+    """(K,d) features of every strange group, as many of each, and of ruined items (these alone where none is there)."""
+    rows = [ruined_features(held, modality)]
+    if (folder / f"{modality}-strange-{half}.safetensors").exists():
+        found = strange.load(folder, modality, half)
+        rows += [group["features"][group["there"]] for name, group in found.items() if name not in strange.LEARNED]
+    generator = torch.Generator().manual_seed(0)
+    return torch.cat([x[torch.randperm(len(x), generator=generator)[:PER_GROUP]] for x in rows])
+
+
+def ruined_features(pairs: PairedClips, modality: str) -> Tensor:
+    """(N,d) of every item at its worst variant."""
+    stored = pairs.stored[modality]
+    worst = stored["severity"].argmax(1)
+    rows = torch.arange(len(worst))
+    features = stored["features"][rows, worst]
+    return features[stored["there"][rows, worst]] if modality == "speech" else features.flatten(0, -2)
 
 
 def fit(model: torch.nn.Module, folder: Path, pairs: PairedClips, held: PairedClips) -> None:

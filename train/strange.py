@@ -40,6 +40,7 @@ RECORDINGS = 140  # of each corpus of strangers, at most, in each half
 MADE = 40  # pieces of music and drawings in each half
 LANGUAGES = {"Polish": "nemo_16k", "Amharic": "ased_16k", "Korean": "korean_emotiontts_16k",
              "German": "emodb_full7_sp03_09_16k"}  # fmt: skip
+LEARNED = ("German",)  # that the speech encoder has learned from: people unknown, but nothing strange
 _OURS = {"neutral": 0, "happy": 1, "sad": 2, "angry": 3, "fearful": 4, "disgust": 5, "disgusted": 5, "surprised": 6}
 SENTENCES = {
     "validation": (
