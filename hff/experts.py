@@ -2,9 +2,9 @@
 
 A modality's own reading of a clip is the mean of what it says at each moment, weighted by its precision there. With one
 modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
-is, taken together as independent witnesses: 1 - prod(1 - q_m). Where they contradict each other only one of them is
-such a witness, so the answer is never surer than that one is by itself; and a modality's word counts the less, the less
-precise it is beside the most precise one, so the answer goes with the one that is surer.
+is, taken together as independent witnesses (Bayes, from equal priors). Where they contradict each other only one of
+them is such a witness, so the answer is never surer than that one is by itself; and the less precise a modality is
+beside the most precise one, the less its word counts, so the answer goes with the one that is surer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
-TRUST_POWER = 2  # of a modality's precision over the largest, by which its word counts beside that one's
+TRUST_POWER = 3  # of a modality's precision over the largest, by which its word counts beside that one's
 LEAST = 1e-6  # probability, so that its logarithm is a number
 
 
@@ -46,9 +46,12 @@ def bound(readings: Tensor, trusted: Tensor) -> Tensor:
 
     They sum to 1 or more, since the most trusted one's reading fits below.
     """
-    counted = readings * trusted[..., None]
-    together = 1 - (1 - witness(readings) * counted).prod(-2)
-    return torch.maximum(counted.amax(-2), together)
+    most = (readings * trusted[..., None]).amax(-2)
+    support = witness(readings)
+    odds = (readings / (1 - readings).clamp_min(LEAST)).clamp_min(LEAST)
+    evidence = support * (odds * (readings.shape[-1] - 1)).log().clamp_min(0)  # beyond equal priors
+    further = evidence.sum(-2) - evidence.gather(-2, (support * readings).argmax(-2, keepdim=True)).squeeze(-2)
+    return torch.where(further > 0, torch.sigmoid(torch.logit(most, LEAST) + further), most)
 
 
 def hold(logits: Tensor, bound: Tensor) -> Tensor:

@@ -164,22 +164,25 @@ def own_reading(said: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def trust(weight: np.ndarray) -> np.ndarray:
-    """(T,M) precisions up to now -> (M,): the square of each mean over the largest, of where it was heard."""
+    """(T,M) precisions up to now -> (M,): the cube of each mean over the largest, of where it was heard."""
     means = np.array([w[w > 0].mean() if (w > 0).any() else 0.0 for w in weight.T])
-    return (means / max(means.max(), 1e-300)) ** 2
+    return (means / max(means.max(), 1e-300)) ** 3
 
 
 def bound(readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     """The most that each class may get, from readings (M,C) of the modalities heard so far and trust in each (M,)."""
-    limits = []
-    for c in range(readings.shape[1]):
-        doubt, largest = 1.0, 0.0
-        for q, t in zip(readings, trusted, strict=True):
+    limits, classes = [], readings.shape[1]
+    for c in range(classes):
+        most, witnesses = max(t * q[c] for q, t in zip(readings, trusted, strict=True)), []
+        for q in readings:
             next_best = max(np.delete(q, c).max(), 1e-6)
             lead = min(max((q[c] / next_best - 1) / 0.25, 0), 1)
-            doubt *= 1 - lead * q[c] * t
-            largest = max(largest, q[c] * t)
-        limits.append(max(largest, 1 - doubt))
+            odds = q[c] / max(1 - q[c], 1e-6)
+            witnesses.append((lead * q[c], max(odds * (classes - 1), 1.0) ** lead))
+        witnesses.remove(max(witnesses, key=lambda each: each[0]))
+        further = math.prod(factor for _, factor in witnesses)
+        together = most / max(1 - most, 1e-6) * further
+        limits.append(together / (1 + together) if further > 1 else most)
     return np.array(limits)
 
 

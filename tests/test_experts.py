@@ -50,21 +50,23 @@ def test_in_a_contradiction_the_answer_is_no_surer_than_the_surest(said, answer)
 def test_agreement_may_make_surer_but_not_sure():
     q = torch.tensor([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1]])
     limit = experts.bound(q, torch.ones(2))
-    torch.testing.assert_close(limit, torch.tensor([1 - 0.2 * 0.3, 0.2, 0.1]))
+    both = 0.8 / 0.2 * 0.7 / 0.3 * 2  # odds, from equal priors of three
+    torch.testing.assert_close(limit, torch.tensor([both / (1 + both), 0.2, 0.1]))
     sure = experts.hold(torch.tensor([50.0, 0, 0]), limit).softmax(-1)
-    torch.testing.assert_close(sure[0], torch.tensor(0.94), atol=1e-4, rtol=0)
+    torch.testing.assert_close(sure[0], torch.tensor(both / (1 + both)), atol=1e-4, rtol=0)
 
 
 def test_the_word_of_the_less_precise_counts_less():
-    """Precisions 4 and 2, then 4 and nothing: means up to each step, half the largest, squared."""
+    """Precisions 4 and 2, then 4 and nothing: means up to each step, half the largest."""
     weight = torch.tensor([[4.0, 2.0], [4.0, 0.0], [1.0, 5.0]])
     trusted = experts.trust(weight)
     means = torch.tensor([[4.0, 2.0], [4.0, 2.0], [3.0, 3.5]])
     torch.testing.assert_close(trusted, (means / means.amax(1, keepdim=True)) ** experts.TRUST_POWER)
     q = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
-    torch.testing.assert_close(experts.bound(q, trusted[0]), torch.tensor([0.9, 0.2]))
+    small = max(0.1, 0.8 * 0.5**experts.TRUST_POWER)
+    torch.testing.assert_close(experts.bound(q, trusted[0]), torch.tensor([0.9, small]))
     answer = experts.hold(torch.tensor([-9.0, 9.0]), experts.bound(q, trusted[0])).softmax(-1)
-    torch.testing.assert_close(answer, torch.tensor([0.8, 0.2]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(answer, torch.tensor([1 - small, small]), atol=1e-4, rtol=0)
     assert (experts.trust(torch.zeros(2, 3)) == 0).all()
 
 

@@ -161,7 +161,7 @@ def test_whole_loss_by_hand():
     total += losses.ALONE_WEIGHT * np.mean(alone) + losses.VARIANCE_WEIGHT * np.mean(nll)
     alpha = numbers(output.alpha)
     shares = [
-        -sum(gain[b, t, m] / max(gain[b, t].sum(), 1e-6) * np.log(alpha[b, t, m]) for m in np.flatnonzero(gain[b, t]))
+        -sum(gain[b, t, m] ** losses.GAIN_POWER / max((gain[b, t] ** losses.GAIN_POWER).sum(), 1e-6) * np.log(alpha[b, t, m]) for m in np.flatnonzero(gain[b, t]))
         * gain[b, t].max()
         for b in range(6) for t in range(4) if present[b, t].any()
     ]  # fmt: skip

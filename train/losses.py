@@ -15,7 +15,8 @@ RANK_WEIGHT = 0.2  # of ordinality between two versions of one clip
 ACROSS_WEIGHT = 0.2  # of ordinality between different clips
 TEACHER_WEIGHT = 4.0  # of what each encoder's own head says, for that modality alone
 TAUGHT_MAX = 0.6  # severity of damage beyond which that head has not learned and teaches nothing
-GAIN_WEIGHT = 1.0  # of alpha as each modality's share of what they know of the truth
+GAIN_WEIGHT = 2.0  # of alpha as each modality's share of what they know of the truth
+GAIN_POWER = 1  # of what each knows, in its share: the higher, the more alpha goes to the one that knows most
 EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert (``train.benchmark_fit``)
 CONTRADICTION_POWER = 2  # of the precision by which contradicting modalities share the answer
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
@@ -73,8 +74,8 @@ def gain_loss(alpha: Tensor, gain: Tensor) -> Tensor:
 
     What is ruined knows nothing, what says nothing of the emotion neither: nobody tells alpha which inputs are damaged.
     """
-    total = gain.sum(-1, keepdim=True)
-    shares = gain / total.clamp_min(1e-6)
+    sharp = gain**GAIN_POWER
+    shares = sharp / sharp.sum(-1, keepdim=True).clamp_min(1e-6)
     return -(shares * alpha.clamp_min(1e-6).log()).sum(-1) * gain.amax(-1)
 
 

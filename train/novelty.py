@@ -22,7 +22,7 @@ from train.pairing import PairedClips
 SHRINK = 1e-3  # of the largest variance, added to every direction's
 USUAL = 0.05  # novelty of the clean validation item at the quantile below
 QUANTILE = 0.9
-PER_GROUP = 200  # features of each strange group, and of ruined items
+PER_GROUP = 200  # features of each strange group
 
 
 def clean_features(pairs: PairedClips, modality: str, held_out: bool = False) -> tuple[Tensor, Tensor]:
@@ -69,12 +69,12 @@ def fit_rise(novelty: Novelty, usual: Tensor, other: Tensor) -> None:
 
 
 def strange_features(folder: Path, held: PairedClips, modality: str, half: str = "validation") -> Tensor:
-    """(K,d) features of every strange group, as many of each, and of ruined items (these alone where none is there)."""
-    rows = [ruined_features(held, modality)]
-    if (folder / f"{modality}-strange-{half}.safetensors").exists():
-        found = strange.load(folder, modality, half)
-        rows += [group["features"][group["there"]] for name, group in found.items() if name not in strange.LEARNED]
-    generator = torch.Generator().manual_seed(0)
+    """(K,d) features of every strange group, as many of each; where none is cached, of ruined items."""
+    path = folder / f"{modality}-strange-{half}.safetensors"
+    if not path.exists():
+        return ruined_features(held, modality)
+    generator, found = torch.Generator().manual_seed(0), strange.load(folder, modality, half)
+    rows = [group["features"][group["there"]] for name, group in found.items() if name not in strange.LEARNED]
     return torch.cat([x[torch.randperm(len(x), generator=generator)[:PER_GROUP]] for x in rows])
 
 
