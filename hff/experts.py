@@ -4,7 +4,8 @@ A modality's own reading of a clip is the mean of what it says at each moment, w
 modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
 is, taken together as independent witnesses (Bayes, from equal priors). Where they contradict each other only one of
 them is such a witness, so the answer is never surer than that one is by itself; and the less precise a modality is
-beside the most precise one, the less its word counts, so the answer goes with the one that is surer.
+beside the most precise one, the less its word counts where no other says the same, so the answer goes with the one that
+is surer.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ def bound(readings: Tensor, trusted: Tensor) -> Tensor:
 
     They sum to 1 or more, since the most trusted one's reading fits below.
     """
-    most = (readings * trusted[..., None]).amax(-2)
     support = witness(readings)
+    # Two that say the same are not discounted beside a third: trust settles what each says against the other.
+    apart = 1 - support.topk(2, -2).values[..., 1, :] if support.shape[-2] > 1 else torch.ones_like(support[..., 0, :])
+    most = (readings * trusted[..., None].clamp_min(0).pow(apart[..., None, :])).amax(-2)
     odds = (readings / (1 - readings).clamp_min(LEAST)).clamp_min(LEAST)
     evidence = support * (odds * (readings.shape[-1] - 1)).log().clamp_min(0)  # beyond equal priors
     further = evidence.sum(-2) - evidence.gather(-2, (support * readings).argmax(-2, keepdim=True)).squeeze(-2)

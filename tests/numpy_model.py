@@ -173,14 +173,16 @@ def bound(readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     """The most that each class may get, from readings (M,C) of the modalities heard so far and trust in each (M,)."""
     limits, classes = [], readings.shape[1]
     for c in range(classes):
-        most, witnesses = max(t * q[c] for q, t in zip(readings, trusted, strict=True)), []
+        witnesses = []
         for q in readings:
             next_best = max(np.delete(q, c).max(), 1e-6)
             lead = min(max((q[c] / next_best - 1) / 0.25, 0), 1)
             odds = q[c] / max(1 - q[c], 1e-6)
-            witnesses.append((lead * q[c], max(odds * (classes - 1), 1.0) ** lead))
+            witnesses.append((lead * q[c], max(odds * (classes - 1), 1.0) ** lead, lead))
+        apart = 1 - (sorted(lead for _, _, lead in witnesses)[-2] if len(witnesses) > 1 else 0)
+        most = max(t**apart * q[c] for q, t in zip(readings, trusted, strict=True))
         witnesses.remove(max(witnesses, key=lambda each: each[0]))
-        further = math.prod(factor for _, factor in witnesses)
+        further = math.prod(factor for _, factor, _ in witnesses)
         together = most / max(1 - most, 1e-6) * further
         limits.append(together / (1 + together) if further > 1 else most)
     return np.array(limits)

@@ -159,9 +159,9 @@ def test_whole_loss_by_hand():
         nll.append(error / variance + np.log(variance))
         gain[b, t, m] = max(np.exp(log_p) @ smooth[b] - 1 / 7, 0) * 7 / 6
     total += losses.ALONE_WEIGHT * np.mean(alone) + losses.VARIANCE_WEIGHT * np.mean(nll)
-    alpha = numbers(output.alpha)
+    alpha, sharp = numbers(output.alpha), gain**losses.GAIN_POWER
     shares = [
-        -sum(gain[b, t, m] ** losses.GAIN_POWER / max((gain[b, t] ** losses.GAIN_POWER).sum(), 1e-6) * np.log(alpha[b, t, m]) for m in np.flatnonzero(gain[b, t]))
+        -(sharp[b, t] / max(sharp[b, t].sum(), 1e-6) @ np.log(np.where(gain[b, t] > 0, alpha[b, t], 1)))
         * gain[b, t].max()
         for b in range(6) for t in range(4) if present[b, t].any()
     ]  # fmt: skip

@@ -6,6 +6,7 @@
     python -m train whisper ...                           # the second speech encoder
     python -m train features ...                          # what the fusion learns from, cached; for the second
                                                           # speech encoder with --speech-encoder whisper
+    python -m train strange ...                           # what nothing was trained on, cached; the same
     python -m train fusion ...                            # the fusion and its calibration; the same
     python -m train evaluate ...                          # every figure of the model card, on test data
     python -m train fingerprint ...                       # what the weights answer to made-up inputs, for the tests

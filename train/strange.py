@@ -25,6 +25,7 @@ from torch import Tensor
 from hff.analysis import load_encoders
 from hff.clip import Encoders, encode_speech, encode_vision, step_count
 from hff.config import FACE_SIZE, SAMPLE_RATE, SPEECH_ENCODERS
+from hff.errors import HFFError
 from hff.media import read_audio
 from hff.result import FaceSeen
 from hff.voice import voiced_segments
@@ -88,7 +89,9 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
                 if not path.exists():
                     print(f"strange: {path.stem}", flush=True)
                     stored = build(encoders, data, half, np.random.default_rng([seed, number, 77]))
-                    save_file({name: _small(value) for name, value in stored.items()}, path)
+                    part = path.with_suffix(".part")  # so that a kill while writing leaves nothing that looks finished
+                    save_file({name: _small(value) for name, value in stored.items()}, part)
+                    part.replace(path)
 
 
 def _small(value: Tensor) -> Tensor:
@@ -97,7 +100,10 @@ def _small(value: Tensor) -> Tensor:
 
 def load(folder: Path, modality: str, half: str) -> dict[str, Group]:
     """The strange groups by name, features as float32."""
-    stored = load_file(record.used("features", folder / f"{modality}-strange-{half}.safetensors"))
+    path = folder / f"{modality}-strange-{half}.safetensors"
+    if not path.exists():
+        raise HFFError(f"{folder} has no {path.name}; make it with python -m train strange --data DIR --out DIR.")
+    stored = load_file(record.used("features", path))
     groups: dict[str, Group] = {}
     for key, value in stored.items():
         name, part = key.rsplit("/", 1)
