@@ -201,6 +201,8 @@ class HFF(nn.Module):
         """
         product = (alpha[..., None] * own.clamp_min(LEAST).log()).sum(-2) * self.product / self.classifier.temperature
         logits = logits + (beta[..., None] * product).sum(-2)
+        if self.training:  # what is cut off would teach nothing
+            return logits, step_logits
         limit = bound(own, trusted)
         return hold(logits, limit[:, :, -1]), hold(step_logits + product, limit)
 
