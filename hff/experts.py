@@ -4,8 +4,7 @@ A modality's own reading of a clip is the mean of what it says at each moment, w
 modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
 is, taken together as independent witnesses (Bayes, from equal priors). Where they contradict each other only one of
 them is such a witness, so the answer is never surer than that one is by itself; and the less precise a modality is
-beside the most precise one, the less its word counts where no other says the same, so the answer goes with the one that
-is surer.
+beside the other, the less its word counts where only two are heard and differ, so the answer goes with the surer one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
-TRUST_POWER = 3  # of a modality's precision over the largest, by which its word counts beside that one's
+TRUST_POWER = 5  # of a modality's precision over the largest, by which its word counts beside that one's
 LEAST = 1e-6  # probability, so that its logarithm is a number
 
 
@@ -48,8 +47,9 @@ def bound(readings: Tensor, trusted: Tensor) -> Tensor:
     They sum to 1 or more, since the most trusted one's reading fits below.
     """
     support = witness(readings)
-    # Two that say the same are not discounted beside a third: trust settles what each says against the other.
+    # Trust settles what two say against each other. Where a third is heard it can side with one, so none is discounted.
     apart = 1 - support.topk(2, -2).values[..., 1, :] if support.shape[-2] > 1 else torch.ones_like(support[..., 0, :])
+    apart = apart * ((readings.sum(-1) > 0).sum(-1, keepdim=True) <= 2)
     most = (readings * trusted[..., None].clamp_min(0).pow(apart[..., None, :])).amax(-2)
     odds = (readings / (1 - readings).clamp_min(LEAST)).clamp_min(LEAST)
     evidence = support * (odds * (readings.shape[-1] - 1)).log().clamp_min(0)  # beyond equal priors

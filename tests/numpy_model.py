@@ -164,9 +164,9 @@ def own_reading(said: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def trust(weight: np.ndarray) -> np.ndarray:
-    """(T,M) precisions up to now -> (M,): the cube of each mean over the largest, of where it was heard."""
+    """(T,M) precisions up to now -> (M,): the fifth power of each mean over the largest, of where it was heard."""
     means = np.array([w[w > 0].mean() if (w > 0).any() else 0.0 for w in weight.T])
-    return (means / max(means.max(), 1e-300)) ** 3
+    return (means / max(means.max(), 1e-300)) ** 5
 
 
 def bound(readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
@@ -180,6 +180,7 @@ def bound(readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
             odds = q[c] / max(1 - q[c], 1e-6)
             witnesses.append((lead * q[c], max(odds * (classes - 1), 1.0) ** lead, lead))
         apart = 1 - (sorted(lead for _, _, lead in witnesses)[-2] if len(witnesses) > 1 else 0)
+        apart = apart if sum(q.any() for q in readings) <= 2 else 0
         most = max(t**apart * q[c] for q, t in zip(readings, trusted, strict=True))
         witnesses.remove(max(witnesses, key=lambda each: each[0]))
         further = math.prod(factor for _, factor, _ in witnesses)
