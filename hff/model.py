@@ -199,12 +199,14 @@ class HFF(nn.Module):
 
         own (K,B,T,M,C) the modalities' readings up to each step, trusted and alpha (B,T,M), beta (K,B,T).
         """
-        product = (alpha[..., None] * own.clamp_min(LEAST).log()).sum(-2) * self.product / self.classifier.temperature
-        logits = logits + (beta[..., None] * product).sum(-2)
+        power = self.product / self.classifier.temperature
+        # The clip's answer rests on what each modality says of all of it, a step's on what it has said so far.
+        whole, so_far = ((alpha[..., None] * x.clamp_min(LEAST).log()).sum(-2) * power for x in (own[:, :, -1:], own))
+        logits, step_logits = logits + (beta[..., None] * whole).sum(-2), step_logits + so_far
         if self.training:  # what is cut off would teach nothing
             return logits, step_logits
         limit = bound(own, trusted)
-        return hold(logits, limit[:, :, -1]), hold(step_logits + product, limit)
+        return hold(logits, limit[:, :, -1]), hold(step_logits, limit)
 
     @staticmethod
     def _sample(mean: Tensor, variance: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
