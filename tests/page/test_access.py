@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from hff.lab.state import LabState
 from hff.locale import texts
-from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, open_section, real_model, serving
+from tests.support.page_browser import analyse, browsing, choose_example, open_section, real_model, serving
 
 pytestmark = pytest.mark.browser
 
@@ -23,12 +23,6 @@ LAB_TABS = (texts.LAB_TAB_DAMAGE, texts.LAB_TAB_MODEL, texts.LAB_TAB_SHARE, text
 # Colours on their way from one to another, and what waits for its answer, are not what people read.
 STILL = "*, ::before, ::after { transition: none !important; animation: none !important }"
 SETTLED = "() => !document.querySelector('.pending, .generating')"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving(FakeModel()) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

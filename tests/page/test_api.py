@@ -13,11 +13,7 @@ from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support.page_browser import FakeModel, eventually, files_in, real_model, serving
 from tests.support.page_fixtures import alike
 
-
-@pytest.fixture(scope="module")
-def server():
-    with serving(real_model()) as running:
-        yield running
+MODEL = real_model  # behind the page of these tests
 
 
 @pytest.fixture

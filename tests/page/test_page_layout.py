@@ -17,17 +17,10 @@ from tests.support.page_browser import (
     download,
     open_section,
     outside,
-    serving,
 )
 from tests.support.page_fixtures import make_result
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving(FakeModel()) as running:
-        yield running
 
 
 @pytest.fixture

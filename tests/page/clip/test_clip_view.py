@@ -28,19 +28,14 @@ from tests.support.page_browser import (
     open_section,
     outside,
     real_model,
-    serving,
     wait_for_film,
     wait_for_sound,
 )
 from tests.support.page_fixtures import alike
 
+MODEL = real_model  # behind the page of these tests
+
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving(real_model()) as running:
-        yield running
 
 
 def test_an_uploaded_clip_becomes_a_report_to_keep(server, tmp_path: Path):

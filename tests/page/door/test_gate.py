@@ -36,7 +36,6 @@ from tests.support.page_browser import (
     download,
     eventually,
     files_in,
-    serving,
 )
 
 EVIL = "http://evil.example"
@@ -67,18 +66,6 @@ REFUSED = {
     # who is signed in: with a password only /login is there, and nobody signs everybody out
     "POST /login", "GET /logout", "GET /gradio_api/user", "GET /gradio_api/token", "GET /gradio_api/login_check",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving(FakeModel()) as running:
-        yield running
-
-
-@pytest.fixture
-def web(server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url) as client:
-        yield client
 
 
 @contextmanager

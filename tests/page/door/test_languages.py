@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import gradio as gr
@@ -14,25 +13,12 @@ from hff.locale import say, using
 from hff.page.blocks import build_page
 from hff.page.door.languages import preferred
 from hff.page.live.hub import LiveHub
-from hff.page.serve import Server
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from tests.page.door.test_gate import REFUSED, routes_of, serving_with
-from tests.support.page_browser import FakeModel, analyse, browsing, choose_example, serving
+from tests.support.page_browser import FakeModel, analyse, browsing, choose_example
 
 GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving(FakeModel()) as running:
-        yield running
-
-
-@pytest.fixture
-def web(server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,14 @@ from hff.config import MODALITIES
 from hff.lab.lessons import load_lessons
 from hff.lab.state import Damage, LabState
 from hff.locale import texts
-from tests.support.page_browser import analyse, browsing, choose_example, outside, real_model, serving
+from tests.support.page_browser import analyse, browsing, choose_example, outside, real_model
+
+MODEL = real_model  # behind the page of these tests
 
 pytestmark = pytest.mark.browser
 LESSONS = load_lessons()
 # The photograph and a typed sentence: no recogniser and one face, so that a busy machine keeps up.
 QUICK = LabState(source="mixed")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving(real_model()) as running:
-        yield running
 
 
 def open_lab(page, state: LabState | None = None, tab: str = texts.LAB_TAB_DAMAGE) -> None:

@@ -20,7 +20,9 @@ from hff.page.live import messages
 from hff.page.live.hub import LiveHub
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
 from tests.support.media_fixtures import tone
-from tests.support.page_browser import browsing, outside, real_model, serving
+from tests.support.page_browser import browsing, outside, real_model
+
+MODEL = real_model  # behind the page of these tests
 
 RATE = 16_000
 
@@ -229,12 +231,6 @@ def open_live(page) -> None:
 def until(page, condition: str) -> None:
     """Wait until a condition on the view's own figures ``d`` holds."""
     page.wait_for_function(f"(() => {{ const d = document.querySelector('.hff-live').dataset; return {condition} }})()")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving(real_model()) as running:
-        yield running
 
 
 @pytest.mark.browser
