@@ -21,8 +21,9 @@ from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import DEFAULT, languages
+from hff.page.door.body_guard import BodyGuard
 from hff.page.door.host_names import Names
-from hff.page.door.uploads import MAX_FILE, BodyGuard, Limits, Uploads
+from hff.page.door.uploads import MAX_FILE, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
 from hff.page.session.private_folder import PrivateFolder
 from hff.page.session.sessions import Sessions, Sweeper, notice_lost_pages

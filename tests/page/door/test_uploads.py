@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from hff.config import MAX_CHARACTERS
 from hff.errors import InputError
 from hff.locale import texts
-from hff.page.door import uploads
-from hff.page.door.uploads import MB, Limits, Parts, Refused, Uploads, size_text
+from hff.page.door import body_guard, uploads
+from hff.page.door.body_guard import Parts
+from hff.page.door.uploads import MB, Limits, Refused, Uploads, size_text
 from hff.page.serve import Server
 from hff.page.session import sessions as sessions_module
 from hff.pipeline import recording
@@ -132,7 +133,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, goodbye: str, sent: in
 
 
 def test_a_sender_who_falls_silent_counts_as_gone(server, monkeypatch):
-    monkeypatch.setattr(uploads, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(body_guard, "STALL_SECONDS", 0.5)
     with half_sent(server, b"v" * 1000, 900 * KB) as line:
         answer = answer_of(line)
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -316,7 +317,7 @@ def test_sizes_are_counted_however_the_body_is_cut(sizes: list[int], cuts: list[
     body = b"\r\n".join(head + b"v" * size for size in sizes) + TAIL
     kept = Uploads(Path("."), Limits(file=50, visitor=100, server=200, reserve=0))
     parts = Parts(f"multipart/form-data; boundary={BOUNDARY}".encode(), kept)
-    fault = field or max(sizes) > 50 or len(sizes) > uploads.MAX_PARTS
+    fault = field or max(sizes) > 50 or len(sizes) > body_guard.MAX_PARTS
 
     def feed() -> None:
         place, number = 0, 0
