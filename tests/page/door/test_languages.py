@@ -15,7 +15,8 @@ from hff.page.door.languages import preferred
 from hff.page.live.hub import LiveHub
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
-from tests.page.door.test_gate import REFUSED, routes_of, serving_with
+from tests.page.door.test_gate import REFUSED, routes_of
+from tests.support.door_fixtures import serving_with
 from tests.support.page_browser import FakeModel, analyse, browsing, choose_example
 
 GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
