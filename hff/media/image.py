@@ -17,12 +17,14 @@ from hff.media.files import name_of, open_file
 
 MAX_IMAGE_SIDE = 1280  # pixels, of the longer side
 MAX_PIXELS = 89_000_000  # just under Pillow's own alarm; larger ones are refused before any memory is taken
+MAX_DEEP_PIXELS = 45_000_000  # of four bytes a value (floats, 32-bit greys), held twice while they are decoded
 MAX_SCANS = 100  # of a JPEG; programs write about ten
 MAX_SCANNED = 1_500_000_000  # pixels times scans: each scan of a progressive JPEG goes over all of its pixels
 # None runs another program; MPO opens as JPEG, HEIF is what an iPhone saves.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # 0 and the restart markers stand within coded data
 _START_OF_SCAN, _END_OF_IMAGE, _BARE = 0xDA, 0xD9, (0x01, 0xD8)  # bare: without a length and contents
+_STRIP = 64  # rows of the averaged picture that are made at a time
 _KINDS = say("picture.kinds")
 
 
@@ -33,21 +35,16 @@ def read_image(source: str | os.PathLike | np.ndarray) -> np.ndarray:
 
     Returns (H,W,3) uint8 RGB, longer side at most ``MAX_IMAGE_SIDE``.
 
-    Raises ``InputError``: unreadable, damaged, a video, larger than 89 megapixels, NaN.
+    Raises ``InputError``: unreadable, damaged, a video, larger than 89 megapixels (45 of floats), NaN.
     """
     if isinstance(source, np.ndarray):
         return resized(to_rgb(source, say("name.picture_array")), MAX_IMAGE_SIDE)
     with open_file(source) as stream, _opened(stream, source) as image:
         width, height = image.size
-        if width * height > MAX_PIXELS:
+        most = MAX_DEEP_PIXELS if image.mode in ("F", "I") else MAX_PIXELS
+        if width * height > most:
             raise InputError(
-                say(
-                    "picture.many_pixels",
-                    name=name_of(source),
-                    width=width,
-                    height=height,
-                    megapixels=MAX_PIXELS // 1000000,
-                )
+                say("picture.many_pixels", name=name_of(source), width=width, height=height, megapixels=most // 1000000)
             )
         try:
             check_scans(image, name_of(source))
@@ -192,15 +189,32 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _coarse(image: Image.Image) -> Image.Image:
-    """The picture, by averaging still at least twice as large as it will be: its copies then take little memory."""
+    """The picture, by averaging still at least twice as large as it will be: its copies then take little memory.
+
+    It goes strip by strip, since Pillow copies what it converts or averages with transparency.
+    """
     factor = max(image.size) // (2 * MAX_IMAGE_SIDE)
     if factor < 2:
         return image
+    step = factor * _STRIP
+    strips = [_averaged(image, top, min(top + step, image.height), factor) for top in range(0, image.height, step)]
+    whole = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    top = 0
+    for strip in strips:
+        whole.paste(strip, (0, top))
+        top += strip.height
+    return whole
+
+
+def _averaged(image: Image.Image, top: int, bottom: int, factor: int) -> Image.Image:
+    """Rows ``top`` to ``bottom``, each ``factor`` x ``factor`` pixels one, in a mode that can be averaged."""
+    strip = image.crop((0, top, image.width, bottom))
+    transparent = image.mode == "PA" or "transparency" in image.info
     if image.mode.startswith("I;"):
-        image = image.convert("I")
-    elif image.mode in ("1", "P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
-    return image.reduce(factor)
+        strip = strip.convert("I")
+    elif image.mode in ("1", "P") or transparent:
+        strip = strip.convert("RGBA" if transparent else "RGB")
+    return strip.reduce(factor)
 
 
 def to_rgb(array: np.ndarray, name: str) -> np.ndarray:
