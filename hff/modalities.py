@@ -72,7 +72,7 @@ class _Keys(Sequence[str]):
         return len(_RECORDS)
 
     def __contains__(self, key: object) -> bool:
-        return key in _RECORDS
+        return isinstance(key, str) and key in _RECORDS
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(_RECORDS))

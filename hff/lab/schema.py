@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from hff.clean_text import clean
 from hff.errors import InputError
 from hff.locale import say
 from hff.numbers import shown
@@ -38,6 +39,12 @@ class JsonObject(BaseModel):
             raise InputError(say("SCHEMA_LACKS", what=what, names=", ".join(missing)))
         return values
 
+
+def _cleaned(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) else value
+
+
+Cleaned = BeforeValidator(_cleaned)  # a text that a person wrote: of half a character the validator makes nothing
 
 _Read = TypeVar("_Read", bound=JsonObject)
 

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
-from hff.lab.schema import JsonObject, Rounded, between, check_names, one_of, read
+from hff.lab.schema import Cleaned, JsonObject, Rounded, between, check_names, one_of, read
 from hff.locale import say
 from hff.numbers import shown
 
@@ -106,13 +105,13 @@ class LabState:
         """Read what ``to_dict`` writes; every part but the source may be missing. Raises ``InputError``."""
         given = read(StatePart, values)
         return cls(
-            source=clean(given.source),
+            source=given.source,
             damage=undamaged() | {m: done.damage(m) for m, done in given.damage.items()},
             alpha=given.shares,
             without=tuple(part for part in COMPONENTS if part in given.without),
             samples=given.samples,
             seed=given.seed,
-            text=clean(given.text),
+            text=given.text,
         )
 
 
@@ -144,13 +143,13 @@ class StatePart(JsonObject):
 
     WHAT = "SCHEMA_STATE"
     format: int = STATE_FORMAT
-    source: Annotated[str, Field(max_length=MAX_SOURCE)] = YOURS
+    source: Annotated[str, Cleaned, Field(max_length=MAX_SOURCE)] = YOURS
     damage: dict[str, DamagePart] = Field(default_factory=dict)
     alpha: dict[str, _Share] | None = None
     without: list[str] = Field(default_factory=list)
     samples: Annotated[int, Rounded, between(0, MAX_SAMPLES)] = SAMPLES
     seed: Annotated[int, Rounded, between(0, MAX_SEED)] = 0
-    text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
+    text: Annotated[str, Cleaned, Field(max_length=MAX_TEXT)] = ""
 
     @field_validator("format", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import string
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -261,7 +262,7 @@ def read(
 
 
 def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progress: Progress | None) -> Recording:
-    untyped = text is None or (isinstance(text, str) and not text.strip())
+    untyped = text is None or (isinstance(text, str) and not text.strip(string.whitespace))
     if video is None and audio is None and image is None and untyped:
         raise InputError(say("recording.nothing_given"))
     reader = _Reader(progress)

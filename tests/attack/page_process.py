@@ -105,7 +105,7 @@ class PageProcess:
     def feed(self, session: str, message: object) -> httpx.Response:
         """One message of a Live view."""
         body = {"data": message, "session_hash": session, "component_id": self._live[0], "fn_name": "feed"}
-        return self.send("POST", f"{API}/component_server", json=body)
+        return self.send("POST", f"{API}/component_server/", json=body)
 
     @property
     def _live(self) -> tuple[int, int]:

@@ -170,7 +170,7 @@ BODIES = {
     "no such function": b'{"data":[],"fn_name":"__class__","component_id":1,"session_hash":"a"}',
     "event of another": b'{"session_hash":"a","fn_index":0,"event_id":"../x"}',
 }
-PATHS = ("call/analyze", "call/lab_rerun", "call/lab_sweep", "queue/join", "run/predict", "component_server", "cancel",
+PATHS = ("call/analyze", "call/lab_rerun", "call/lab_sweep", "queue/join", "run/predict", "component_server/", "cancel",
          "upload", "reset", "process_recording", "call/no_such_name")  # fmt: skip
 
 
@@ -396,7 +396,7 @@ def test_viewers_that_hang_up_give_their_place_back(page):
         session, ticket = viewing(page)
         body = json.dumps({"data": message(ticket, 0.0), "session_hash": session}).encode()
         head = (
-            f"POST {API}/component_server HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
+            f"POST {API}/component_server/ HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         with socket.create_connection(("127.0.0.1", page.port), timeout=60) as connection:

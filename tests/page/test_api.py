@@ -10,6 +10,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from hff.examples.ready import EXAMPLES_FOLDER
+from hff.page.serve import Server
 from tests.support.page_browser import FakeModel, eventually, files_in, real_model, serving
 from tests.support.page_fixtures import alike
 
@@ -86,9 +87,16 @@ def test_only_uploaded_files_are_read(client, path: str):
         call(client, audio={"path": path, "meta": {"_type": "gradio.FileData"}})
 
 
+def arrived(server: Server) -> Client:
+    """A client whose heartbeat the page has heard: what it sends stays as long as it does."""
+    client = Client(server.url, verbose=False)
+    assert eventually(lambda: server.sessions.has_page(client.session_hash))
+    return client
+
+
 def test_uploads_are_deleted_with_the_client(server):
     assert eventually(lambda: files_in(server.folder.path) == [])
-    client = Client(server.url, verbose=False)
+    client = arrived(server)
     call(client, image=handle_file(EXAMPLES_FOLDER / "portrait.jpg"))
     assert [path.name for path in files_in(server.folder.path)] == ["portrait.jpg"]
     client.close()
@@ -98,7 +106,6 @@ def test_uploads_are_deleted_with_the_client(server):
 def test_uploads_are_deleted_with_the_server():
     with serving(FakeModel()) as running:
         folder = running.folder.path
-        client = Client(running.url, verbose=False)
-        call(client, image=handle_file(EXAMPLES_FOLDER / "portrait.jpg"))
+        call(arrived(running), image=handle_file(EXAMPLES_FOLDER / "portrait.jpg"))
         assert files_in(folder) != []
     assert not folder.exists()

@@ -245,6 +245,7 @@ class Boaster(torch.nn.Module):
 
     def __init__(self, scale: float) -> None:
         super().__init__()
+        self.config = SimpleNamespace(labels=EMOTIONS)
         self.scale, self.classifier = scale, EmotionClassifier(4, 7, 0)
 
     def forward(self, speech: torch.Tensor, **inputs) -> SimpleNamespace:

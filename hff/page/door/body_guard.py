@@ -133,6 +133,9 @@ class BodyGuard:
         self._place = FolderOfRequest(uploads.root)
 
     async def __call__(self, scope, receive, send) -> None:
+        # When reading was paused meanwhile, a connection hands the context of one request to the next: an upload's
+        # folder must not be taken for that of what follows.
+        _folder.set(None)
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD", "OPTIONS"):

@@ -100,6 +100,14 @@ def nothing_left(server: Server) -> bool:
     return eventually(look, 20)
 
 
+def test_what_follows_an_upload_on_its_connection_finds_every_file(server):
+    """Reading pauses while much arrives, and goes on within the upload's own task: its context must not stay."""
+    with httpx.Client() as browser:
+        earlier = send_file(server, b"first", client=browser).json()[0]
+        assert send_file(server, bytes(900_000), client=browser).status_code == 200
+        assert browser.get(f"{server.url}gradio_api/file={earlier}").content == b"first"
+
+
 def test_an_upload_arrives_whole_and_each_has_a_folder_of_its_own(server):
     data = bytes(range(256)) * 3000
     first, second = (path_in(server, send_file(server, data).json()[0]) for _ in range(2))

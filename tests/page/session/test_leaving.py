@@ -369,7 +369,7 @@ def test_the_folder_takes_all_temporary_files_and_goes_for_good(tmp_path: Path, 
 def test_a_folder_that_is_made_again_after_it_was_removed(tmp_path: Path):
     """Gradio does so when a request is still at work; the program's very end removes it once more."""
     program = (
-        "import atexit, os, pathlib, hff.page.session.sessions as s\n"
+        "import atexit, os, pathlib, hff.page.session.private_folder as s\n"
         "folder = s.PrivateFolder()\n"
         "folder.close()\n"
         "(folder.path / 'again').mkdir(parents=True)\n"
