@@ -143,13 +143,13 @@ class StatePart(JsonObject):
 
     WHAT = "SCHEMA_STATE"
     format: int = STATE_FORMAT
-    source: Annotated[str, Cleaned, Field(max_length=MAX_SOURCE)] = YOURS
+    source: Annotated[str, Field(max_length=MAX_SOURCE), Cleaned] = YOURS
     damage: dict[str, DamagePart] = Field(default_factory=dict)
     alpha: dict[str, _Share] | None = None
     without: list[str] = Field(default_factory=list)
     samples: Annotated[int, Rounded, between(0, MAX_SAMPLES)] = SAMPLES
     seed: Annotated[int, Rounded, between(0, MAX_SEED)] = 0
-    text: Annotated[str, Cleaned, Field(max_length=MAX_TEXT)] = ""
+    text: Annotated[str, Field(max_length=MAX_TEXT), Cleaned] = ""
 
     @field_validator("format", mode="before")
     @classmethod
