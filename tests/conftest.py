@@ -8,11 +8,34 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.attack.cases import Outcome, Table
 from tests.support.media_fixtures import SENTENCE, speak, write_media
 
 # A busy machine must not fail a test: hypothesis would by default after 0.2 s.
 settings.register_profile("hff", deadline=None)
 settings.load_profile("hff")
+
+TABLE = pytest.StashKey[Table]()  # what came of the hostile files
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that runs a part of the tests hands its outcomes to the one that prints."""
+    table, output = session.config.stash.get(TABLE, None), getattr(session.config, "workeroutput", None)
+    if table is not None and output is not None:
+        output["hostile files"] = table.to_list()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    for group, outcome in getattr(node, "workeroutput", {}).get("hostile files", []):
+        node.config.stash.setdefault(TABLE, Table()).add(group, Outcome(**outcome))
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    table = config.stash.get(TABLE, None)
+    if table is not None and not hasattr(config, "workeroutput"):
+        terminalreporter.section("hostile files")
+        terminalreporter.write_line(str(table))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
@@ -55,16 +55,22 @@ class Table:
     """Outcomes counted by group."""
 
     def __init__(self) -> None:
+        self.outcomes: list[tuple[str, Outcome]] = []
         self.counts: dict[str, Counter] = {}
         self.bad: list[Outcome] = []
         self.slowest = self.largest = Outcome("none", "answered")
 
     def add(self, group: str, outcome: Outcome) -> None:
+        self.outcomes.append((group, outcome))
         self.counts.setdefault(group, Counter())[outcome.verdict] += 1
         self.slowest = max(self.slowest, outcome, key=lambda o: o.seconds)
         self.largest = max(self.largest, outcome, key=lambda o: o.peak)
         if not outcome.good:
             self.bad.append(outcome)
+
+    def to_list(self) -> list[tuple[str, dict]]:
+        """All of it as JSON holds it: group and ``Outcome`` by its parts."""
+        return [(group, asdict(outcome)) for group, outcome in self.outcomes]
 
     @property
     def total(self) -> Counter:

@@ -1,4 +1,4 @@
-"""What the attacks share: healthy files, watched workers, and the table that the test run ends with."""
+"""What the attacks share: healthy files, watched workers, and the table that the whole run ends with."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TABLE
+
 from .cases import Case, Table
 from .seeds import write_seeds
 from .workers import Worker
-
-_TABLE = pytest.StashKey[Table]()
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +35,4 @@ def workers(seeds: dict[str, Path]) -> Iterator[list[Worker]]:
 
 @pytest.fixture(scope="session")
 def table(request: pytest.FixtureRequest) -> Table:
-    return request.config.stash.setdefault(_TABLE, Table())
-
-
-def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
-    table = config.stash.get(_TABLE, None)
-    if table is not None:
-        terminalreporter.section("hostile files")
-        terminalreporter.write_line(str(table))
+    return request.config.stash.setdefault(TABLE, Table())
