@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hff import quiet
 from hff.examples.ready import EXAMPLES_FOLDER
+from tests.support import corpus_fixtures
 from tests.support.page_browser import analyse, browsing, choose_example
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,3 +209,17 @@ def test_somebody_who_imported_onnxruntime_before_is_warned(monkeypatch, caplog)
     assert "import hff first" in said
     assert Reporting.told == 1
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+@pytest.mark.parametrize("stage", ["text", "whisper"])
+def test_a_training_reaches_nobody_and_leaves_nothing(strace: str, tmp_path: Path, speech_wave: np.ndarray, stage: str):
+    """The stages that load what comes with a package: BERT by transformers, Whisper by faster-whisper."""
+    data = corpus_fixtures.everything(tmp_path / "data", speech_wave[: int(1.3 * corpus_fixtures.RATE)])
+    out = tmp_path / "out"
+    options = ("--data", str(data), "--out", str(out), "--device", "cpu", "--epochs", "1")
+    with watched(strace, tmp_path, "-m", "train", stage, *options) as run:
+        status, _, err = run.end()
+    assert status == 0, err
+    assert list(out.rglob("*.safetensors"))
+    assert run.calls == []
+    assert run.left == []
