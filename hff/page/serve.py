@@ -127,7 +127,13 @@ class Server:
             return any(cookies.get(name) in app.tokens for name in names)
 
         return [
-            lambda inner: Gate(inner, self.names, signed_in if self.options.password else None, self._wrong_passwords),
+            lambda inner: Gate(
+                inner,
+                self.names,
+                signed_in if self.options.password else None,
+                self._wrong_passwords,
+                self.options.language,
+            ),
             lambda inner: LanguageChoice(inner, name, self.options.language, languages()),
         ]
 

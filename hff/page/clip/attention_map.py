@@ -9,6 +9,7 @@ import numpy as np
 from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
+from hff.page.shared.amounts import percent
 from hff.page.shared.theme import COLOUR_MAP, Palette
 from hff.result import Attention, Result
 
@@ -55,7 +56,7 @@ def attention_figure(result: Result, layer: int | None, head: int | None, palett
         axis = axes[kind]
         picture = axis.imshow(values[:, kind], cmap=COLOUR_MAP, aspect="auto", vmin=0, vmax=values.max() or 1,
                               extent=extent, interpolation="none")  # fmt: skip
-        axis.set_title(f"{texts.KIND_NAMES.get(name) or names.modality(name)}\n{100 * shares[kind]:.0f} %", pad=9)
+        axis.set_title(f"{texts.KIND_NAMES.get(name) or names.modality(name)}\n{percent(shares[kind])}", pad=9)
         axis.locator_params(nbins=5)
         if name in MODALITIES:
             axis.plot([0, 1], [1.03, 1.03], transform=axis.transAxes, color=modalities.of(name).colour, linewidth=4,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+from markupsafe import Markup
 
 from hff.config import MAX_CHARACTERS
 from hff.examples.ready import EXAMPLES
 from hff.locale import language, speaking, texts
+from hff.page.shared import cards
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
 
@@ -69,19 +71,17 @@ def build_examples() -> list[gr.Button]:
         return [gr.Button(example.title, size="sm", variant="secondary") for example in EXAMPLES]
 
 
-def status_line(inputs: dict[str, str | None], origin: str = "") -> str:
+def status_line(inputs: dict[str, str | None], origin: str = "") -> Markup:
     """What Analyse would read, and an example's origin."""
-    from hff.page.shared.cards import text
-
     given = [name for name in texts.INPUT_NAMES if (inputs.get(name) or "").strip()]
     if not given:
-        return f"<p>{text(texts.NOTHING_GIVEN)} {text(texts.PRIVACY)}</p>"
-    line = texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given))
-    if "video" in given and "audio" in given:
-        line += " " + texts.AUDIO_REPLACES
-    if "video" in given and "image" in given:
-        line += " " + texts.IMAGE_UNUSED
-    return f"<p>{text(line)} {text(origin)}</p>"
+        return cards.status(texts.NOTHING_GIVEN, texts.PRIVACY)
+    return cards.status(
+        texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given)),
+        texts.AUDIO_REPLACES if {"video", "audio"} <= set(given) else "",
+        texts.IMAGE_UNUSED if {"video", "image"} <= set(given) else "",
+        origin,
+    )
 
 
 def keep_local(component) -> None:

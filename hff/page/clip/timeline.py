@@ -110,7 +110,7 @@ def _words(axis: Axes, result: Result, series: Series, palette: Palette) -> None
     if not result.transcript.words:
         text = result.transcript.text.strip()
         shown = text if len(text) <= 90 else text[:88].rstrip() + " …"
-        axis.text((start + end) / 2, 0.5, f"“{shown}”", ha="center", va="center")
+        axis.text((start + end) / 2, 0.5, texts.QUOTED.format(words=shown), ha="center", va="center")
         return
     point = (end - start) / _PLOT_POINTS  # s
     free = [start] * _WORD_ROWS

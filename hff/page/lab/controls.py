@@ -11,7 +11,7 @@ from hff.examples.ready import EXAMPLES
 from hff.lab.damage import KINDS, is_trained
 from hff.lab.state import COMPONENTS, MAX_TEXT, YOURS, Damage, LabState
 from hff.locale import names, texts
-from hff.page.shared.cards import icon, note, text
+from hff.page.shared.cards import named, note
 
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
 # The other weights share what is left in the ratio they had; the last one takes the rounding.
@@ -138,7 +138,7 @@ def _damage_controls(modality: str) -> DamageControls:
     clean = Damage(KINDS[modality][0])
     with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
         with gr.Row(elem_classes="hff-lab-breaker-top"):
-            gr.HTML(f"<h3>{icon(modality)}{text(name)}</h3>", scale=1, min_width=90)
+            gr.HTML(named(modality), scale=1, min_width=90)
             muted = gr.Checkbox(
                 label=texts.LAB_MUTE.get(modality, texts.LAB_MUTE["text"]), container=False, scale=0, min_width=110,
                 elem_id=f"hff-lab-{modality}-mute",

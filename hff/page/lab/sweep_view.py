@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import gradio as gr
+from markupsafe import Markup
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
@@ -17,6 +18,7 @@ from hff.page.clip.clip_view import LAB
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.session.sessions import Session, Sessions
 from hff.page.shared import cards
+from hff.page.shared.render import render
 
 if TYPE_CHECKING:
     from hff.lab.lab import Lab, SweepPoint
@@ -80,9 +82,8 @@ class SweepPanel:
         return [gr.Button(interactive=False), gr.DownloadButton(value=path, interactive=True)]
 
 
-def drawing(points: list[SweepPoint], modality: str) -> str:
-    sentence = cards.text(sweep_sentence(points, modality))
-    return f'<p class="hff-lab-sentence">{sentence}</p><div class="hff-scroll">{sweep_chart(points, modality)}</div>'
+def drawing(points: list[SweepPoint], modality: str) -> Markup:
+    return render("sweep.html", "drawing", sweep_sentence(points, modality), sweep_chart(points, modality))
 
 
 def csv_text(points: list[SweepPoint]) -> str:

@@ -12,9 +12,10 @@ from markupsafe import Markup
 from hff import weights
 from hff.config import HFFConfig
 from hff.errors import WeightsError
-from hff.locale import names, texts, translate
+from hff.locale import language, names, texts, translate
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_corpora, load_measured, metrics_html
+from hff.page.model.recorded import said
 from hff.page.shared import cards
 from hff.page.shared.render import render
 
@@ -34,11 +35,12 @@ def _measured() -> Markup:
         folder = weights.folder()
     except WeightsError as error:
         return _titled(texts.MEASURED, cards.note(translate(error)))
-    return _measured_in(folder)
+    return _measured_in(folder, language())
 
 
 @cache
-def _measured_in(folder: Path) -> Markup:
+def _measured_in(folder: Path, _language: str) -> Markup:
+    """Drawn once in each language; ``_language`` is that of the moment."""
     return _titled(texts.MEASURED, cards.note(texts.MEASURED_NOTE) + metrics_html(load_measured(folder)))
 
 
@@ -66,7 +68,7 @@ def _told(corpus: dict) -> tuple[str, str, str]:
     """What a corpus is, what learned from it, and its terms."""
     parts = dict.fromkeys(texts.CORPUS_PARTS.get(part) or names.modality(part) for part in corpus.get("parts", {}))
     content = texts.CORPUS_CONTENT.get(corpus.get("key")) or corpus.get("content", "")
-    return content, ", ".join(parts), corpus.get("licence", "")
+    return content, ", ".join(parts), said(corpus.get("licence", ""))
 
 
 def _limits() -> Markup:

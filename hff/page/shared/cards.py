@@ -24,8 +24,14 @@ def text(value: object) -> Markup:
     return escape(value)
 
 
-def icon(modality: str) -> Markup:
-    return render("marks.html", "icon", modality)
+def named(modality: str) -> Markup:
+    """A modality's icon and name as a heading."""
+    return render("cards.html", "named", modality)
+
+
+def status(*sentences: str) -> Markup:
+    """One line of sentences; empty ones are left out."""
+    return render("cards.html", "status", sentences)
 
 
 def empty() -> Markup:
