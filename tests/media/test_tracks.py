@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import av
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 
 from hff.errors import InputError, NothingToAnalyse
 from hff.media.audio import Mixer, read_audio
+from hff.media.files import open_file
 from hff.media.image import read_image
 from hff.media.probe import probe
-from hff.media.truncation import is_cut_off
+from hff.media.truncation import ends_early
 from hff.media.video import read_frames
 from hff.pipeline import recording
 from tests.support.media_fixtures import (
@@ -151,6 +153,11 @@ def warnings_of(path) -> list[str]:
     return warnings
 
 
+def is_cut_off(path: Path) -> bool | None:
+    with open_file(path) as file:
+        return ends_early(file)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_file_is_not_said_to_break_off(name, tmp_path):
     path = write_whole(tmp_path / name)
@@ -282,4 +289,4 @@ def test_a_picture_given_as_a_video_beside_a_picture_is_told(portrait, face_free
 
 def test_nothing_of_it_reads_from_a_stream(tmp_path):
     with pytest.raises(InputError):
-        is_cut_off(io.BytesIO(b""))
+        open_file(io.BytesIO(b""))

@@ -74,12 +74,6 @@ def uncertainty_sentence(result: Result) -> str:
     )
 
 
-def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None, best: str | None = None) -> Markup:
-    """One bar a label; with ``spread`` a line of plus and minus one standard deviation on it."""
-    best = best or max(probabilities, key=probabilities.__getitem__)
-    return render("marks.html", "bars", probabilities, spread, best)
-
-
 def gauges(result: Result) -> Markup:
     """The alpha gauges with sigma^2 under each."""
     largest = max((v for v in result.variance.values() if v is not None), default=0.0) or 1.0
