@@ -191,9 +191,14 @@ class Capture:
 
         rate = int(library.query_devices(self.microphone, "input")["default_samplerate"])
         with library.InputStream(
-            samplerate=rate, blocksize=round(rate * BLOCK_SECONDS), device=self.microphone, channels=1, dtype="float32",
-            callback=take, finished_callback=ended.set,
-        ):  # fmt: skip
+            samplerate=rate,
+            blocksize=round(rate * BLOCK_SECONDS),
+            device=self.microphone,
+            channels=1,
+            dtype="float32",
+            callback=take,
+            finished_callback=ended.set,
+        ):
             while not stop.wait(0.1):
                 if ended.is_set():
                     raise DeviceError(say("capture.microphone_ended"))

@@ -325,9 +325,13 @@ def test_the_faces_are_right_whatever_the_engine(engine, tmp_path, portrait):
     )
     environment = os.environ | ({"OPENCV_FORCE_DNN_ENGINE": engine} if engine else {})
     run = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "portrait.npy")], env=environment, capture_output=True,
-        text=True, timeout=300, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program, str(tmp_path / "portrait.npy")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
     found = json.loads(run.stdout)
     assert [len(faces) for faces in found] == [1, 0, 1, 1, 0, 1]
     for faces in found:

@@ -254,10 +254,18 @@ def test_which_parts_the_weights_were_trained_with():
 # ---- state --------------------------------------------------------------------------------------------------
 
 FULL = LabState(
-    source="clip", damage={"speech": Damage("babble", 0.35), "text": Damage("dropped words", 0.0, muted=True),
-                           "vision": Damage("freeze", 1.0)},
-    alpha=(0.25, 0.25, 0.5), without=("attention", "temporal"), samples=8, seed=5, text="Grüße & <b>?",
-)  # fmt: skip
+    source="clip",
+    damage={
+        "speech": Damage("babble", 0.35),
+        "text": Damage("dropped words", 0.0, muted=True),
+        "vision": Damage("freeze", 1.0),
+    },
+    alpha=(0.25, 0.25, 0.5),
+    without=("attention", "temporal"),
+    samples=8,
+    seed=5,
+    text="Grüße & <b>?",
+)
 
 
 @pytest.mark.parametrize("state", [LabState(), LabState(source="voice"), FULL])

@@ -176,9 +176,15 @@ def test_a_cut_file_is_noticed(name, share, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "picture", "sound"),
-    [("a.mkv", "libx264", "flac"), ("a.mp4", "libx264", "aac"), ("a.avi", "mpeg4", "pcm_s16le"),
-     ("a.flv", "flv", "aac"), ("a.ts", "libx264", "aac"), ("a.wmv", "wmv2", "libmp3lame")],
-)  # fmt: skip
+    [
+        ("a.mkv", "libx264", "flac"),
+        ("a.mp4", "libx264", "aac"),
+        ("a.avi", "mpeg4", "pcm_s16le"),
+        ("a.flv", "flv", "aac"),
+        ("a.ts", "libx264", "aac"),
+        ("a.wmv", "wmv2", "libmp3lame"),
+    ],
+)
 @pytest.mark.parametrize("seconds", [2, 8], ids=["sound ends first", "picture ends first"])
 def test_a_track_that_merely_ends_earlier_is_whole(name, picture, sound, seconds, tmp_path):
     images = [numbered_frame(i % 20) for i in range(10 * (10 - seconds))]
@@ -205,10 +211,17 @@ def test_lengths_that_a_careless_program_wrote_are_no_cut(tmp_path):
 def write_with_cover(path, codec: str, portrait: np.ndarray, sound: np.ndarray):
     """Sound with a picture as an ordinary video track of one frame, as careless taggers write it."""
     return write_media(
-        path, video=codec, pixels="yuvj420p" if codec == "mjpeg" else "rgb24", images=[portrait], stamps=[0.0],
-        size=portrait.shape[1::-1], audio="flac" if path.suffix == ".mkv" else "aac", wave=sound, rate=16_000,
+        path,
+        video=codec,
+        pixels="yuvj420p" if codec == "mjpeg" else "rgb24",
+        images=[portrait],
+        stamps=[0.0],
+        size=portrait.shape[1::-1],
+        audio="flac" if path.suffix == ".mkv" else "aac",
+        wave=sound,
+        rate=16_000,
         layout="mono",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("name", "codec"), [("s.mkv", "mjpeg"), ("s.mp4", "mjpeg"), ("s.mov", "png")])

@@ -228,13 +228,18 @@ def test_the_drawing_takes_its_sizes_from_the_config():
 METRICS = {
     "generated_by": "python -m train evaluate",
     "tables": [
-        {"title": "Every subset", "note": "Test.", "command": "python -m train evaluate --subsets",
-         "columns": ["with", "accuracy", "clips"], "rows": [["speech", 0.6123, 1400], ["<b>", None, 7]]},
+        {
+            "title": "Every subset",
+            "note": "Test.",
+            "command": "python -m train evaluate --subsets",
+            "columns": ["with", "accuracy", "clips"],
+            "rows": [["speech", 0.6123, 1400], ["<b>", None, 7]],
+        },
         {"title": "Empty", "rows": []},
     ],
     "confusion": {"labels": ["happy", "sad"], "matrix": [[8, 2], [1, 9]], "title": "Confusion of the fusion"},
     "reliability": {"bins": [[0.15, 0.2, 10], [0.85, 0.8, 90], [0.5, 0, 0]], "ece": 0.0417},
-}  # fmt: skip
+}
 
 
 def test_measured_figures_are_shown_as_they_were_measured(tmp_path: Path):

@@ -37,25 +37,46 @@ def build_inputs(transcribe: bool) -> Inputs:
         with gr.Tab(texts.TAB_VIDEO, id="video"):
             # format=None and include_audio keep Gradio from calling ffmpeg, which need not be there.
             video = gr.Video(
-                label=texts.VIDEO_LABEL, sources=["upload", "webcam"], format=None, include_audio=True,
-                webcam_options=gr.WebcamOptions(mirror=False), height=_HEIGHT, buttons=[], elem_id="hff-video",
+                label=texts.VIDEO_LABEL,
+                sources=["upload", "webcam"],
+                format=None,
+                include_audio=True,
+                webcam_options=gr.WebcamOptions(mirror=False),
+                height=_HEIGHT,
+                buttons=[],
+                elem_id="hff-video",
                 show_label=False,
-            )  # fmt: skip
+            )
         with gr.Tab(texts.TAB_AUDIO, id="audio"):
             audio = gr.Audio(
-                label=texts.AUDIO_LABEL, sources=["upload", "microphone"], type="filepath", format=None, buttons=[],
-                elem_id="hff-audio", show_label=False,
-            )  # fmt: skip
+                label=texts.AUDIO_LABEL,
+                sources=["upload", "microphone"],
+                type="filepath",
+                format=None,
+                buttons=[],
+                elem_id="hff-audio",
+                show_label=False,
+            )
         with gr.Tab(texts.TAB_IMAGE, id="image"):
             image = gr.Image(
-                label=texts.IMAGE_LABEL, sources=["upload", "webcam"], type="filepath", image_mode=None,
-                webcam_options=gr.WebcamOptions(mirror=False), height=_HEIGHT, buttons=[], elem_id="hff-image",
+                label=texts.IMAGE_LABEL,
+                sources=["upload", "webcam"],
+                type="filepath",
+                image_mode=None,
+                webcam_options=gr.WebcamOptions(mirror=False),
+                height=_HEIGHT,
+                buttons=[],
+                elem_id="hff-image",
                 show_label=False,
-            )  # fmt: skip
+            )
     text = gr.Textbox(
-        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text",
+        label=texts.TEXT_LABEL,
+        placeholder=texts.TEXT_HINT,
+        lines=2,
+        max_lines=4,
+        elem_id="hff-text",
         max_length=MAX_CHARACTERS,
-    )  # fmt: skip
+    )
     recognise = gr.Checkbox(
         value=transcribe, label=texts.TRANSCRIBE, visible=transcribe, container=False, elem_id="hff-transcribe"
     )

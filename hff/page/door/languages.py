@@ -106,8 +106,12 @@ def _moved(scope: Scope, path: str, root: str) -> Scope:
 async def _lead(send: Send, where: str, query: bytes, remember: str | None = None) -> None:
     """Lead on to another address, by one that is relative to this."""
     address = where.encode() + (b"?" + query if query else b"")
-    headers = [(b"location", address), (b"content-length", b"0"), (b"vary", b"Accept-Language, Cookie"),
-               (b"cache-control", b"no-store")]  # fmt: skip
+    headers = [
+        (b"location", address),
+        (b"content-length", b"0"),
+        (b"vary", b"Accept-Language, Cookie"),
+        (b"cache-control", b"no-store"),
+    ]
     if remember is not None:
         cookie = SimpleCookie({COOKIE: remember})
         cookie[COOKIE].update({"path": "/", "max-age": str(_REMEMBERED), "samesite": "Lax"})

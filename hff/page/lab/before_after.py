@@ -33,12 +33,18 @@ def what_changed(before: Result, after: Result) -> str:
         kind, told = _weight_change(before, after)
     end = "same" if before.emotion == after.emotion else "other"
     return sentence(
-        f"WHAT_CHANGED_{kind}_{end}", The=names.modality(told, "The"), of=names.modality(told, "of"),
-        old=decimal(before.alpha[told]), new=decimal(after.alpha[told]),
-        old_variance=number(before.variance[told] or 0.0), new_variance=number(after.variance[told] or 0.0),
-        old_emotion=names.emotion(before.emotion), emotion=names.emotion(after.emotion),
-        before=percent(old[before.emotion]), after=percent(new[after.emotion]),
-    )  # fmt: skip
+        f"WHAT_CHANGED_{kind}_{end}",
+        The=names.modality(told, "The"),
+        of=names.modality(told, "of"),
+        old=decimal(before.alpha[told]),
+        new=decimal(after.alpha[told]),
+        old_variance=number(before.variance[told] or 0.0),
+        new_variance=number(after.variance[told] or 0.0),
+        old_emotion=names.emotion(before.emotion),
+        emotion=names.emotion(after.emotion),
+        before=percent(old[before.emotion]),
+        after=percent(new[after.emotion]),
+    )
 
 
 def _weight_change(before: Result, after: Result) -> tuple[str, str]:

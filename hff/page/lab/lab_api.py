@@ -53,9 +53,11 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
         except HFFError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return {
-            "state": asked.to_dict(), "before": summary(before), "after": summary(after),
+            "state": asked.to_dict(),
+            "before": summary(before),
+            "after": summary(after),
             "changed": what_changed(before, after),
-        }  # fmt: skip
+        }
 
     def sweep(state, modality, points, video, audio, image, request: gr.Request) -> Iterator[dict]:
         rows = []

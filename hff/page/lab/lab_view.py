@@ -95,12 +95,12 @@ class LabView:
             asked = button.click(self._setting_up(key), None, [self._right, *set_up], **QUICK)
             asked.then(self._pose, self.given, self.outputs, **self._running)
         lessons.reveal.click(
-            self._reveal, [lessons.guess, *self.given], [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
+            self._reveal,
+            [lessons.guess, *self.given],
+            [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
             **self._running,
-        )  # fmt: skip
-        self.share.open.upload(
-            self._open_file, self.share.open, [*set_up, self.compared], **QUICK
-        ).success(**run)  # fmt: skip
+        )
+        self.share.open.upload(self._open_file, self.share.open, [*set_up, self.compared], **QUICK).success(**run)
 
     def _setting_up(self, key: str) -> Callable[[gr.Request], list]:
         lesson = self.lessons.lessons[key]
@@ -145,9 +145,10 @@ class LabView:
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
             before = self._before(lesson, state)
             return [
-                unknown_after(lab.read(before)), evidence(lab.damaged(state.untouched), lab.damaged(state)),
+                unknown_after(lab.read(before)),
+                evidence(lab.damaged(state.untouched), lab.damaged(state)),
                 *[gr.skip()] * (len(self.outputs) - 2),
-            ]  # fmt: skip
+            ]
 
         return self._answer(request, values, show)
 

@@ -93,9 +93,11 @@ def sweep_sentence(points: Sequence[SweepPoint], modality: str) -> str:
         return texts.SWEEP_WAITING
     first, last = points[0], points[-1]
     told = {
-        "severity": percent(last.severity), "of": names.modality(modality, "of"),
-        "before": decimal(first.alpha[modality]), "after": decimal(last.alpha[modality]),
-    }  # fmt: skip
+        "severity": percent(last.severity),
+        "of": names.modality(modality, "of"),
+        "before": decimal(first.alpha[modality]),
+        "after": decimal(last.alpha[modality]),
+    }
     turn = next((p for p in points if p.emotion != first.emotion), None)
     if turn is None:
         return sentence("SWEEP_SENTENCE_same", emotion=names.emotion(first.emotion), **told)

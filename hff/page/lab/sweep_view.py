@@ -35,9 +35,13 @@ class SweepPanel:
         self._points: WeakKeyDictionary[Session, list[SweepPoint]] = WeakKeyDictionary()
         with gr.Row(elem_id="hff-sweep-controls"):
             self.modality = gr.Radio(
-                [(names.modality(m), m) for m in MODALITIES], value="vision", label=texts.SWEEP_WHICH,
-                elem_id="hff-sweep-modality", scale=2, min_width=260,
-            )  # fmt: skip
+                [(names.modality(m), m) for m in MODALITIES],
+                value="vision",
+                label=texts.SWEEP_WHICH,
+                elem_id="hff-sweep-modality",
+                scale=2,
+                min_width=260,
+            )
             self.start = gr.Button(
                 texts.SWEEP_START, variant="primary", scale=1, min_width=90, elem_id="hff-sweep-start"
             )
@@ -48,13 +52,21 @@ class SweepPanel:
         self.chart = gr.HTML(drawing([], "vision"), elem_id="hff-sweep-chart", min_height=300)
         buttons = [self.stop, self.data]
         running = self.start.click(
-            self._sweep, [self.modality, *values], [self.chart, *buttons], show_progress="hidden",
-            api_visibility="private", **LAB,
-        )  # fmt: skip
+            self._sweep,
+            [self.modality, *values],
+            [self.chart, *buttons],
+            show_progress="hidden",
+            api_visibility="private",
+            **LAB,
+        )
         ended: dict[str, Any] = {
-            "fn": self._end, "inputs": None, "outputs": buttons, "show_progress": "hidden", "queue": False,
+            "fn": self._end,
+            "inputs": None,
+            "outputs": buttons,
+            "show_progress": "hidden",
+            "queue": False,
             "api_visibility": "private",
-        }  # fmt: skip
+        }
         running.then(**ended)
         self.stop.click(**ended, cancels=[running])
 

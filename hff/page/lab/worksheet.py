@@ -28,12 +28,20 @@ def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | N
     style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + modality_css()
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
     page = render(
-        "worksheet.html", "page", title=lesson.title if lesson else texts.WORKSHEET_TITLE, lesson=lesson,
-        setup=describe(state), questions=questions(state), before=_reading(before), after=_reading(after),
+        "worksheet.html",
+        "page",
+        title=lesson.title if lesson else texts.WORKSHEET_TITLE,
+        lesson=lesson,
+        setup=describe(state),
+        questions=questions(state),
+        before=_reading(before),
+        after=_reading(after),
         columns={name: column for name, column in texts.LAB_COLUMNS.items() if name != "alone"},
-        changed=what_changed(before, after), came_true=[choice.text for choice, true in came if true],
-        style=Markup(style), fonts=Markup(css_fonts()),
-    )  # fmt: skip
+        changed=what_changed(before, after),
+        came_true=[choice.text for choice, true in came if true],
+        style=Markup(style),
+        fonts=Markup(css_fonts()),
+    )
     return str(page)
 
 

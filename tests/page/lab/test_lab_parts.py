@@ -154,12 +154,14 @@ def sweep_points(count: int = 5) -> list[SweepPoint]:
     rest = dict.fromkeys(EMOTIONS, 0.02)
     return [
         SweepPoint(
-            s, "happy" if s < 0.5 else "sad", {"speech": s / 2, "text": s / 2, "vision": 1 - s},
+            s,
+            "happy" if s < 0.5 else "sad",
+            {"speech": s / 2, "text": s / 2, "vision": 1 - s},
             {"speech": 0.3, "text": None if s > 0.6 else 0.4, "vision": 0.1 + s},
             rest | {"happy": 0.9 - 0.8 * s, "sad": 0.1 + 0.8 * s},
         )
         for s in np.linspace(0, 1, count)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -222,10 +224,16 @@ def test_every_kind_and_part_has_a_name_on_the_page():
 
 def test_the_worksheet_says_what_is_set_up_and_asks_about_it():
     state = LabState(
-        source="clip", damage={"speech": Damage("babble", 0.4), "text": Damage("dropped words", 0, muted=True),
-                               "vision": Damage("blur", 0.0)},
-        alpha=(0.5, 0.25, 0.25), without=("temporal",), text="Oh <i>no</i>",
-    )  # fmt: skip
+        source="clip",
+        damage={
+            "speech": Damage("babble", 0.4),
+            "text": Damage("dropped words", 0, muted=True),
+            "vision": Damage("blur", 0.0),
+        },
+        alpha=(0.5, 0.25, 0.25),
+        without=("temporal",),
+        text="Oh <i>no</i>",
+    )
     lines = " ".join(describe(state))
     for part in ("Clip", "a room full of talk", "40", "Words: taken away", "Voice 0.50", "Time: GRU", "Oh <i>no</i>"):
         assert part in lines
