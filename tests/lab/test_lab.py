@@ -16,7 +16,7 @@ from hff.lab.ablation import switch_off, trained_without
 from hff.lab.damage import KINDS, damage_transcript, is_trained
 from hff.lab.lab import Lab, damage, excerpt
 from hff.lab.state import COMPONENTS, Damage, LabState
-from hff.page.lab.lab_api import _severities
+from hff.lab.sweep_points import severities
 from hff.pipeline.analyzer import check_draws
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
@@ -336,17 +336,17 @@ def test_a_bad_state_is_refused_with_a_sentence(text: str, message: str):
 )
 def test_a_sweep_of_points_that_there_cannot_be(points):
     with pytest.raises(InputError, match="2 to 101 points"):
-        _severities("vision", points)
+        severities("vision", points)
 
 
 def test_a_modality_that_there_is_not():
     with pytest.raises(InputError, match="modality") as refused:
-        _severities(["vision"] * 1000, 5)
+        severities(["vision"] * 1000, 5)
     assert len(str(refused.value)) < 200
 
 
 def test_the_points_of_a_sweep():
-    assert _severities("text", 3) == _severities("text", 3.0) == [0, 0.5, 1]
+    assert severities("text", 3) == severities("text", 3.0) == [0, 0.5, 1]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hff.lab.lessons import Lesson
 from hff.lab.state import COMPONENTS, YOURS, LabState
 from hff.locale import names, sentence, texts
 from hff.page.clip.report import STYLE
-from hff.page.lab.before_after import what_changed
+from hff.page.lab.before_after import change_sentence
 from hff.page.shared.amounts import decimal, percent
 from hff.page.shared.render import render
 from hff.page.shared.theme import css_fonts, modality_css
@@ -37,7 +37,7 @@ def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | N
         before=_reading(before),
         after=_reading(after),
         columns={name: column for name, column in texts.LAB_COLUMNS.items() if name != "alone"},
-        changed=what_changed(before, after),
+        changed=change_sentence(before, after),
         came_true=[choice.text for choice, true in came if true],
         style=Markup(style),
         fonts=Markup(css_fonts()),

@@ -25,7 +25,7 @@ def build_model_view(tab: gr.Tab, config: HFFConfig) -> None:
     with gr.Column(elem_id="hff-model"):
         gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(config)))
         measured = gr.HTML(_titled(texts.MEASURED, Markup()), elem_id="hff-measured")
-        gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + _data()), elem_id="hff-data")
+        gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + data_html()), elem_id="hff-data")
         gr.HTML(_titled(texts.LIMITS, _limits()), elem_id="hff-limits")
     tab.select(_measured, None, measured, queue=False, show_progress="hidden", api_visibility="private")
 
@@ -53,7 +53,8 @@ def _corpora_in(folder: Path | None) -> tuple[dict, ...]:
     return tuple(load_corpora(folder)) if folder is not None else ()
 
 
-def _data() -> Markup:
+def data_html() -> Markup:
+    """What the weights were made from, as a table."""
     folder: Path | None = None
     with contextlib.suppress(WeightsError):
         folder = weights.folder()

@@ -22,7 +22,7 @@ from hff.lab.lab import SweepPoint
 from hff.lab.lessons import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
-from hff.page.lab.before_after import comparison, unknown_after, what_changed
+from hff.page.lab.before_after import change_sentence, comparison, unknown_after
 from hff.page.lab.controls import in_hundredths
 from hff.page.lab.evidence import evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
@@ -49,33 +49,33 @@ def after(alpha: dict, variance: dict | None = None, **changes):
 def test_the_sentence_names_the_weight_its_reason_and_the_answer():
     before = make_result(3)
     fallen = after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 4.0})
-    sentence = what_changed(before, fallen)
+    sentence = change_sentence(before, fallen)
     assert sentence.startswith(f"α of the face falls from {before.alpha['vision']:.2f} to 0.05 because its σ² rises")
     assert f"the answer stays {before.emotion}" in sentence
 
 
 def test_no_reason_is_made_up_where_sigma_did_not_move():
     before = make_result(3)
-    sentence = what_changed(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}))
+    sentence = change_sentence(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}))
     assert "α of the voice rises" in sentence
     assert "σ²" not in sentence
 
 
 def test_the_sentence_tells_of_what_is_gone_or_back():
     whole, blind = make_result(3), make_result(3, there=("speech", "text"))
-    assert what_changed(whole, blind).startswith("The face is gone, so its α falls from")
-    assert what_changed(blind, whole).startswith("The face is there again")
+    assert change_sentence(whole, blind).startswith("The face is gone, so its α falls from")
+    assert change_sentence(blind, whole).startswith("The face is there again")
 
 
 def test_the_sentence_tells_when_nothing_changed():
-    assert what_changed(make_result(3), make_result(3)) == texts.LAB_SAME
+    assert change_sentence(make_result(3), make_result(3)) == texts.LAB_SAME
 
 
 def test_the_sentence_tells_another_answer():
     before = make_result(3)
     other = next(label for label in EMOTIONS if label != before.emotion)
     changed = after({"speech": 0.8, "text": 0.1, "vision": 0.1}, emotion=other)
-    assert f"the answer changes from {before.emotion}" in what_changed(before, changed)
+    assert f"the answer changes from {before.emotion}" in change_sentence(before, changed)
 
 
 # ---- side by side -------------------------------------------------------------------------------------------
