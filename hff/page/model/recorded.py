@@ -15,7 +15,7 @@ from hff.locale import language, number_format, texts
 
 _NUMBER = re.compile(r"[+−-]?\d+(\.\d+)?( ± \d+\.\d+)?")
 _SENTENCE_END = re.compile(r"(?<=[^.]\.) +")
-_LISTS = ("{one} + {two}", "{one}, {two}")  # entries that only join others
+_LISTS = ("{one} + {two}", "{one}, {two}", "{one} against {two}")  # entries that only join others
 _ANYTHING = r"(?P<{name}>(?:(?!; |[^.]\. ).)+?)"  # within one sentence
 
 
