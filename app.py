@@ -33,9 +33,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="what hears the voice: the paper's network, or one on Whisper's encoder states",
     )
     parser.add_argument(
-        "--capture", choices=("browser", "native"), default="browser",
+        "--capture",
+        choices=("browser", "native"),
+        default="browser",
         help="whose camera and microphone the Live view watches: each visitor's, or this computer's own",
-    )  # fmt: skip
+    )
     parser.add_argument("--camera", type=int, metavar="N", help="camera of native capture, a number of --list-devices")
     parser.add_argument("--microphone", type=int, metavar="N", help="microphone of native capture, likewise")
     parser.add_argument("--list-devices", action="store_true", help="show this computer's cameras and microphones")
@@ -43,14 +45,21 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--share", action="store_true", help="open a public address through Gradio's tunnel (uses the network)"
     )
     parser.add_argument(
-        "--password", metavar="WORD", type=word, default=argparse.SUPPRESS,
+        "--password",
+        metavar="WORD",
+        type=word,
+        default=argparse.SUPPRESS,
         help="asked of every visitor; set as HFF_PASSWORD in the environment, no list of processes shows it",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--allow-origin", metavar="ADDRESS", type=origin, action="append", default=[],
+        "--allow-origin",
+        metavar="ADDRESS",
+        type=origin,
+        action="append",
+        default=[],
         help="another site whose pages may use this one, or a name under which this page is reached besides --host "
         "and localhost, as https://name:port; may be given several times",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--max-file-size", type=size, default="1GB", metavar="SIZE", help="largest upload that is taken, as in 300MB"
     )
@@ -60,9 +69,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--ssl-keyfile", metavar="FILE", help="the certificate's private key")
     parser.add_argument(
-        "--language", choices=languages(), default=languages()[0],
+        "--language",
+        choices=languages(),
+        default=languages()[0],
         help="of the page at its plain address; a browser that prefers another one of these is led to the page in that",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="how much is logged"
     )

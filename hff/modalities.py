@@ -125,13 +125,21 @@ def sizes() -> dict[str, int]:
 
 # The colours are from Okabe and Ito's palette (jfly.uni-koeln.de/color), which people with the common kinds of colour
 # blindness tell apart.
-register(Modality(
-    key="speech", size=128, equations="(1)–(8)", name="Voice",
-    icon="M4 10v4M8 7v10M12 3v18M16 7v10M20 10v4",  # sound waves
-    colour="#0072b2", colour_dark="#2f9be0", dash=(), hatch="",
-    encoders={"mfcc-cnn": "hff.encoders.mfcc_cnn:SpeechEncoder", "whisper": "hff.encoders.whisper:WhisperEncoder"},
-    encode="hff.pipeline.features:speech_of",
-))  # fmt: skip
+register(
+    Modality(
+        key="speech",
+        size=128,
+        equations="(1)–(8)",
+        name="Voice",
+        icon="M4 10v4M8 7v10M12 3v18M16 7v10M20 10v4",  # sound waves
+        colour="#0072b2",
+        colour_dark="#2f9be0",
+        dash=(),
+        hatch="",
+        encoders={"mfcc-cnn": "hff.encoders.mfcc_cnn:SpeechEncoder", "whisper": "hff.encoders.whisper:WhisperEncoder"},
+        encode="hff.pipeline.features:speech_of",
+    )
+)
 register(Modality(
     key="text", size=768, equations="(9)–(12)", name="Words",
     icon="M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",  # a speech bubble

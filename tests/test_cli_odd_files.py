@@ -43,14 +43,21 @@ def analyze(capsys, *arguments) -> tuple[int, dict[str, dict], str]:
 SOUND = {"audio": "pcm_s16le"}
 # Those of a container of their own, and those that are another name for one.
 MADE = {
-    "s.aiff": ("aiff", {"audio": "pcm_s16be"}), "s.au": ("au", {"audio": "pcm_s16be"}), "s.caf": ("caf", SOUND),
-    "s.mka": ("matroska", {"audio": "flac"}), "s.wma": ("asf", {"audio": "libmp3lame"}),
+    "s.aiff": ("aiff", {"audio": "pcm_s16be"}),
+    "s.au": ("au", {"audio": "pcm_s16be"}),
+    "s.caf": ("caf", SOUND),
+    "s.mka": ("matroska", {"audio": "flac"}),
+    "s.wma": ("asf", {"audio": "libmp3lame"}),
     "v.wmv": ("asf", {"video": "wmv2"}),
-    "v.mpg": ("mpeg", {"video": "libx264"}), "v.ts": ("mpegts", {"video": "mpeg2video"}),
-    "v.m2ts": ("mpegts", {"video": "libx264"}), "v.flv": ("flv", {"video": "flv"}),
-    "v.ogv": ("ogg", {"video": "libvpx"}), "v.3gp": ("3gp", {"video": "mpeg4"}),
-    "no ending": ("matroska", {"video": "libx264"}), "video.bin": ("mp4", {"video": "libx264"}),
-}  # fmt: skip
+    "v.mpg": ("mpeg", {"video": "libx264"}),
+    "v.ts": ("mpegts", {"video": "mpeg2video"}),
+    "v.m2ts": ("mpegts", {"video": "libx264"}),
+    "v.flv": ("flv", {"video": "flv"}),
+    "v.ogv": ("ogg", {"video": "libvpx"}),
+    "v.3gp": ("3gp", {"video": "mpeg4"}),
+    "no ending": ("matroska", {"video": "libx264"}),
+    "video.bin": ("mp4", {"video": "libx264"}),
+}
 PICTURES = {"p.jfif": "JPEG", "p.bmp": "BMP", "p.tif": "TIFF", "p.heic": "HEIF", "p.avif": "AVIF", "picture": "PNG"}
 
 

@@ -106,8 +106,10 @@ def test_another_draw_is_another_damage(kind, sample, measure, least):
     assert any(not np.array_equal(results[0], other) for other in results[1:])
 
 
-NOISES = {name: (corruption.SPEECH | corruption.UNSEEN["speech"])[name]
-          for name in ("white noise", "pink noise", "babble", "traffic", "music")}  # fmt: skip
+NOISES = {
+    name: (corruption.SPEECH | corruption.UNSEEN["speech"])[name]
+    for name in ("white noise", "pink noise", "babble", "traffic", "music")
+}
 
 
 @pytest.mark.parametrize("name", NOISES)

@@ -56,9 +56,17 @@ def read_pulse(encoder: PulseEncoder, material: Material, steps: int) -> tuple[t
 
 
 PULSE = Modality(
-    key="pulse", size=PulseEncoder.feature_dim, icon="M2 12h5l3-7 4 14 3-7h5", colour="#cc79a7", colour_dark="#dd8ab8",
-    dash=(12, 3), hatch="xx", encoders={"random": PulseEncoder}, encode=read_pulse, name="Heartbeat",
-)  # fmt: skip
+    key="pulse",
+    size=PulseEncoder.feature_dim,
+    icon="M2 12h5l3-7 4 14 3-7h5",
+    colour="#cc79a7",
+    colour_dark="#dd8ab8",
+    dash=(12, 3),
+    hatch="xx",
+    encoders={"random": PulseEncoder},
+    encode=read_pulse,
+    name="Heartbeat",
+)
 
 
 @pytest.fixture
@@ -192,9 +200,10 @@ def made_up_features(folder, labels: int) -> None:
                 "features": torch.randn(items, variants, *over, size, generator=rng),
                 "said": torch.randn(items, variants, *over, labels, generator=rng),
                 "severity": torch.linspace(0, 1, variants).expand(items, -1).clone(),
-                "label": torch.arange(items) % labels, "frequency": torch.full((labels,), 1 / labels),
+                "label": torch.arange(items) % labels,
+                "frequency": torch.full((labels,), 1 / labels),
                 "held_out": torch.ones(items, dtype=torch.bool),
-            }  # fmt: skip
+            }
             if modality == "speech":
                 stored["there"] = torch.ones(items, variants, steps, dtype=torch.bool)
                 stored["length"] = torch.full((items,), steps)

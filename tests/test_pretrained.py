@@ -37,8 +37,16 @@ def fake_package(folder, monkeypatch, **changes) -> pretrained.Part:
     (package / "weights.bin").write_bytes(b"abc")
     monkeypatch.syspath_prepend(folder)
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", from FIPS 180-2
-    return pretrained.Part(**{"package": "hff_test_part", "requirement": "hff-test-part==1", "file": "weights.bin",
-                         "sha256": digest, "purpose": "a test"} | changes)  # fmt: skip
+    return pretrained.Part(
+        **{
+            "package": "hff_test_part",
+            "requirement": "hff-test-part==1",
+            "file": "weights.bin",
+            "sha256": digest,
+            "purpose": "a test",
+        }
+        | changes
+    )
 
 
 def test_a_part_is_hashed_once(tmp_path, monkeypatch):

@@ -82,12 +82,8 @@ class FaceDetector:
             face.landmarks = face.landmarks / scale - margin
         return sorted(found, key=lambda face: -face.size)
 
-    def detect_anywhere(self, image: np.ndarray) -> list[Detection]:
-        """As ``detect``, with further looks where the first finds nothing: for small faces, then for filling ones."""
-        return self.detect(image) or self.detect_odd(image)
-
     def detect_odd(self, image: np.ndarray) -> list[Detection]:
-        """Faces that ``detect`` misses: much smaller than the picture, or larger than it."""
+        """Faces that ``detect`` misses: first those much smaller than the picture, then those that fill it."""
         small = self.detect(image, FINE_AREA) if image.shape[0] * image.shape[1] > FAST_AREA else []
         return small or self.detect(image, border=FILLED_BORDER)
 

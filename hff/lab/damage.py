@@ -15,8 +15,6 @@ from hff import corruption
 from hff.config import MODALITIES
 from hff.result import FaceSeen, Transcript, Word
 
-SWITCHED_OFF = "switched off"
-FREEZE = "freeze"
 NO_KIND = ""  # of a modality that nothing is known to damage
 
 

@@ -84,9 +84,13 @@ class LiveSession:
     """One viewer's stream. Any thread may add and read; one reading is made at a time."""
 
     def __init__(
-        self, analyzer: Analyzer, recogniser: Recogniser | None = None, *, window: float = LIVE_WINDOW_SECONDS,
+        self,
+        analyzer: Analyzer,
+        recogniser: Recogniser | None = None,
+        *,
+        window: float = LIVE_WINDOW_SECONDS,
         pace: Pace | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """recogniser: shared by all sessions; None reads only typed words. window: s, a multiple of the step."""
         self.analyzer, self.recogniser = analyzer, recogniser
         self.window = window
@@ -290,17 +294,29 @@ class LiveSession:
         frame = self._newest_frame
         face = self._faces.faces[-1] if self._faces.faces else None
         common = {
-            "time": end, "start": start, "words": words, "typed": typed, "face": face,
+            "time": end,
+            "start": start,
+            "words": words,
+            "typed": typed,
+            "face": face,
             "looked": self._looked if self._camera_on(end) else None,
             "heard": self._ears.until if self._microphone_on(end) else None,
-            "frame_shape": None if frame is None else frame[1].shape[:2], "notes": self._notes(clip, end),
-        }  # fmt: skip
+            "frame_shape": None if frame is None else frame[1].shape[:2],
+            "notes": self._notes(clip, end),
+        }
         nothing = dict.fromkeys(MODALITIES)
         if not clip.present.any():
             return LiveReading(
-                emotion=None, probabilities={}, spread={}, alpha=dict.fromkeys(MODALITIES, 0.0), aleatoric=nothing,
-                epistemic=nothing, timeline=None, attention=None, **common,
-            )  # fmt: skip
+                emotion=None,
+                probabilities={},
+                spread={},
+                alpha=dict.fromkeys(MODALITIES, 0.0),
+                aleatoric=nothing,
+                epistemic=nothing,
+                timeline=None,
+                attention=None,
+                **common,
+            )
         output = self.analyzer.fuse(clip, samples=samples)
         labels = self.analyzer.config.labels
         probabilities = dict(zip(labels, output.probabilities[0].tolist(), strict=True))
@@ -311,11 +327,16 @@ class LiveSession:
         until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=end)
         now = now_weights(until - start, clip.steps)
         return LiveReading(
-            emotion=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities, spread=self._spread,
-            alpha=_alpha_now(timeline, now), aleatoric=_mean_now(timeline, timeline.aleatoric, now),
-            epistemic=_mean_now(timeline, timeline.epistemic, now), timeline=timeline,
-            attention=attention_of(output, timeline), **common,
-        )  # fmt: skip
+            emotion=max(probabilities, key=probabilities.__getitem__),
+            probabilities=probabilities,
+            spread=self._spread,
+            alpha=_alpha_now(timeline, now),
+            aleatoric=_mean_now(timeline, timeline.aleatoric, now),
+            epistemic=_mean_now(timeline, timeline.epistemic, now),
+            timeline=timeline,
+            attention=attention_of(output, timeline),
+            **common,
+        )
 
     def _camera_on(self, end: float) -> bool:
         return self._newest_frame is not None and end - self._newest_frame[0] <= SOURCE_LOST_AFTER

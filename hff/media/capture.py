@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from hff.errors import DependencyError, DeviceError
+from hff.locale import say
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,9 @@ def sound_library():
     try:
         import sounddevice
     except ImportError as error:
-        raise DependencyError("The library sounddevice is missing. Install it: pip install sounddevice") from error
+        raise DependencyError(say("capture.no_library")) from error
     except OSError as error:  # this is how sounddevice says that PortAudio is not there
-        raise DependencyError(
-            "The microphone needs PortAudio, which is not installed. Install it: apt-get install libportaudio2 "
-            "(brew install portaudio on a Mac), or use the browser's microphone: --capture browser."
-        ) from error
+        raise DependencyError(say("capture.no_portaudio")) from error
     return sounddevice
 
 
@@ -77,18 +75,15 @@ def describe_devices() -> str:
 
 def check_devices(camera: int | None, microphone: int | None) -> list[str]:
     """One line for each device that cannot be used. Raises ``DeviceError`` if neither can."""
-    problems = []
+    problems: list[str] = []
     if not _opens(camera or 0):
-        problems.append(
-            f"There is no camera {camera or 0} that can be opened; --list-devices shows which there are, "
-            "and other programs must not be using it."
-        )
+        problems.append(say("capture.no_camera", number=camera or 0))
     try:
         _check_microphone(microphone)
     except (DependencyError, DeviceError) as error:
-        problems.append(str(error))
+        problems.append(error.args[0])
     if len(problems) == 2:
-        raise DeviceError(" ".join(problems))
+        raise DeviceError(say("capture.neither", problems=tuple(problems)))
     return problems
 
 
@@ -97,10 +92,9 @@ def _check_microphone(number: int | None) -> None:
     try:
         library.check_input_settings(device=number, channels=1)
     except (library.PortAudioError, ValueError) as error:
-        which = "microphone" if number is None else f"microphone {number}"
-        raise DeviceError(
-            f"There is no {which} that can be opened ({error}); --list-devices shows which there are."
-        ) from error
+        if number is None:
+            raise DeviceError(say("capture.no_microphone", reason=str(error))) from error
+        raise DeviceError(say("capture.no_such_microphone", number=number, reason=str(error))) from error
 
 
 def _opens(number: int) -> bool:
@@ -170,7 +164,7 @@ class Capture:
             camera = cv2.VideoCapture(self.camera)
         try:
             if not camera.isOpened():
-                raise DeviceError(f"Camera {self.camera} cannot be opened.")
+                raise DeviceError(say("capture.camera_closed", number=self.camera))
             camera.set(cv2.CAP_PROP_FRAME_WIDTH, WIDTH)
             camera.set(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT)
             camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # not what was seen some frames ago
@@ -178,7 +172,7 @@ class Capture:
             while not stop.is_set():
                 there, image = camera.read()
                 if not there:
-                    raise DeviceError(f"Camera {self.camera} gives no more pictures.")
+                    raise DeviceError(say("capture.camera_ended", number=self.camera))
                 now = self.now
                 if now - last >= 1 / CAPTURE_FPS:
                     last = now
@@ -197,9 +191,14 @@ class Capture:
 
         rate = int(library.query_devices(self.microphone, "input")["default_samplerate"])
         with library.InputStream(
-            samplerate=rate, blocksize=round(rate * BLOCK_SECONDS), device=self.microphone, channels=1, dtype="float32",
-            callback=take, finished_callback=ended.set,
-        ):  # fmt: skip
+            samplerate=rate,
+            blocksize=round(rate * BLOCK_SECONDS),
+            device=self.microphone,
+            channels=1,
+            dtype="float32",
+            callback=take,
+            finished_callback=ended.set,
+        ):
             while not stop.wait(0.1):
                 if ended.is_set():
-                    raise DeviceError("The microphone gives no more sound.")
+                    raise DeviceError(say("capture.microphone_ended"))

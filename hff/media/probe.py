@@ -52,9 +52,14 @@ def _probe_container(file: IO[bytes], path: str | os.PathLike) -> MediaInfo:
             raise InputError(say("media.no_media", name=name_of(path)))
         width, height = (video.codec_context.width, video.codec_context.height) if video is not None else (None, None)
         return MediaInfo(
-            str(path), duration(container), bool(sounds), video is not None, width, height,
+            str(path),
+            duration(container),
+            bool(sounds),
+            video is not None,
+            width,
+            height,
             sound_tracks=tuple(stream.index for stream in sounds),
-        )  # fmt: skip
+        )
 
 
 def is_media(path: str | os.PathLike) -> bool:

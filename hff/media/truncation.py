@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from typing import IO
 
-from hff.media.files import open_file
-
 MAX_ELEMENTS = 1_000_000  # looked at; two hours of a browser's recording have 600,000
 SLACK = 64  # bytes by which careless programs overstate a size
 TAIL = 1 << 17  # bytes in which a last Ogg page begins; a page has at most 65,307
@@ -19,14 +17,11 @@ _SEGMENT, _CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"  # Matroska's elem
 _BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
-def is_cut_off(path: str | os.PathLike) -> bool | None:
-    """True or False for Matroska (mkv, webm), MP4 (mov, m4a), RIFF (wav, avi) and Ogg; None for all others."""
-    with open_file(path) as file:
-        return ends_early(file)
-
-
 def ends_early(file: IO[bytes]) -> bool | None:
-    """As ``is_cut_off``, of a file that is open already; its place is kept."""
+    """True or False for Matroska (mkv, webm), MP4 (mov, m4a), RIFF (wav, avi) and Ogg; None for all others.
+
+    The file is open already; its place is kept.
+    """
     place, size = file.tell(), os.fstat(file.fileno()).st_size
     try:
         head = _read(file, 0, 8)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
-
 import gradio as gr
+from markupsafe import Markup
 
 from hff.locale import DEFAULT, language, languages, speaking, texts, using
 from hff.locale.catalogue import lookup
@@ -19,6 +18,7 @@ from hff.page.model.model_view import build_model_view
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared.glossary import build_glossary
+from hff.page.shared.render import render
 
 MAX_WAITING = 24  # events in the queue; who comes later is told that the page is busy
 _CLEAN_EVERY, _KEEP_UPLOADS = 300, 4 * 3600  # s; pages left open do not keep their uploads for ever
@@ -38,15 +38,10 @@ def build_page(engine: Engine, sessions: Sessions, live: LiveHub, name: str = DE
     return page
 
 
-def switch_html() -> str:
+def switch_html() -> Markup:
     """Links to the page in the other languages, each said in that language."""
-    links = "".join(
-        f'<a href="?{LANGUAGE_PARAMETER}={name}" lang="{name}" hreflang="{name}">'
-        f"{html.escape(lookup('LANGUAGE_NAME', name))}</a>"
-        for name in languages()
-        if name != language()
-    )
-    return f'<nav aria-label="{html.escape(texts.LANGUAGE_SWITCH)}">{links}</nav>'
+    others = [(name, lookup("LANGUAGE_NAME", name)) for name in languages() if name != language()]
+    return render("header.html", "switch", others, LANGUAGE_PARAMETER)
 
 
 def _build(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
@@ -54,7 +49,7 @@ def _build(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
         title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_CLEAN_EVERY, _KEEP_UPLOADS)
     ) as page:
         with gr.Row(elem_id="hff-top"):
-            gr.HTML(f"<h1>{html.escape(texts.TITLE)}</h1><p>{html.escape(texts.SUBTITLE)}</p>", elem_id="hff-title")
+            gr.HTML(render("header.html", "title"), elem_id="hff-title")
             build_glossary()
             gr.HTML(switch_html(), elem_id="hff-language")
             theme = gr.Button(texts.THEME_BUTTON, size="sm", scale=0, elem_id="hff-theme")

@@ -86,18 +86,33 @@ class Server:
         try:
             self.names = Names.of(options.host, options.origins)
             alike = {
-                "auth": self._right_password if options.password else None, "mcp_server": False, "show_error": False,
-                "footer_links": [], "run_history": False, "ssr_mode": False, "theme": gradio_theme(),
-                "css": modality_css(), "css_paths": _STYLES, "enable_monitoring": False,
-                "allowed_paths": [str(EXAMPLES_FOLDER)], "max_file_size": options.max_file_size,
-            }  # fmt: skip
+                "auth": self._right_password if options.password else None,
+                "mcp_server": False,
+                "show_error": False,
+                "footer_links": [],
+                "run_history": False,
+                "ssr_mode": False,
+                "theme": gradio_theme(),
+                "css": modality_css(),
+                "css_paths": _STYLES,
+                "enable_monitoring": False,
+                "allowed_paths": [str(EXAMPLES_FOLDER)],
+                "max_file_size": options.max_file_size,
+            }
             self._others = {name: self._mounted(name, alike) for name in self.pages if name != options.language}
             self.page.launch(
                 app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers(options.language)},
-                num_workers=0, server_name=options.host, server_port=options.port, share=options.share,
-                prevent_thread_lock=True, quiet=True, ssl_certfile=options.certificate, ssl_keyfile=options.key,
-                ssl_verify=False, **alike,
-            )  # fmt: skip
+                num_workers=0,
+                server_name=options.host,
+                server_port=options.port,
+                share=options.share,
+                prevent_thread_lock=True,
+                quiet=True,
+                ssl_certfile=options.certificate,
+                ssl_keyfile=options.key,
+                ssl_verify=False,
+                **alike,
+            )
             if self.page.share_url:
                 self.names.also.add(urlsplit(self.page.share_url).hostname)
             if not self._guarded:
@@ -127,7 +142,13 @@ class Server:
             return any(cookies.get(name) in app.tokens for name in names)
 
         return [
-            lambda inner: Gate(inner, self.names, signed_in if self.options.password else None, self._wrong_passwords),
+            lambda inner: Gate(
+                inner,
+                self.names,
+                signed_in if self.options.password else None,
+                self._wrong_passwords,
+                self.options.language,
+            ),
             lambda inner: LanguageChoice(inner, name, self.options.language, languages()),
         ]
 

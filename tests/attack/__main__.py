@@ -30,9 +30,10 @@ TOLD_EVERY = 60.0  # s
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.attack", description="Reads damaged files of every format and counts what comes of it.",
+        prog="python -m tests.attack",
+        description="Reads damaged files of every format and counts what comes of it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="how long; a case that has begun is finished")
     parser.add_argument("--seed", type=int, default=0, help="another seed is other damage, the same one the same")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes that read at once")

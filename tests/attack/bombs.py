@@ -64,9 +64,17 @@ def float_tiff(path: Path) -> None:
     """One number of four bytes a pixel, in one packed strip."""
     strip = zeros(ALLOWED * ALLOWED * 4 + (1 << 20))
     entries = [
-        (256, 4, ALLOWED), (257, 4, ALLOWED), (258, 3, 32), (259, 3, 8), (262, 3, 1), (273, 4, 8), (277, 3, 1),
-        (278, 4, ALLOWED), (279, 4, len(strip)), (339, 3, 3),
-    ]  # fmt: skip
+        (256, 4, ALLOWED),
+        (257, 4, ALLOWED),
+        (258, 3, 32),
+        (259, 3, 8),
+        (262, 3, 1),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 4, ALLOWED),
+        (279, 4, len(strip)),
+        (339, 3, 3),
+    ]
     tags = b"".join(struct.pack("<HHI", tag, kind, 1) + struct.pack("<I", value) for tag, kind, value in entries)
     head = b"II*\0" + struct.pack("<I", 8 + len(strip))
     path.write_bytes(head + strip + struct.pack("<H", len(entries)) + tags + bytes(4))

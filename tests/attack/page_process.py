@@ -35,9 +35,13 @@ class PageProcess:
     def __enter__(self) -> PageProcess:
         self.log = (self.folder / "page.log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(self.port), "--no-transcribe"], cwd=ROOT, text=True,
-            stdout=subprocess.PIPE, stderr=self.log, env=os.environ | {"TMPDIR": str(self.folder)},
-        )  # fmt: skip
+            [sys.executable, "app.py", "--port", str(self.port), "--no-transcribe"],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=os.environ | {"TMPDIR": str(self.folder)},
+        )
         for line in self.process.stdout:
             if _READY in line:
                 break
@@ -89,9 +93,10 @@ class PageProcess:
         session = secrets.token_hex(8)
         component, event = self._live
         joined = self.send(
-            "POST", f"{API}/queue/join",
+            "POST",
+            f"{API}/queue/join",
             json={"data": [], "fn_index": event, "session_hash": session, "trigger_id": component},
-        )  # fmt: skip
+        )
         assert joined.status_code == 200, joined.text
         said = ""
         with self.client.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as stream:

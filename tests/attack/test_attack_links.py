@@ -71,9 +71,11 @@ def test_the_watch_sees_what_is_opened(folder, listener):
     watched = WatchedFolder(folder)
     follow = {"allowed_extensions": "ALL", "extension_picky": "0", "safe": "0", "enable_drefs": "1"}
     for name, told in (
-        ("hls path.m3u8", TARGET), ("concat name.mp4", TARGET), ("outside.mov", TARGET),
+        ("hls path.m3u8", TARGET),
+        ("concat name.mp4", TARGET),
+        ("outside.mov", TARGET),
         (FRAMES, FRAMES % 0),
-    ):  # fmt: skip
+    ):
         watched.touched()
         _open(str(paths[name]), follow)
         assert told in watched.touched(), name

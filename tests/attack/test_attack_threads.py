@@ -31,11 +31,15 @@ def test_eight_threads_get_equal_results(seeds, tmp_path):
     """Healthy and damaged files side by side: one that fails disturbs no other."""
     broken = [case.path for name in ("mp4", "png") for case in damaged(seeds, name, [0], 9, tmp_path)]
     inputs = [
-        {"video": str(seeds["mp4"])}, {"video": str(seeds["webm vp8"]), "transcribe": False},
-        {"audio": str(seeds["wav"])}, {"image": str(seeds["png"])},
-        {"text": "I miss my grandmother"}, {"video": str(broken[0])},
-        {"image": str(broken[1])}, {"image": str(seeds["jpg"]), "text": "What a wonderful day", "seed": 5},
-    ]  # fmt: skip
+        {"video": str(seeds["mp4"])},
+        {"video": str(seeds["webm vp8"]), "transcribe": False},
+        {"audio": str(seeds["wav"])},
+        {"image": str(seeds["png"])},
+        {"text": "I miss my grandmother"},
+        {"video": str(broken[0])},
+        {"image": str(broken[1])},
+        {"image": str(seeds["jpg"]), "text": "What a wonderful day", "seed": 5},
+    ]
     alone = [answer(given) for given in inputs]
     assert sum(isinstance(one, dict) for one in alone) >= 6
     order = [(turn + step) % len(inputs) for turn in range(ROUNDS) for step in range(len(inputs))]

@@ -66,10 +66,14 @@ class Worker:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(_SCRIPT)], cwd=_ROOT, text=True, stderr=self._log,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-W", "ignore", str(_SCRIPT)],
+            cwd=_ROOT,
+            text=True,
+            stderr=self._log,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
         self._watched = psutil.Process(self._process.pid)
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_pass_on, args=(self._process.stdout, self._lines), daemon=True).start()

@@ -13,10 +13,10 @@ from hff.config import MODALITIES
 from hff.detectors.vad import voiced_segments
 from hff.errors import InputError, NothingToAnalyse
 from hff.lab.ablation import switch_off, trained_without
-from hff.lab.damage import FREEZE, KINDS, SWITCHED_OFF, damage_transcript, is_trained
+from hff.lab.damage import KINDS, damage_transcript, is_trained
 from hff.lab.lab import Lab, damage, excerpt
 from hff.lab.state import COMPONENTS, Damage, LabState
-from hff.page.lab.lab_api import _severities
+from hff.lab.sweep_points import severities
 from hff.pipeline.analyzer import check_draws
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
@@ -79,7 +79,7 @@ def test_nothing_is_damaged_at_severity_0(recording):
 
 def test_a_lost_voice_is_an_absent_voice(recording):
     assert recording.voiced
-    assert damage(recording, hurt("speech", SWITCHED_OFF, 1.0)).voiced == []
+    assert damage(recording, hurt("speech", "switched off", 1.0)).voiced == []
     muted = LabState(damage={**LabState().damage, "speech": Damage("babble", 0.0, muted=True)})
     assert (damage(recording, muted).wave, damage(recording, muted).voiced) == (None, [])
 
@@ -93,7 +93,7 @@ def test_timed_words_are_damaged_as_the_text_is_and_keep_their_times(recording):
 
 
 def test_a_frozen_picture_repeats_its_last_moving_frame(recording):
-    faces = damage(recording, hurt("vision", FREEZE, 0.5)).faces
+    faces = damage(recording, hurt("vision", "freeze", 0.5)).faces
     half = len(faces) // 2
     assert all(np.array_equal(face.crop, faces[half - 1].crop) for face in faces[half:])
     assert [face.time for face in faces] == [face.time for face in recording.faces]
@@ -109,7 +109,7 @@ def test_a_hand_stays_where_it_is_from_frame_to_frame(recording):
 def test_kinds_the_model_never_met_are_known():
     assert is_trained("speech", "babble")
     assert not is_trained("speech", "music")
-    assert not is_trained("vision", FREEZE)
+    assert not is_trained("vision", "freeze")
 
 
 def test_a_long_recording_is_cut_and_says_so(recording):
@@ -254,10 +254,18 @@ def test_which_parts_the_weights_were_trained_with():
 # ---- state --------------------------------------------------------------------------------------------------
 
 FULL = LabState(
-    source="clip", damage={"speech": Damage("babble", 0.35), "text": Damage("dropped words", 0.0, muted=True),
-                           "vision": Damage("freeze", 1.0)},
-    alpha=(0.25, 0.25, 0.5), without=("attention", "temporal"), samples=8, seed=5, text="Grüße & <b>?",
-)  # fmt: skip
+    source="clip",
+    damage={
+        "speech": Damage("babble", 0.35),
+        "text": Damage("dropped words", 0.0, muted=True),
+        "vision": Damage("freeze", 1.0),
+    },
+    alpha=(0.25, 0.25, 0.5),
+    without=("attention", "temporal"),
+    samples=8,
+    seed=5,
+    text="Grüße & <b>?",
+)
 
 
 @pytest.mark.parametrize("state", [LabState(), LabState(source="voice"), FULL])
@@ -328,17 +336,17 @@ def test_a_bad_state_is_refused_with_a_sentence(text: str, message: str):
 )
 def test_a_sweep_of_points_that_there_cannot_be(points):
     with pytest.raises(InputError, match="2 to 101 points"):
-        _severities("vision", points)
+        severities("vision", points)
 
 
 def test_a_modality_that_there_is_not():
     with pytest.raises(InputError, match="modality") as refused:
-        _severities(["vision"] * 1000, 5)
+        severities(["vision"] * 1000, 5)
     assert len(str(refused.value)) < 200
 
 
 def test_the_points_of_a_sweep():
-    assert _severities("text", 3) == _severities("text", 3.0) == [0, 0.5, 1]
+    assert severities("text", 3) == severities("text", 3.0) == [0, 0.5, 1]
 
 
 @pytest.mark.parametrize(

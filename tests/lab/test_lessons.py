@@ -21,8 +21,15 @@ from tests.support.page_browser import real_model
 from tests.support.page_fixtures import make_result
 
 LESSONS = load_lessons()
-NEEDED = {"lights_off", "radio_on", "mumbling_speaker", "sarcasm", "one_modality_alone", "what_attention_adds",
-          "can_you_fool_it"}  # fmt: skip
+NEEDED = {
+    "lights_off",
+    "radio_on",
+    "mumbling_speaker",
+    "sarcasm",
+    "one_modality_alone",
+    "what_attention_adds",
+    "can_you_fool_it",
+}
 
 
 @cache

@@ -120,9 +120,12 @@ def test_a_picture_of_many_pixels_costs_no_memory(tmp_path: Path):
         assert path.stat().st_size < 700_000
         given += [how, str(path)]
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(EXAMPLES_FOLDER / "portrait.jpg"), *given], capture_output=True, text=True,
-        check=True, cwd=Path(__file__).resolve().parents[2],
-    )  # fmt: skip
+        [sys.executable, "-c", _MEASURE, str(EXAMPLES_FOLDER / "portrait.jpg"), *given],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
     measured = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(measured) == len(kinds)
     for kind, (problem, grown) in zip(kinds, measured, strict=True):
@@ -251,9 +254,13 @@ def look_at(pictures: list[np.ndarray], looks: list[int]) -> list[int]:
 def test_a_slide_show_of_many_equal_frames_is_looked_at_once_for_each_picture(tmp_path, portrait, face_free, looks):
     slides = [np.ascontiguousarray(picture[:288, :400]) for picture in (portrait, face_free)]
     path = write_media(
-        tmp_path / "slides.mkv", video="ffv1", pixels="bgr0", size=(400, 288),
-        stamps=[i / 10 for i in range(200)], images=[slides[i // 100] for i in range(200)],
-    )  # fmt: skip
+        tmp_path / "slides.mkv",
+        video="ffv1",
+        pixels="bgr0",
+        size=(400, 288),
+        stamps=[i / 10 for i in range(200)],
+        images=[slides[i // 100] for i in range(200)],
+    )
     reader = recording._Reader(None)
     found, end = reader.faces_of_video(path, True)
     assert end == pytest.approx(20.0, abs=0.5)

@@ -93,9 +93,11 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """One camera, number 0, and one microphone, number 1."""
     FakeCamera.opened, FakeCamera.breaks_after = 0, None
     library = SimpleNamespace(
-        query_devices=query_devices, check_input_settings=check_input_settings, InputStream=FakeStream,
+        query_devices=query_devices,
+        check_input_settings=check_input_settings,
+        InputStream=FakeStream,
         PortAudioError=PortAudioError,
-    )  # fmt: skip
+    )
     monkeypatch.setitem(sys.modules, "sounddevice", library)
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
     monkeypatch.setattr(capture, "RETRY", 0.01)
@@ -116,9 +118,7 @@ def without_portaudio(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None
 
 def test_the_devices_are_listed_by_number(devices: None):
     lines = describe_devices().splitlines()
-    assert lines == [
-        "Cameras (--camera NUMBER):", "  0", "Microphones (--microphone NUMBER):", "  1  Desk microphone",
-    ]  # fmt: skip
+    assert lines == ["Cameras (--camera NUMBER):", "  0", "Microphones (--microphone NUMBER):", "  1  Desk microphone"]
 
 
 def test_pictures_and_sound_come_on_one_clock_and_stop(devices: None):
@@ -187,8 +187,10 @@ def test_the_program_lists_devices_and_refuses_what_is_not_there():
     assert "Traceback" not in listed.stderr
     refused = subprocess.run(
         [*program, "--capture", "native", "--camera", "99", "--microphone", "99", "--port", "7999"],
-        capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "no camera 99" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import av
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 
 from hff.errors import InputError, NothingToAnalyse
 from hff.media.audio import Mixer, read_audio
+from hff.media.files import open_file
 from hff.media.image import read_image
 from hff.media.probe import probe
-from hff.media.truncation import is_cut_off
+from hff.media.truncation import ends_early
 from hff.media.video import read_frames
 from hff.pipeline import recording
 from tests.support.media_fixtures import (
@@ -151,6 +153,11 @@ def warnings_of(path) -> list[str]:
     return warnings
 
 
+def is_cut_off(path: Path) -> bool | None:
+    with open_file(path) as file:
+        return ends_early(file)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_file_is_not_said_to_break_off(name, tmp_path):
     path = write_whole(tmp_path / name)
@@ -169,9 +176,15 @@ def test_a_cut_file_is_noticed(name, share, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "picture", "sound"),
-    [("a.mkv", "libx264", "flac"), ("a.mp4", "libx264", "aac"), ("a.avi", "mpeg4", "pcm_s16le"),
-     ("a.flv", "flv", "aac"), ("a.ts", "libx264", "aac"), ("a.wmv", "wmv2", "libmp3lame")],
-)  # fmt: skip
+    [
+        ("a.mkv", "libx264", "flac"),
+        ("a.mp4", "libx264", "aac"),
+        ("a.avi", "mpeg4", "pcm_s16le"),
+        ("a.flv", "flv", "aac"),
+        ("a.ts", "libx264", "aac"),
+        ("a.wmv", "wmv2", "libmp3lame"),
+    ],
+)
 @pytest.mark.parametrize("seconds", [2, 8], ids=["sound ends first", "picture ends first"])
 def test_a_track_that_merely_ends_earlier_is_whole(name, picture, sound, seconds, tmp_path):
     images = [numbered_frame(i % 20) for i in range(10 * (10 - seconds))]
@@ -198,10 +211,17 @@ def test_lengths_that_a_careless_program_wrote_are_no_cut(tmp_path):
 def write_with_cover(path, codec: str, portrait: np.ndarray, sound: np.ndarray):
     """Sound with a picture as an ordinary video track of one frame, as careless taggers write it."""
     return write_media(
-        path, video=codec, pixels="yuvj420p" if codec == "mjpeg" else "rgb24", images=[portrait], stamps=[0.0],
-        size=portrait.shape[1::-1], audio="flac" if path.suffix == ".mkv" else "aac", wave=sound, rate=16_000,
+        path,
+        video=codec,
+        pixels="yuvj420p" if codec == "mjpeg" else "rgb24",
+        images=[portrait],
+        stamps=[0.0],
+        size=portrait.shape[1::-1],
+        audio="flac" if path.suffix == ".mkv" else "aac",
+        wave=sound,
+        rate=16_000,
         layout="mono",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("name", "codec"), [("s.mkv", "mjpeg"), ("s.mp4", "mjpeg"), ("s.mov", "png")])
@@ -282,4 +302,4 @@ def test_a_picture_given_as_a_video_beside_a_picture_is_told(portrait, face_free
 
 def test_nothing_of_it_reads_from_a_stream(tmp_path):
     with pytest.raises(InputError):
-        is_cut_off(io.BytesIO(b""))
+        open_file(io.BytesIO(b""))

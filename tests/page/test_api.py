@@ -58,9 +58,10 @@ def test_the_client_gets_the_same_numbers_as_the_python_api(client, inputs: dict
 def wants_dictionary(client: Client) -> bool:
     """Some versions of Gradio take a video as ``{"video": file}``."""
     (video,) = (
-        p for p in client.view_api(return_format="dict")["named_endpoints"]["/analyze"]["parameters"]
+        p
+        for p in client.view_api(return_format="dict")["named_endpoints"]["/analyze"]["parameters"]
         if p["parameter_name"] == "video"
-    )  # fmt: skip
+    )
     return "video" in video["type"].get("properties", {})
 
 

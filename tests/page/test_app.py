@@ -25,9 +25,13 @@ LONG = 180  # s; the machine may be busy
 def started(*arguments: str, **environment: str):
     """The program running, with its output in pipes; ended for certain."""
     with subprocess.Popen(
-        [sys.executable, str(APP), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | environment, cwd=tempfile.gettempdir(),
-    ) as process:  # fmt: skip
+        [sys.executable, str(APP), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+        cwd=tempfile.gettempdir(),
+    ) as process:
         try:
             yield process
         finally:
@@ -148,9 +152,13 @@ def test_it_starts_reads_a_clip_and_stops_without_touching_the_network_or_leavin
         assert f"http://127.0.0.1:{port}/" in line
         client = Client(f"http://127.0.0.1:{port}/", verbose=False)
         result = client.predict(
-            video=handle_file(EXAMPLES_FOLDER / "clip.mp4"), audio=None, image=None, text="", transcribe=True,
+            video=handle_file(EXAMPLES_FOLDER / "clip.mp4"),
+            audio=None,
+            image=None,
+            text="",
+            transcribe=True,
             api_name="/analyze",
-        )  # fmt: skip
+        )
         assert result["present"] == {"speech": True, "text": True, "vision": True}
         assert any(temporary.rglob("clip.mp4"))
         client.close()

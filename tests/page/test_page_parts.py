@@ -16,13 +16,14 @@ from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
 from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
-from hff.locale import texts
+from hff.locale import texts, using
 from hff.page.clip import report
 from hff.page.clip.attention_map import choose
 from hff.page.clip.series import MAX_COLUMNS, columns, spans
 from hff.page.clip.timeline import timeline_figure
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_measured, metrics_html
+from hff.page.model.recorded import said
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import percent
 from hff.page.shared.drawing import svg
@@ -157,6 +158,32 @@ def test_figures_follow_light_and_dark_and_can_stand_side_by_side():
         assert needed in first
 
 
+def test_figures_write_numbers_by_the_language():
+    made = make_result(5)
+    figures = (partial(timeline_figure, made), partial(report.attention_figure, made, None, None))
+    for figure in figures:
+        english = svg(figure, "figure")
+        with using("de"):
+            german = svg(figure, "figure")
+        numbers = [re.findall(r">(\d+[.,]\d+)</text>", drawing) for drawing in (english, german)]
+        assert len(numbers[0]) > 2
+        assert [number.replace(".", ",") for number in numbers[0]] == numbers[1]
+
+
+def test_what_was_measured_is_said_in_the_language_of_the_moment():
+    note = "Chance is 1/7. clean: HFF leads: +0.8 points against MulT; something new: HFF leads: -1 points against LMF."
+    assert said(note) == note
+    with using("de"):
+        assert said("accuracy, broken, unseen") == "Genauigkeit, gestört, neu"
+        assert said("0.928 ± 0.001") == "0,928 ± 0,001"
+        assert said("speech + text + vision") == "Stimme + Worte + Gesicht"
+        assert said(note) == (
+            "Raten ergibt 1/7. ungestört: HFF liegt vorn (+0,8 Punkte, verglichen: MulT); "
+            "something new: HFF liegt vorn (-1 Punkte, verglichen: LMF)."
+        )
+        assert said("Nobody knows, clean or not. <b>") == "Nobody knows, clean or not. <b>"
+
+
 def test_figures_may_be_drawn_by_many_threads():
     made, drawings = make_result(3), []
     threads = [
@@ -201,13 +228,18 @@ def test_the_drawing_takes_its_sizes_from_the_config():
 METRICS = {
     "generated_by": "python -m train evaluate",
     "tables": [
-        {"title": "Every subset", "note": "Test.", "command": "python -m train evaluate --subsets",
-         "columns": ["with", "accuracy", "clips"], "rows": [["speech", 0.6123, 1400], ["<b>", None, 7]]},
+        {
+            "title": "Every subset",
+            "note": "Test.",
+            "command": "python -m train evaluate --subsets",
+            "columns": ["with", "accuracy", "clips"],
+            "rows": [["speech", 0.6123, 1400], ["<b>", None, 7]],
+        },
         {"title": "Empty", "rows": []},
     ],
     "confusion": {"labels": ["happy", "sad"], "matrix": [[8, 2], [1, 9]], "title": "Confusion of the fusion"},
     "reliability": {"bins": [[0.15, 0.2, 10], [0.85, 0.8, 90], [0.5, 0, 0]], "ece": 0.0417},
-}  # fmt: skip
+}
 
 
 def test_measured_figures_are_shown_as_they_were_measured(tmp_path: Path):

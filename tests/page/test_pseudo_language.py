@@ -7,23 +7,29 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_lowercase
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from hff import weights
-from hff.examples.ready import EXAMPLES
+from hff.errors import InputError
+from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.lab.lessons import load_lessons
-from hff.lab.state import LabState
+from hff.lab.state import YOURS, LabState
 from hff.locale import catalogue as catalogues
-from hff.locale import say, texts, using
+from hff.locale import say, texts, translate, using
 from hff.page.blocks import build_page
 from hff.page.clip.report import html_page
 from hff.page.lab.worksheet import worksheet
 from hff.page.live.hub import LiveHub
-from hff.page.model.measured import load_corpora
+from hff.page.model.measured import load_corpora, load_measured, metrics_html
+from hff.page.model.recorded import said
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
+from hff.pipeline.recording import Recording
+from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake  # noqa: F401
 from tests.support.page_browser import FakeModel
 from tests.support.page_fixtures import SENTENCE, make_result
 
@@ -101,6 +107,40 @@ def visible(component: dict) -> Iterator[str]:
         yield from strings(props.get("value"))
 
 
+def told(output: object) -> Iterator[str]:
+    """What an event's answer shows: HTML, sentences, and what a component's new settings say."""
+    if isinstance(output, str):
+        yield output
+    elif isinstance(output, list | tuple):
+        for part in output:
+            yield from told(part)
+    elif isinstance(output, gr.components.Component) and not isinstance(output, gr.DownloadButton):
+        changed = output._constructor_args[0]  # an update holds what was given and leaves the rest
+        for name in ("label", "placeholder", "info", "value"):
+            yield from strings(changed.get(name))
+        yield from (choice[0] for choice in changed.get("choices") or [])
+
+
+class Visit:
+    """A page in the made-up language and one visitor, whose events are called as Gradio would."""
+
+    def __init__(self, engine: object, folder: Path) -> None:
+        self.sessions = Sessions(folder)
+        self.page = build_page(engine, self.sessions, LiveHub(engine), NAME)
+        self.events = {event.fn.__name__: event for event in self.page.fns.values() if event.fn is not None}
+        url = SimpleNamespace(scheme="http")
+        self.request = SimpleNamespace(session_hash="visit", request=SimpleNamespace(url=url), headers={})
+
+    def ask(self, name: str, *given: object) -> object:
+        """An event that takes the visitor's request last."""
+        return self.events[name].fn(*given, self.request)
+
+    def in_lab(self, name: str, lesson: str = "", *first: object, **changes: object) -> object:
+        """An event of the lab with what is set up by default, ``changes`` by the controls' names."""
+        values = [changes.get(component.elem_id or "", component.value) for component in self.events["_run"].inputs[1:]]
+        return self.events[name].fn(self.request, *first, lesson, *values)
+
+
 def test_the_whole_page(tmp_path: Path):
     engine = Engine(FakeModel)
     page = build_page(engine, Sessions(tmp_path), LiveHub(engine), NAME)
@@ -141,3 +181,76 @@ def test_the_worksheet():
     own = words_of(*(example.text for example in EXAMPLES))
     assert plain(page, SYMBOLS | own) == set()
     assert plain(worksheet(LabState(), make_result(), make_result(seed=3), None), SYMBOLS) == set()
+
+
+def test_a_clips_results_and_what_goes_wrong(tmp_path: Path):
+    model = FakeModel()
+    visit = Visit(Engine(lambda: model), tmp_path)
+    video = str(EXAMPLES_FOLDER / "clip.mp4")
+    shown = [
+        visit.ask("_analyse", None, None, None, "", True),
+        visit.ask("_show_status", None, None, None, ""),
+        visit.ask("_show_status", video, video, video, SENTENCE),
+        visit.ask("_attention", "", ""),
+        visit.ask("_analyse", "/gone.mp4", None, None, "", True),
+        visit.ask("_analyse", video, None, None, SENTENCE, True),
+        visit.ask("_draw"),
+        [visit.ask("_attention", layer, head) for layer, head in (("", ""), ("1", "2"), ("0", "every"))],
+        visit.ask("_rerun", SENTENCE),
+    ]
+    model.answer = InputError(say("media.unreadable", name="clip.mp4", reason="1"))
+    shown.append(visit.ask("_analyse", video, None, None, "", True))
+    own = words_of(SENTENCE, "wav", "gif mov webm mkv avi mp3 flac ogg opus")
+    assert {text: found for text in told(shown) if (found := plain(text, SYMBOLS | own))} == {}
+    assert any("<svg" in text for text in told(shown))
+
+
+def test_the_lab_after_a_change_a_guess_and_a_sweep(tmp_path: Path, fake: FakeAnalyzer):  # noqa: F811
+    visit = Visit(Engine(lambda: fake), tmp_path)
+    made = make_result(3)
+    visit.sessions.of("visit").recording = Recording(
+        made.seconds, made.evidence.wave, made.evidence.voiced, made.transcript, made.evidence.faces
+    )
+    lesson = load_lessons()[0]
+    yours = {"hff-lab-source": YOURS}
+    changed = visit.in_lab("_run", **yours, **{"hff-lab-vision-mute": True, "hff-lab-speech-severity": 0.5})
+    swept = list(visit.in_lab("_sweep", "vision", **yours))
+    shown = [
+        changed,
+        visit.in_lab("_pose", lesson.key, **yours),
+        visit.in_lab("_reveal", lesson.key, 0, **yours),
+        swept,
+        visit.in_lab("_run", **{"hff-lab-source": "nothing-of-that-name"}),
+    ]
+    assert "hff-lab-row-vision" in changed[0]
+    assert 'data-points="0"' not in swept[-1][0]
+    own = words_of(*(text for lesson in load_lessons() for text in vars(lesson).values() if isinstance(text, str)))
+    own |= words_of(
+        *(choice.text for choice in lesson.choices), SENTENCE, "nothing-of-that-name", *(e.key for e in EXAMPLES)
+    )
+    assert {text[:80]: found for text in told(shown) if (found := plain(text, SYMBOLS | own))} == {}
+
+
+def test_the_measured_figures():
+    """Of the shipped weights: whoever adds a table says its words in ``MEASURED_TEXTS`` of every language."""
+    shown = re.sub("<code>.*?</code>", "", metrics_html(load_measured(weights.folder())))
+    commands = words_of("python -m train evaluate ablate compare app.py --speech-encoder --data DIR --out DIR")
+    rivals = {"HFF", "TFN", "LMF", "MFN", "MulT"}
+    assert "<svg" in shown
+    assert plain(shown, SYMBOLS | commands | rivals | {"faces", "mfcc", "cnn", "whisper"}) == set()
+    terms = [said(corpus["licence"]) for corpus in load_corpora(weights.folder())]
+    assert words_of(*terms) <= words_of("CC BY NC SA GPL Apache")
+
+
+def test_live_and_what_goes_wrong_there(fake: FakeAnalyzer):  # noqa: F811
+    engine = engine_of(fake)
+    hub = LiveHub(engine, limit=1)
+    ticket, _ = hub.enter("first")
+    texts_shown = [hub.enter("second")[1], hub.feed({"ticket": "none"})["error"]]
+    texts_shown.append(hub.feed({"ticket": ticket, "frame": {"time": 0.0, "data": "data:,%%"}})["error"])
+    with pytest.raises(InputError) as nothing:
+        hub.snapshot("nobody")
+    texts_shown.append(translate(nothing.value))
+    hub.close()
+    assert {text: plain(text, SYMBOLS) for text in texts_shown if plain(text, SYMBOLS)} == {}
+    assert all(texts_shown)

@@ -67,8 +67,12 @@ def sound(folder: Path) -> None:
 
 
 def picture(folder: Path) -> None:
-    path = write_media(folder / "long.mp4", video="mpeg4", stamps=[i / 4 for i in range(1200)],
-                       images=[np.full((96, 128, 3), i % 251, np.uint8) for i in range(1200)])  # fmt: skip
+    path = write_media(
+        folder / "long.mp4",
+        video="mpeg4",
+        stamps=[i / 4 for i in range(1200)],
+        images=[np.full((96, 128, 3), i % 251, np.uint8) for i in range(1200)],
+    )
     yield
     list(read_frames(path, 4))
 
@@ -121,9 +125,16 @@ def fuse(folder: Path) -> None:
 
 
 STAGES = {
-    sound: 200, picture: 100, voice: 3, words: 8, faces: 60, encode_the_voice: 40, encode_the_words: 3,
-    encode_the_faces: 4, fuse: 400,
-}  # fmt: skip
+    sound: 200,
+    picture: 100,
+    voice: 3,
+    words: 8,
+    faces: 60,
+    encode_the_voice: 40,
+    encode_the_words: 3,
+    encode_the_faces: 4,
+    fuse: 400,
+}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)

@@ -163,11 +163,13 @@ def words(*said: tuple[str, float, float]) -> list[Word]:
         ([], []),
         ([("one", 0, 0.4), ("two", 0.5, 1)], [("one two", 0, 1)]),
         ([("one", 0, 0.4), ("two", 1.3, 2)], [("one", 0, 0.4), ("two", 1.3, 2)]),  # a pause of 0.9 s
-        ([("Really?", 0, 0.4), ("Yes.", 0.5, 0.9), ("Good", 1, 1.4)],
-         [("Really?", 0, 0.4), ("Yes.", 0.5, 0.9), ("Good", 1, 1.4)]),
+        (
+            [("Really?", 0, 0.4), ("Yes.", 0.5, 0.9), ("Good", 1, 1.4)],
+            [("Really?", 0, 0.4), ("Yes.", 0.5, 0.9), ("Good", 1, 1.4)],
+        ),
         ([(" Well,", 0, 0.4), (" then", 0.5, 1)], [("Well, then", 0, 1)]),
     ],
-)  # fmt: skip
+)
 def test_utterances_end_at_pauses_and_sentences(said, expected):
     assert [(u.text, u.start, u.end) for u in utterances(words(*said))] == expected
 
@@ -248,8 +250,11 @@ def test_a_batch_is_what_the_model_takes():
     made = clip.encode(stand_ins(), 4, **GIVEN["text"])
     batch = made.batch(torch.device("cpu"))
     assert {name: tuple(value.shape) for name, value in batch.items()} == {
-        "speech": (1, 4, 128), "text": (1, 4, 768), "vision": (1, 4, 512), "present": (1, 4, 3)
-    }  # fmt: skip
+        "speech": (1, 4, 128),
+        "text": (1, 4, 768),
+        "vision": (1, 4, 512),
+        "present": (1, 4, 3),
+    }
     assert batch["present"].dtype == torch.bool
 
 
@@ -259,11 +264,14 @@ def test_result_is_the_same_whichever_the_batch_size(monkeypatch):
     said = words(("Hello", 0.1, 0.5), ("you.", 0.6, 1.2), ("It", 1.3, 1.5), ("rains.", 1.5, 2.0), ("No!", 3.0, 3.4))
     rng = np.random.default_rng(2)
     material = {
-        "wave": rng.normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32), "voiced": [(0.0, 3.0)],
+        "wave": rng.normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32),
+        "voiced": [(0.0, 3.0)],
         "transcript": Transcript("Hello you. It rains. No!", said),
-        "faces": [FaceSeen(t, (0, 0, 1, 1), 1.0, rng.integers(0, 255, (48, 48)).astype(np.uint8))
-                  for t in (0.1, 0.3, 0.6, 1.2, 3.3)],
-    }  # fmt: skip
+        "faces": [
+            FaceSeen(t, (0, 0, 1, 1), 1.0, rng.integers(0, 255, (48, 48)).astype(np.uint8))
+            for t in (0.1, 0.3, 0.6, 1.2, 3.3)
+        ],
+    }
     whole = clip.encode(encoders, 8, **material)
     for size in (1, 3):
         monkeypatch.setattr(clip, "INPUTS_AT_ONCE", size)

@@ -21,11 +21,14 @@ RATE = 16_000
 RAVDESS_EMOTIONS = ("01", "03", "04", "05", "06", "07", "08")  # in the order of hff.config.EMOTIONS; 02 is calm
 EMODB_EMOTIONS = "NFTWAE"  # L is boredom
 WORDS = {
-    "neutral": "the train leaves at nine from platform", "happy": "what a lovely day I am so glad about number",
-    "sad": "I miss her and cry every night since day", "angry": "stop that at once you fool or I will shout",
-    "fearful": "something moved in the dark and I am scared of", "disgusted": "this food smells rotten like bin",
+    "neutral": "the train leaves at nine from platform",
+    "happy": "what a lovely day I am so glad about number",
+    "sad": "I miss her and cry every night since day",
+    "angry": "stop that at once you fool or I will shout",
+    "fearful": "something moved in the dark and I am scared of",
+    "disgusted": "this food smells rotten like bin",
     "surprised": "wow I never saw that coming not in year",
-}  # fmt: skip
+}
 EKMAN = dict(zip(WORDS, ("neutral", "joy", "sadness", "anger", "fear", "disgust", "surprise"), strict=True))
 FINE_NUMBERS = dict(zip(WORDS, (27, 17, 25, 2, 14, 11, 26), strict=True))  # of GoEmotions' 28
 TRAINING_LINES = 42  # six of each label; one in six is held out, and 42 / 6 are one of each
@@ -94,8 +97,10 @@ def dailydialog(root: Path, public: bool) -> None:
         folder = root / "ijcnlp_dailydialog" / "validation"
         folder.mkdir(parents=True)
         spoken = [f"dialogue line {n} , sir ." for n in range(len(labels))]
-        for name, turns in (("dialogues_validation.txt", [f"{text} __eou__" for text in spoken]),
-                            ("dialogues_emotion_validation.txt", [f"{n} " for n in numbers])):  # fmt: skip
+        for name, turns in (
+            ("dialogues_validation.txt", [f"{text} __eou__" for text in spoken]),
+            ("dialogues_emotion_validation.txt", [f"{n} " for n in numbers]),
+        ):
             lines = [" ".join(turns[:5]), " ".join(turns[5:])]
             (folder / name).write_text("\n".join(lines) + "\n")
         return
@@ -146,17 +151,24 @@ def muxspace(root: Path, public: bool) -> None:
         (root / "images").mkdir(parents=True)
         for name, picture in zip("ab", pictures, strict=True):
             Image.fromarray(picture).save(root / "images" / f"{name}.png")
-        rows = [[302, "a.png", "happiness"], [1, "b.png", "ANGER"], [1, "a.png", "contempt"], [1, "b.png", "sadness"],
-                [1, "c.png", "fear"]]  # fmt: skip
+        rows = [
+            [302, "a.png", "happiness"],
+            [1, "b.png", "ANGER"],
+            [1, "a.png", "contempt"],
+            [1, "b.png", "sadness"],
+            [1, "c.png", "fear"],
+        ]
         write_rows(root / "data" / "legend.csv", ["user.id", "image", "emotion"], rows)
         return
     (root / "faces").mkdir(parents=True)
     stored = [webp(picture) for picture in [*pictures, pictures[0]]]
     np.savez(
         root / "faces" / "muxspace_faces112.npz",
-        webp=np.frombuffer(b"".join(stored), np.uint8), offsets=np.cumsum([0, *map(len, stored)]),
-        label=np.array([3, 0, 3], np.int8), near_dup=np.array([False, False, True]),
-    )  # fmt: skip
+        webp=np.frombuffer(b"".join(stored), np.uint8),
+        offsets=np.cumsum([0, *map(len, stored)]),
+        label=np.array([3, 0, 3], np.int8),
+        near_dup=np.array([False, False, True]),
+    )
 
 
 def webp(picture: np.ndarray) -> bytes:
@@ -206,18 +218,20 @@ def fer(root: Path, public: bool) -> None:
     (root / "faces").mkdir(parents=True, exist_ok=True)
     np.savez(
         root / "faces" / "fer2013plus.npz",
-        webp=np.frombuffer(b"".join(pictures), np.uint8), offsets=np.cumsum([0, *map(len, pictures)]),
+        webp=np.frombuffer(b"".join(pictures), np.uint8),
+        offsets=np.cumsum([0, *map(len, pictures)]),
         ferplus_votes=np.array([votes for _, votes, _ in rows], np.uint8),
         split=np.array([usages.index(usage) for *_, usage in rows], np.uint8),
         near_dup=np.array([False] * (len(rows) - 3) + [True, False, True]),
-    )  # fmt: skip
+    )
 
 
 def ravdess_names(actors: tuple[int, ...]) -> list[str]:
     return [
         f"03-01-{emotion}-01-{1 + actor % 2:02}-01-{actor:02}"
-        for actor in actors for emotion in (*RAVDESS_EMOTIONS, "02")
-    ]  # fmt: skip
+        for actor in actors
+        for emotion in (*RAVDESS_EMOTIONS, "02")
+    ]
 
 
 def emodb_names() -> list[str]:

@@ -42,10 +42,18 @@ def ask(gate, method: str = "GET", path: str = "/", own: str = "127.0.0.1", kind
 
     headers = {"host": "localhost:7860"} | {name.replace("_", "-"): value for name, value in headers.items()}
     scope = {
-        "type": kind, "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
-        "scheme": "http", "server": (own, 7860), "client": ("192.168.1.77", 5555), "http_version": "1.1",
+        "type": kind,
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "server": (own, 7860),
+        "client": ("192.168.1.77", 5555),
+        "http_version": "1.1",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }  # fmt: skip
+    }
     asyncio.run(gate(scope, receive, send))
     if kind == "websocket":
         return sent

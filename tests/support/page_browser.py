@@ -45,9 +45,13 @@ class FakeModel:
         made = make_result(6 if sound else 0.5, tuple(name for name, given in there.items() if given))
         evidence = made.evidence
         return Recording(
-            made.seconds, evidence.wave, evidence.voiced, Transcript(text) if text else made.transcript,
-            evidence.faces, still=bool(image),
-        )  # fmt: skip
+            made.seconds,
+            evidence.wave,
+            evidence.voiced,
+            Transcript(text) if text else made.transcript,
+            evidence.faces,
+            still=bool(image),
+        )
 
     def analyze_recording(self, recording: Recording, *, progress=None) -> Result:
         self.analysed.append(recording)

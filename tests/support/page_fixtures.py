@@ -47,10 +47,16 @@ def _timeline(steps: int, there: tuple[str, ...], rng: np.random.Generator) -> T
     drift[:, 1] = np.linspace(0.3, 2.4, steps)
     drift[:, 6] = np.linspace(1.5, 0.5, steps)
     return Timeline(
-        times=(t + 0.5) * STEP_SECONDS, present=present, alpha0=alpha0, precision=precision, alpha=alpha,
-        aleatoric=aleatoric, epistemic=epistemic, beta=_softmax(rng.normal(0, 0.5, steps)),
+        times=(t + 0.5) * STEP_SECONDS,
+        present=present,
+        alpha0=alpha0,
+        precision=precision,
+        alpha=alpha,
+        aleatoric=aleatoric,
+        epistemic=epistemic,
+        beta=_softmax(rng.normal(0, 0.5, steps)),
         probabilities=_softmax(drift + rng.normal(0, 0.1, drift.shape)),
-    )  # fmt: skip
+    )
 
 
 def make_result(seconds: float = 10.0, there: tuple[str, ...] = MODALITIES, seed: int = 0, **changes) -> Result:

@@ -9,6 +9,7 @@ import numpy as np
 from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
+from hff.page.shared.amounts import percent
 from hff.page.shared.theme import COLOUR_MAP, Palette
 from hff.result import Attention, Result
 
@@ -53,13 +54,27 @@ def attention_figure(result: Result, layer: int | None, head: int | None, palett
     picture = None
     for kind, name in enumerate(attention.key_kinds):
         axis = axes[kind]
-        picture = axis.imshow(values[:, kind], cmap=COLOUR_MAP, aspect="auto", vmin=0, vmax=values.max() or 1,
-                              extent=extent, interpolation="none")  # fmt: skip
-        axis.set_title(f"{texts.KIND_NAMES.get(name) or names.modality(name)}\n{100 * shares[kind]:.0f} %", pad=9)
+        picture = axis.imshow(
+            values[:, kind],
+            cmap=COLOUR_MAP,
+            aspect="auto",
+            vmin=0,
+            vmax=values.max() or 1,
+            extent=extent,
+            interpolation="none",
+        )
+        axis.set_title(f"{texts.KIND_NAMES.get(name) or names.modality(name)}\n{percent(shares[kind])}", pad=9)
         axis.locator_params(nbins=5)
         if name in MODALITIES:
-            axis.plot([0, 1], [1.03, 1.03], transform=axis.transAxes, color=modalities.of(name).colour, linewidth=4,
-                      clip_on=False, solid_capstyle="butt")  # fmt: skip
+            axis.plot(
+                [0, 1],
+                [1.03, 1.03],
+                transform=axis.transAxes,
+                color=modalities.of(name).colour,
+                linewidth=4,
+                clip_on=False,
+                solid_capstyle="butt",
+            )
     axes[0].set_ylabel(texts.ATTENTION_QUERY)
     figure.supxlabel(texts.ATTENTION_KEY, fontsize=10)
     bar = figure.colorbar(picture, ax=axes, pad=0.01, fraction=0.03)

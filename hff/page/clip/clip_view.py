@@ -82,8 +82,15 @@ class ClipView:
             filled = [inputs.video, inputs.audio, inputs.image, inputs.text, inputs.media_tabs]
             button.click(lambda e=example: _fill(e), None, filled, **QUICK)
         # The downloads are among them: until the new files are made, the old reading's must not be taken.
-        shown = [out.answer, out.sections, out.transcript, out.transcript_note, out.layer, out.head,
-                 *out.downloads.values()]  # fmt: skip
+        shown = [
+            out.answer,
+            out.sections,
+            out.transcript,
+            out.transcript_note,
+            out.layer,
+            out.head,
+            *out.downloads.values(),
+        ]
         given = inputs.values
         first = self.analyse.click(
             self._analyse, given, shown, show_progress_on=out.answer, api_visibility="private", **MODEL
@@ -93,13 +100,34 @@ class ClipView:
         )
         for button, event in ((self.analyse, first), (out.rerun, again)):
             button.click(None, None, None, js=_SHOW_ANSWER, api_visibility="private")
-            drawn = event.success(self._draw, None, [out.timeline, out.alone], show_progress="minimal",
-                                  api_visibility="private", concurrency_limit=2, concurrency_id="draw")  # fmt: skip
-            drawn.success(self._make_files, None, list(out.downloads.values()), show_progress="hidden",
-                          api_visibility="private", concurrency_limit=2, concurrency_id="draw")  # fmt: skip
+            drawn = event.success(
+                self._draw,
+                None,
+                [out.timeline, out.alone],
+                show_progress="minimal",
+                api_visibility="private",
+                concurrency_limit=2,
+                concurrency_id="draw",
+            )
+            drawn.success(
+                self._make_files,
+                None,
+                list(out.downloads.values()),
+                show_progress="hidden",
+                api_visibility="private",
+                concurrency_limit=2,
+                concurrency_id="draw",
+            )
         for change in (first.success, again.success, out.layer.input, out.head.input):
-            change(self._attention, [out.layer, out.head], out.attention, show_progress="minimal",
-                   trigger_mode="always_last", api_visibility="private", concurrency_limit=4)  # fmt: skip
+            change(
+                self._attention,
+                [out.layer, out.head],
+                out.attention,
+                show_progress="minimal",
+                trigger_mode="always_last",
+                api_visibility="private",
+                concurrency_limit=4,
+            )
         self.clear.click(self._clear, None, [*inputs.values[:4], *shown], **QUICK)
 
     def _show_status(self, video, audio, image, text, request: gr.Request) -> str:
@@ -252,8 +280,9 @@ def _build_report() -> Report:
             alone = gr.HTML(elem_id="hff-alone")
         with gr.Tab(texts.SECTION_WORDS, id="words"):
             transcript_note = gr.HTML()
-            transcript = gr.Textbox(label=texts.TRANSCRIPT_LABEL, lines=3, max_lines=10, elem_id="hff-transcript",
-                                    max_length=MAX_CHARACTERS)  # fmt: skip
+            transcript = gr.Textbox(
+                label=texts.TRANSCRIPT_LABEL, lines=3, max_lines=10, elem_id="hff-transcript", max_length=MAX_CHARACTERS
+            )
             rerun = gr.Button(texts.RERUN, variant="primary", elem_id="hff-rerun")
         with gr.Tab(texts.SECTION_KEEP, id="keep"):
             gr.HTML(cards.note(texts.KEEP_NOTE))

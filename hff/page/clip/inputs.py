@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+from markupsafe import Markup
 
 from hff.config import MAX_CHARACTERS
 from hff.examples.ready import EXAMPLES
 from hff.locale import language, speaking, texts
+from hff.page.shared import cards
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
 
@@ -35,25 +37,46 @@ def build_inputs(transcribe: bool) -> Inputs:
         with gr.Tab(texts.TAB_VIDEO, id="video"):
             # format=None and include_audio keep Gradio from calling ffmpeg, which need not be there.
             video = gr.Video(
-                label=texts.VIDEO_LABEL, sources=["upload", "webcam"], format=None, include_audio=True,
-                webcam_options=gr.WebcamOptions(mirror=False), height=_HEIGHT, buttons=[], elem_id="hff-video",
+                label=texts.VIDEO_LABEL,
+                sources=["upload", "webcam"],
+                format=None,
+                include_audio=True,
+                webcam_options=gr.WebcamOptions(mirror=False),
+                height=_HEIGHT,
+                buttons=[],
+                elem_id="hff-video",
                 show_label=False,
-            )  # fmt: skip
+            )
         with gr.Tab(texts.TAB_AUDIO, id="audio"):
             audio = gr.Audio(
-                label=texts.AUDIO_LABEL, sources=["upload", "microphone"], type="filepath", format=None, buttons=[],
-                elem_id="hff-audio", show_label=False,
-            )  # fmt: skip
+                label=texts.AUDIO_LABEL,
+                sources=["upload", "microphone"],
+                type="filepath",
+                format=None,
+                buttons=[],
+                elem_id="hff-audio",
+                show_label=False,
+            )
         with gr.Tab(texts.TAB_IMAGE, id="image"):
             image = gr.Image(
-                label=texts.IMAGE_LABEL, sources=["upload", "webcam"], type="filepath", image_mode=None,
-                webcam_options=gr.WebcamOptions(mirror=False), height=_HEIGHT, buttons=[], elem_id="hff-image",
+                label=texts.IMAGE_LABEL,
+                sources=["upload", "webcam"],
+                type="filepath",
+                image_mode=None,
+                webcam_options=gr.WebcamOptions(mirror=False),
+                height=_HEIGHT,
+                buttons=[],
+                elem_id="hff-image",
                 show_label=False,
-            )  # fmt: skip
+            )
     text = gr.Textbox(
-        label=texts.TEXT_LABEL, placeholder=texts.TEXT_HINT, lines=2, max_lines=4, elem_id="hff-text",
+        label=texts.TEXT_LABEL,
+        placeholder=texts.TEXT_HINT,
+        lines=2,
+        max_lines=4,
+        elem_id="hff-text",
         max_length=MAX_CHARACTERS,
-    )  # fmt: skip
+    )
     recognise = gr.Checkbox(
         value=transcribe, label=texts.TRANSCRIBE, visible=transcribe, container=False, elem_id="hff-transcribe"
     )
@@ -69,19 +92,17 @@ def build_examples() -> list[gr.Button]:
         return [gr.Button(example.title, size="sm", variant="secondary") for example in EXAMPLES]
 
 
-def status_line(inputs: dict[str, str | None], origin: str = "") -> str:
+def status_line(inputs: dict[str, str | None], origin: str = "") -> Markup:
     """What Analyse would read, and an example's origin."""
-    from hff.page.shared.cards import text
-
     given = [name for name in texts.INPUT_NAMES if (inputs.get(name) or "").strip()]
     if not given:
-        return f"<p>{text(texts.NOTHING_GIVEN)} {text(texts.PRIVACY)}</p>"
-    line = texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given))
-    if "video" in given and "audio" in given:
-        line += " " + texts.AUDIO_REPLACES
-    if "video" in given and "image" in given:
-        line += " " + texts.IMAGE_UNUSED
-    return f"<p>{text(line)} {text(origin)}</p>"
+        return cards.status(texts.NOTHING_GIVEN, texts.PRIVACY)
+    return cards.status(
+        texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given)),
+        texts.AUDIO_REPLACES if {"video", "audio"} <= set(given) else "",
+        texts.IMAGE_UNUSED if {"video", "image"} <= set(given) else "",
+        origin,
+    )
 
 
 def keep_local(component) -> None:

@@ -107,8 +107,14 @@ def _weights(axis, result: Result, palette: Palette) -> None:
     for row, name in enumerate(MODALITIES):
         there = result.present[name]
         own = modalities.of(name)
-        axis.barh(row, result.alpha[name] if there else 0, color=own.colour, hatch=own.hatch,
-                  edgecolor=palette.paper, linewidth=0)  # fmt: skip
+        axis.barh(
+            row,
+            result.alpha[name] if there else 0,
+            color=own.colour,
+            hatch=own.hatch,
+            edgecolor=palette.paper,
+            linewidth=0,
+        )
         variance = result.variance[name]
         label = texts.ABSENT if variance is None else f"α {decimal(result.alpha[name])}, σ² {number(variance)}"
         axis.text((result.alpha[name] if there else 0) + 0.02, row, label, va="center", clip_on=False)
@@ -134,7 +140,13 @@ def html_page(result: Result) -> str:
     }
     said = result.transcript.text if result.transcript else texts.NO_WORDS
     page = render(
-        "report.html", "page", title=names.emotion(result.emotion), made=made, parts=parts, said=said,
-        style=Markup(STYLE.read_text(encoding="utf-8") + modality_css()), fonts=Markup(css_fonts()),
-    )  # fmt: skip
+        "report.html",
+        "page",
+        title=names.emotion(result.emotion),
+        made=made,
+        parts=parts,
+        said=said,
+        style=Markup(STYLE.read_text(encoding="utf-8") + modality_css()),
+        fonts=Markup(css_fonts()),
+    )
     return str(page)

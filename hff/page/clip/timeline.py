@@ -64,8 +64,15 @@ def _absent(axis: Axes, stretches: list[tuple[float, float]], palette: Palette) 
 def _blank(axis: Axes, series: Series, palette: Palette, reason: str) -> None:
     """A row with nothing to show: hatched, with the reason in words."""
     _absent(axis, [(series.edges[0], series.edges[-1])], palette)
-    axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center",
-              bbox={"facecolor": palette.paper, "edgecolor": "none", "pad": 3})  # fmt: skip
+    axis.text(
+        0.5,
+        0.5,
+        reason,
+        transform=axis.transAxes,
+        ha="center",
+        va="center",
+        bbox={"facecolor": palette.paper, "edgecolor": "none", "pad": 3},
+    )
     axis.set_yticks([])
 
 
@@ -95,8 +102,9 @@ def _faces(axis: Axes, result: Result, series: Series, palette: Palette) -> None
         shown = k == 0 if len(faces) == 1 else abs(times[nearest] - middle) <= max(slot, half * 2) / 2
         if shown:
             edges = (middle - slot * 0.46, middle + slot * 0.46)
-            axis.imshow(faces[nearest].crop, cmap="gray", vmin=0, vmax=255, aspect="auto", zorder=2,
-                        extent=(*edges, 0.02, 0.98))  # fmt: skip
+            axis.imshow(
+                faces[nearest].crop, cmap="gray", vmin=0, vmax=255, aspect="auto", zorder=2, extent=(*edges, 0.02, 0.98)
+            )
 
 
 def _words(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
@@ -110,7 +118,7 @@ def _words(axis: Axes, result: Result, series: Series, palette: Palette) -> None
     if not result.transcript.words:
         text = result.transcript.text.strip()
         shown = text if len(text) <= 90 else text[:88].rstrip() + " …"
-        axis.text((start + end) / 2, 0.5, f"“{shown}”", ha="center", va="center")
+        axis.text((start + end) / 2, 0.5, texts.QUOTED.format(words=shown), ha="center", va="center")
         return
     point = (end - start) / _PLOT_POINTS  # s
     free = [start] * _WORD_ROWS
@@ -145,12 +153,19 @@ def _mel(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
     length = frames * evidence.mel_hop if evidence.mel_hop else result.seconds
     picture = mel_columns(evidence)
     top = float(np.nanmax(picture))
-    axis.imshow(picture, cmap=COLOUR_MAP, origin="lower", aspect="auto", vmin=top - 60, vmax=top,
-                extent=(0, length, 0, bands))  # fmt: skip
+    axis.imshow(
+        picture, cmap=COLOUR_MAP, origin="lower", aspect="auto", vmin=top - 60, vmax=top, extent=(0, length, 0, bands)
+    )
     axis.set_yticks([bands * _mel_of(hz) / _mel_of(_HIGHEST_HZ) for hz in (0, 1000, 8000)], ["0", "1", "8"])
     for start, end in evidence.voiced:
-        axis.plot([start, end], [bands * 1.06] * 2, color=modalities.of("speech").colour, linewidth=3, clip_on=False,
-                  solid_capstyle="butt")  # fmt: skip
+        axis.plot(
+            [start, end],
+            [bands * 1.06] * 2,
+            color=modalities.of("speech").colour,
+            linewidth=3,
+            clip_on=False,
+            solid_capstyle="butt",
+        )
 
 
 def _mel_of(hz: float) -> float:
@@ -163,9 +178,17 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
     below = np.zeros(len(series.alpha))
     for m, name in enumerate(MODALITIES):
         share = np.nan_to_num(series.alpha[:, m])
-        axis.stairs(below + share, series.edges, baseline=below, fill=True, facecolor=modalities.of(name).colour,
-                    hatch=modalities.of(name).hatch, edgecolor=palette.paper, linewidth=0,
-                    label=names.modality(name))  # fmt: skip
+        axis.stairs(
+            below + share,
+            series.edges,
+            baseline=below,
+            fill=True,
+            facecolor=modalities.of(name).colour,
+            hatch=modalities.of(name).hatch,
+            edgecolor=palette.paper,
+            linewidth=0,
+            label=names.modality(name),
+        )
         below = below + share
     _absent(axis, series.nothing, palette)
     axis.set_ylim(0, 1)
@@ -175,8 +198,15 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
 
 def _variance(axis: Axes, series: Series, palette: Palette) -> None:
     for m, name in enumerate(MODALITIES):
-        axis.stairs(series.variance[:, m], series.edges, baseline=None, color=modalities.of(name).colour,
-                    linestyle=modalities.of(name).linestyle, linewidth=2.2, label=names.modality(name))  # fmt: skip
+        axis.stairs(
+            series.variance[:, m],
+            series.edges,
+            baseline=None,
+            color=modalities.of(name).colour,
+            linestyle=modalities.of(name).linestyle,
+            linewidth=2.2,
+            label=names.modality(name),
+        )
     _absent(axis, series.nothing, palette)
     highest = np.nanmax(series.variance) if np.isfinite(series.variance).any() else 1
     axis.set_ylim(0, highest * 1.15 or 1)
@@ -192,8 +222,15 @@ def _beta(axis: Axes, series: Series, palette: Palette) -> None:
 
 def _emotion(axis: Axes, figure: Figure | SubFigure, result: Result, series: Series) -> None:
     labels = list(result.probabilities)
-    mesh = axis.pcolormesh(series.edges, np.arange(len(labels) + 1), series.probabilities.T, cmap=COLOUR_MAP, vmin=0,
-                           vmax=1, rasterized=True)  # fmt: skip
+    mesh = axis.pcolormesh(
+        series.edges,
+        np.arange(len(labels) + 1),
+        series.probabilities.T,
+        cmap=COLOUR_MAP,
+        vmin=0,
+        vmax=1,
+        rasterized=True,
+    )
     axis.set_yticks(np.arange(len(labels)) + 0.5, [names.emotion(label) for label in labels])
     axis.invert_yaxis()
     for tick, label in zip(axis.get_yticklabels(), labels, strict=True):

@@ -69,10 +69,17 @@ class Parts:
         if not boundary:
             raise Refused(400, texts.UPLOAD_BROKEN)
         try:
-            self._parser = MultipartParser(boundary, {
-                "on_part_begin": self._begin, "on_part_data": self._data, "on_header_field": self._field,
-                "on_header_value": self._value, "on_header_end": self._header, "on_headers_finished": self._headers,
-            })  # fmt: skip
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_part_data": self._data,
+                    "on_header_field": self._field,
+                    "on_header_value": self._value,
+                    "on_header_end": self._header,
+                    "on_headers_finished": self._headers,
+                },
+            )
         except FormParserError as error:
             raise Refused(400, texts.UPLOAD_BROKEN) from error
 

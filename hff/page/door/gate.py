@@ -20,7 +20,9 @@ from starlette.requests import cookie_parser
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hff.locale import DEFAULT, language, languages, sentence, using
 from hff.page.door.host_names import Names
+from hff.page.door.wanted_language import wanted
 
 API_NAMES = ("analyze", "lab_rerun", "lab_sweep")  # what other programs may call by name
 API = "/gradio_api"
@@ -96,16 +98,22 @@ class Gate:
     """The outermost of all: what is refused here reaches neither Gradio nor any layer of ours.
 
     ``signed_in`` says of a request's cookies whether the password was given; ``None`` if there is no password.
-    ``wrong``: times of wrong passwords by client, where several gates count them together.
+    ``wrong``: times of wrong passwords by client, where several gates count them together. ``first``: the language of
+    the page that may lead a visitor on to another, and so refuses in the language that the visitor prefers.
     """
 
     def __init__(
-        self, app: ASGIApp, names: Names, signed_in: Callable[[dict[str, str]], bool] | None = None,
+        self,
+        app: ASGIApp,
+        names: Names,
+        signed_in: Callable[[dict[str, str]], bool] | None = None,
         wrong: dict[str, deque[float]] | None = None,
-    ) -> None:  # fmt: skip
+        first: str = DEFAULT,
+    ) -> None:
         self.app = app
         self.names = names
         self.signed_in = signed_in
+        self.first = first
         self._wrong = {} if wrong is None else wrong
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,30 +135,37 @@ class Gate:
                 self._mark(MutableHeaders(scope=message), origin if guest else None)
             await send(message)
 
+        async def refuse(status: int, key: str, **params: object) -> None:
+            await self._refuse(reply, headers, status, key, **params)
+
         if len(headers.getlist("host")) != 1 or not self.names.know(host, own_address):
-            return await _say(reply, 403, f"This page does not go by the name {host or '(none)'}. If it should, start "
-                              "it with --host or --allow-origin and that name.")  # fmt: skip
+            return await refuse(403, "DOOR_NAME", name=host) if host else await refuse(403, "DOOR_NO_NAME")
         scope = {**scope, "headers": self._honest(scope["headers"], own_address)}
         if origin is not None and not self.names.trust(origin, host, _schemes(scope)):
-            return await _say(reply, 403, "Another site's page may not use this one. If it should, start this one with "
-                              "--allow-origin and that site's address.")  # fmt: skip
+            return await refuse(403, "DOOR_ORIGIN")
         if scope["method"] == "OPTIONS" and guest:
             return await _say(reply, 204, "")
         template = admitted(scope["method"], scope["path"], self.signed_in is not None)
         if template is None:
-            return await _say(reply, 404, "There is nothing here.")
-        if not guest and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and not (
-            template == PAGE_ROUTE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
-        ):  # fmt: skip
-            return await _say(reply, 403, "Another site's page may not use this one.")
+            return await refuse(404, "DOOR_NOTHING")
+        opened = template == PAGE_ROUTE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+        if not guest and not opened and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site"):
+            return await refuse(403, "DOOR_OTHER_SITE")
         if self.signed_in is not None:
             if template == LOGIN:
                 return await self._sign_in(scope, receive, reply)
             if template not in OPEN and not self.signed_in(cookie_parser(headers.get("cookie", ""))):
                 return await _say(reply, 401, json.dumps({"detail": {"error": "Not authenticated"}}))
         if template in _JSON_ONLY and headers.get("content-type") != "application/json":
-            return await _say(reply, 404, "There is nothing here.")
+            return await refuse(404, "DOOR_NOTHING")
         return await self.app(scope, receive, reply)
+
+    async def _refuse(self, send: Send, headers: Headers, status: int, key: str, **params: object) -> None:
+        """Say why not, in the page's language or, where that has not been chosen yet, in the visitor's."""
+        here = language()
+        with using(wanted(headers, languages(), here) if here == self.first else here):
+            why = sentence(key, **params)
+        await _say(send, status, why)
 
     def _honest(self, headers: list[tuple[bytes, bytes]], own_address: str | None) -> list[tuple[bytes, bytes]]:
         """Without what would make Gradio believe that it is served under a name that is not ours."""
@@ -188,7 +203,7 @@ class Gate:
         while wrong and time.monotonic() - wrong[0] > FORGET_SECONDS:
             wrong.popleft()
         if len(wrong) >= WRONG_PASSWORDS:
-            await _say(reply, 429, f"Too many wrong passwords; try again in {FORGET_SECONDS:.0f} seconds.")
+            await self._refuse(reply, Headers(scope=scope), 429, "DOOR_PASSWORDS", seconds=round(FORGET_SECONDS))
             return
         wrong.append(time.monotonic())  # until it is known to be right: many may guess at the same time
         if len(self._wrong) > GUESSERS:

@@ -12,15 +12,14 @@ from http.cookies import SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hff.locale import using
 from hff.page.door.gate import PAGE_ROUTE
 from hff.page.door.hidden_paths import Rewriter
+from hff.page.door.wanted_language import COOKIE, wanted
 
 LANGUAGE_PARAMETER = "language"  # of the page's address: the switch's links have it
-COOKIE = "hff-language"
 _REMEMBERED = 365 * 24 * 3600  # s that a choice is remembered
 
 
@@ -61,17 +60,13 @@ class LanguageChoice:
             rest = urlencode([(name, value) for name, value in query if name != LANGUAGE_PARAMETER])
             await _lead(send, self._way(chosen), rest.encode(), remember=chosen)
             return
-        wanted = self._wanted(Headers(scope=scope)) if self.here == self.first else self.here
-        if wanted != self.here:
-            await _lead(send, self._way(wanted), scope["query_string"])
+        asked = self.here
+        if self.here == self.first:
+            asked = wanted(Headers(scope=scope), self.all_names, self.first)
+        if asked != self.here:
+            await _lead(send, self._way(asked), scope["query_string"])
         else:
             await self.app(scope, receive, send)
-
-    def _wanted(self, headers: Headers) -> str:
-        """The language that was chosen before, else the browser's."""
-        before = cookie_parser(headers.get("cookie", "")).get(COOKIE)
-        return before if before in self.all_names else preferred(headers.get("accept-language", ""), self.all_names,
-                                                                 self.first)  # fmt: skip
 
     def _way(self, name: str) -> str:
         """From this page to the one in another language; relative, since a proxy may have put all under a path."""
@@ -104,21 +99,6 @@ class Tongue:
         return page
 
 
-def preferred(accepted: str, names: tuple[str, ...], otherwise: str) -> str:
-    """The first of the languages in an ``Accept-Language`` header, by their weights, that is among ``names``."""
-    weighed = []
-    for part in accepted.split(","):
-        tag, _, weight = part.partition(";")
-        try:
-            share = float(weight.strip().removeprefix("q=") or 1)
-        except ValueError:
-            share = 0.0
-        if share > 0:
-            weighed.append((-share, tag.strip().lower().split("-")[0]))
-    found = (tag for _, tag in sorted(weighed, key=lambda pair: pair[0]) if tag in names)
-    return next(found, otherwise)
-
-
 def _moved(scope: Scope, path: str, root: str) -> Scope:
     return {**scope, "path": path, "raw_path": quote(path).encode(), "root_path": scope.get("root_path", "") + root}
 
@@ -126,8 +106,12 @@ def _moved(scope: Scope, path: str, root: str) -> Scope:
 async def _lead(send: Send, where: str, query: bytes, remember: str | None = None) -> None:
     """Lead on to another address, by one that is relative to this."""
     address = where.encode() + (b"?" + query if query else b"")
-    headers = [(b"location", address), (b"content-length", b"0"), (b"vary", b"Accept-Language, Cookie"),
-               (b"cache-control", b"no-store")]  # fmt: skip
+    headers = [
+        (b"location", address),
+        (b"content-length", b"0"),
+        (b"vary", b"Accept-Language, Cookie"),
+        (b"cache-control", b"no-store"),
+    ]
     if remember is not None:
         cookie = SimpleCookie({COOKIE: remember})
         cookie[COOKIE].update({"path": "/", "max-age": str(_REMEMBERED), "samesite": "Lax"})

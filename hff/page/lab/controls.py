@@ -11,7 +11,7 @@ from hff.examples.ready import EXAMPLES
 from hff.lab.damage import KINDS, is_trained
 from hff.lab.state import COMPONENTS, MAX_TEXT, YOURS, Damage, LabState
 from hff.locale import names, texts
-from hff.page.shared.cards import icon, note, text
+from hff.page.shared.cards import named, note
 
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
 # The other weights share what is left in the ratio they had; the last one takes the rounding.
@@ -45,33 +45,54 @@ class Controls:
     def __init__(self) -> None:
         with gr.Tab(texts.LAB_TAB_DAMAGE, id="damage"):
             self.source = gr.Dropdown(
-                sources(), value=EXAMPLES[0].key, label=texts.LAB_SOURCE, show_label=False, container=False,
-                filterable=False, elem_id="hff-lab-source",
-            )  # fmt: skip
+                sources(),
+                value=EXAMPLES[0].key,
+                label=texts.LAB_SOURCE,
+                show_label=False,
+                container=False,
+                filterable=False,
+                elem_id="hff-lab-source",
+            )
             self.damage = {m: _damage_controls(m) for m in MODALITIES}
             self.text = gr.Textbox(
-                label=texts.LAB_TYPED, placeholder=texts.LAB_TYPED_HINT, max_length=MAX_TEXT, lines=1,
+                label=texts.LAB_TYPED,
+                placeholder=texts.LAB_TYPED_HINT,
+                max_length=MAX_TEXT,
+                lines=1,
                 elem_id="hff-lab-typed",
-            )  # fmt: skip
+            )
             gr.HTML(note(texts.LAB_NEW_NOTE))
             self.reset = gr.Button(texts.LAB_RESET, size="sm", elem_id="hff-lab-reset")
         with gr.Tab(texts.LAB_TAB_MODEL, id="model"):
             self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
             self.alpha = [
-                gr.Slider(0, 1, value=1 / 3, step=0.01, interactive=True, elem_id=f"hff-lab-alpha-{m}",
-                          label=texts.LAB_ALPHA.format(modality=names.modality(m)),
-                          elem_classes=f"hff-{m} hff-own-slider")
+                gr.Slider(
+                    0,
+                    1,
+                    value=1 / 3,
+                    step=0.01,
+                    interactive=True,
+                    elem_id=f"hff-lab-alpha-{m}",
+                    label=texts.LAB_ALPHA.format(modality=names.modality(m)),
+                    elem_classes=f"hff-{m} hff-own-slider",
+                )
                 for m in MODALITIES
-            ]  # fmt: skip
+            ]
             self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
             parts = [(texts.LAB_PART_NAMES[part], part) for part in COMPONENTS]
             self.parts = gr.CheckboxGroup(parts, value=list(COMPONENTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
             self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
             with gr.Row(elem_id="hff-lab-draws"):
                 self.samples = gr.Slider(
-                    0, _SAMPLE_STEPS, value=SAMPLES, step=1, label=texts.LAB_SAMPLES, elem_id="hff-lab-samples",
-                    scale=2, min_width=150,
-                )  # fmt: skip
+                    0,
+                    _SAMPLE_STEPS,
+                    value=SAMPLES,
+                    step=1,
+                    label=texts.LAB_SAMPLES,
+                    elem_id="hff-lab-samples",
+                    scale=2,
+                    min_width=150,
+                )
                 self.seed = gr.Number(
                     0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
                 )
@@ -119,8 +140,16 @@ class Controls:
         damage = [value for m in MODALITIES for value in vars(state.damage[m]).values()]
         weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / len(MODALITIES)] * len(MODALITIES)
         parts = [part for part in COMPONENTS if part not in state.without]
-        return [state.source, *damage, state.text, state.alpha is not None, *in_hundredths(weights), parts,
-                state.samples, state.seed]  # fmt: skip
+        return [
+            state.source,
+            *damage,
+            state.text,
+            state.alpha is not None,
+            *in_hundredths(weights),
+            parts,
+            state.samples,
+            state.seed,
+        ]
 
     def _keep_sum(self, moved: gr.Slider):
         three = [moved, *(slider for slider in self.alpha if slider is not moved)]
@@ -138,20 +167,34 @@ def _damage_controls(modality: str) -> DamageControls:
     clean = Damage(KINDS[modality][0])
     with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
         with gr.Row(elem_classes="hff-lab-breaker-top"):
-            gr.HTML(f"<h3>{icon(modality)}{text(name)}</h3>", scale=1, min_width=90)
+            gr.HTML(named(modality), scale=1, min_width=90)
             muted = gr.Checkbox(
-                label=texts.LAB_MUTE.get(modality, texts.LAB_MUTE["text"]), container=False, scale=0, min_width=110,
+                label=texts.LAB_MUTE.get(modality, texts.LAB_MUTE["text"]),
+                container=False,
+                scale=0,
+                min_width=110,
                 elem_id=f"hff-lab-{modality}-mute",
-            )  # fmt: skip
+            )
         kinds = [(_kind_name(modality, kind), kind) for kind in KINDS[modality]]
         kind = gr.Dropdown(
-            kinds, value=clean.kind, label=texts.LAB_KIND.format(modality=name), show_label=False, container=False,
-            filterable=False, elem_id=f"hff-lab-{modality}-kind",
-        )  # fmt: skip
+            kinds,
+            value=clean.kind,
+            label=texts.LAB_KIND.format(modality=name),
+            show_label=False,
+            container=False,
+            filterable=False,
+            elem_id=f"hff-lab-{modality}-kind",
+        )
         severity = gr.Slider(
-            0, 1, value=clean.severity, step=0.05, label=texts.LAB_SEVERITY_NAME.format(modality=name),
-            show_label=False, container=False, elem_id=f"hff-lab-{modality}-severity",
-        )  # fmt: skip
+            0,
+            1,
+            value=clean.severity,
+            step=0.05,
+            label=texts.LAB_SEVERITY_NAME.format(modality=name),
+            show_label=False,
+            container=False,
+            elem_id=f"hff-lab-{modality}-severity",
+        )
     return DamageControls(kind, severity, muted)
 
 

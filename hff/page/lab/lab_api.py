@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from hff.config import MODALITIES
 from hff.errors import HFFError, InputError
 from hff.lab.comparison import clip_means
 from hff.lab.state import YOURS, LabState
-from hff.locale import say, texts
-from hff.numbers import shown, whole
+from hff.lab.sweep_points import severities
+from hff.locale import texts
 from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
-from hff.page.lab.before_after import what_changed
+from hff.page.lab.before_after import change_sentence
 from hff.page.lab.workbench import Workbenches
 from hff.page.session.asker import asker_gone
 from hff.page.session.background_model import Engine
@@ -24,8 +23,6 @@ from hff.result import Result
 
 if TYPE_CHECKING:
     from hff.lab.lab import Lab
-
-MAX_POINTS = 101  # of one sweep
 
 
 def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inputs: Inputs) -> None:
@@ -53,9 +50,11 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
         except HFFError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return {
-            "state": asked.to_dict(), "before": summary(before), "after": summary(after),
-            "changed": what_changed(before, after),
-        }  # fmt: skip
+            "state": asked.to_dict(),
+            "before": summary(before),
+            "after": summary(after),
+            "changed": change_sentence(before, after),
+        }
 
     def sweep(state, modality, points, video, audio, image, request: gr.Request) -> Iterator[dict]:
         rows = []
@@ -63,9 +62,9 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
             with sessions.answering(request.session_hash):
                 files = {"video": video, "audio": audio, "image": image}
                 sessions.track(request.session_hash, files.values())  # a wrong question's files go as well
-                severities = _severities(modality, points)
+                steps = severities(modality, points)
                 lab, asked = opened(state, files, request)
-                for point in lab.sweep(asked, modality, severities):
+                for point in lab.sweep(asked, modality, steps):
                     rows.append(point.row())
                     yield {"state": asked.to_dict(), "modality": modality, "points": list(rows)}
             if not rows:
@@ -95,13 +94,3 @@ def summary(result: Result) -> dict:
         "alpha": result.alpha,
         "warnings": result.warnings,
     }
-
-
-def _severities(modality: object, points: object) -> list[float]:
-    if modality not in MODALITIES:
-        raise InputError(say("sweep.modality", modalities=", ".join(MODALITIES), modality=shown(modality)))
-    try:
-        last = whole(points, "points", 2, MAX_POINTS) - 1
-    except InputError as error:
-        raise InputError(say("sweep.points", most=MAX_POINTS, points=shown(points))) from error
-    return [step / last for step in range(last + 1)]

@@ -25,6 +25,7 @@ from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
 from hff.page.shared.amounts import decimal
+from hff.page.shared.render import render
 
 log = logging.getLogger(__name__)
 _ID = "lab"
@@ -46,7 +47,9 @@ class LabView:
                         self.share = SharePanel()
             with gr.Column(scale=1, min_width=0, elem_id="hff-lab-right"), gr.Tabs(elem_id="hff-lab-views") as right:
                 with gr.Tab(texts.LAB_TAB_COMPARE, id="compare"):
-                    self.compared = gr.HTML(_empty(), elem_id="hff-lab-compared", min_height=330)
+                    self.compared = gr.HTML(
+                        render("before_after.html", "nothing_yet"), elem_id="hff-lab-compared", min_height=330
+                    )
                     self.shown = gr.HTML(elem_id="hff-lab-shown")
                 with gr.Tab(texts.LAB_TAB_SWEEP, id="sweep"):
                     self.sweep = SweepPanel(self.controls.values, sessions, self._open)
@@ -92,12 +95,12 @@ class LabView:
             asked = button.click(self._setting_up(key), None, [self._right, *set_up], **QUICK)
             asked.then(self._pose, self.given, self.outputs, **self._running)
         lessons.reveal.click(
-            self._reveal, [lessons.guess, *self.given], [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
+            self._reveal,
+            [lessons.guess, *self.given],
+            [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
             **self._running,
-        )  # fmt: skip
-        self.share.open.upload(
-            self._open_file, self.share.open, [*set_up, self.compared], **QUICK
-        ).success(**run)  # fmt: skip
+        )
+        self.share.open.upload(self._open_file, self.share.open, [*set_up, self.compared], **QUICK).success(**run)
 
     def _setting_up(self, key: str) -> Callable[[gr.Request], list]:
         lesson = self.lessons.lessons[key]
@@ -142,9 +145,10 @@ class LabView:
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
             before = self._before(lesson, state)
             return [
-                unknown_after(lab.read(before)), evidence(lab.damaged(state.untouched), lab.damaged(state)),
+                unknown_after(lab.read(before)),
+                evidence(lab.damaged(state.untouched), lab.damaged(state)),
                 *[gr.skip()] * (len(self.outputs) - 2),
-            ]  # fmt: skip
+            ]
 
         return self._answer(request, values, show)
 
@@ -249,7 +253,3 @@ def _trained_with(model) -> str:
     return texts.LAB_TRAINED_SOME.format(
         parts=", ".join(name for part, name in texts.LAB_PART_NAMES.items() if part not in missing)
     )
-
-
-def _empty() -> str:
-    return f'<div class="hff-empty"><h2>{cards.text(texts.LAB_EMPTY)}</h2></div>'

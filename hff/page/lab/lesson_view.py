@@ -34,9 +34,13 @@ class LessonPanel:
         )
         self.answer = gr.HTML(elem_id="hff-lesson-answer")
         self.guess.input(
-            lambda: gr.Button(interactive=True), None, self.reveal, queue=False, show_progress="hidden",
+            lambda: gr.Button(interactive=True),
+            None,
+            self.reveal,
+            queue=False,
+            show_progress="hidden",
             api_visibility="private",
-        )  # fmt: skip
+        )
 
     @property
     def outputs(self) -> list:
@@ -48,16 +52,24 @@ class LessonPanel:
         lesson = self.lessons[key]
         choices = [(choice.text, number) for number, choice in enumerate(lesson.choices)]
         return [
-            key, question_html(lesson), gr.Radio(choices=choices, value=None, visible=True, interactive=True),
-            gr.Button(visible=True, interactive=False), "", *self._marked(key),
-        ]  # fmt: skip
+            key,
+            question_html(lesson),
+            gr.Radio(choices=choices, value=None, visible=True, interactive=True),
+            gr.Button(visible=True, interactive=False),
+            "",
+            *self._marked(key),
+        ]
 
     def nothing(self) -> list:
         """No lesson is on."""
         return [
-            "", note(texts.LESSON_CHOOSE), gr.Radio(choices=[], value=None, visible=False), gr.Button(visible=False),
-            "", *self._marked(""),
-        ]  # fmt: skip
+            "",
+            note(texts.LESSON_CHOOSE),
+            gr.Radio(choices=[], value=None, visible=False),
+            gr.Button(visible=False),
+            "",
+            *self._marked(""),
+        ]
 
     def _marked(self, key: str) -> list[gr.Button]:
         return [gr.Button(variant="primary" if name == key else "secondary") for name in self.buttons]

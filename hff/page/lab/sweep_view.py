@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import gradio as gr
+from markupsafe import Markup
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
@@ -17,6 +18,7 @@ from hff.page.clip.clip_view import LAB
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.session.sessions import Session, Sessions
 from hff.page.shared import cards
+from hff.page.shared.render import render
 
 if TYPE_CHECKING:
     from hff.lab.lab import Lab, SweepPoint
@@ -33,9 +35,13 @@ class SweepPanel:
         self._points: WeakKeyDictionary[Session, list[SweepPoint]] = WeakKeyDictionary()
         with gr.Row(elem_id="hff-sweep-controls"):
             self.modality = gr.Radio(
-                [(names.modality(m), m) for m in MODALITIES], value="vision", label=texts.SWEEP_WHICH,
-                elem_id="hff-sweep-modality", scale=2, min_width=260,
-            )  # fmt: skip
+                [(names.modality(m), m) for m in MODALITIES],
+                value="vision",
+                label=texts.SWEEP_WHICH,
+                elem_id="hff-sweep-modality",
+                scale=2,
+                min_width=260,
+            )
             self.start = gr.Button(
                 texts.SWEEP_START, variant="primary", scale=1, min_width=90, elem_id="hff-sweep-start"
             )
@@ -46,13 +52,21 @@ class SweepPanel:
         self.chart = gr.HTML(drawing([], "vision"), elem_id="hff-sweep-chart", min_height=300)
         buttons = [self.stop, self.data]
         running = self.start.click(
-            self._sweep, [self.modality, *values], [self.chart, *buttons], show_progress="hidden",
-            api_visibility="private", **LAB,
-        )  # fmt: skip
+            self._sweep,
+            [self.modality, *values],
+            [self.chart, *buttons],
+            show_progress="hidden",
+            api_visibility="private",
+            **LAB,
+        )
         ended: dict[str, Any] = {
-            "fn": self._end, "inputs": None, "outputs": buttons, "show_progress": "hidden", "queue": False,
+            "fn": self._end,
+            "inputs": None,
+            "outputs": buttons,
+            "show_progress": "hidden",
+            "queue": False,
             "api_visibility": "private",
-        }  # fmt: skip
+        }
         running.then(**ended)
         self.stop.click(**ended, cancels=[running])
 
@@ -80,9 +94,8 @@ class SweepPanel:
         return [gr.Button(interactive=False), gr.DownloadButton(value=path, interactive=True)]
 
 
-def drawing(points: list[SweepPoint], modality: str) -> str:
-    sentence = cards.text(sweep_sentence(points, modality))
-    return f'<p class="hff-lab-sentence">{sentence}</p><div class="hff-scroll">{sweep_chart(points, modality)}</div>'
+def drawing(points: list[SweepPoint], modality: str) -> Markup:
+    return render("sweep.html", "drawing", sweep_sentence(points, modality), sweep_chart(points, modality))
 
 
 def csv_text(points: list[SweepPoint]) -> str:

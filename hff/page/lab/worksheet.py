@@ -14,7 +14,7 @@ from hff.lab.lessons import Lesson
 from hff.lab.state import COMPONENTS, YOURS, LabState
 from hff.locale import names, sentence, texts
 from hff.page.clip.report import STYLE
-from hff.page.lab.before_after import what_changed
+from hff.page.lab.before_after import change_sentence
 from hff.page.shared.amounts import decimal, percent
 from hff.page.shared.render import render
 from hff.page.shared.theme import css_fonts, modality_css
@@ -28,12 +28,20 @@ def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | N
     style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + modality_css()
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
     page = render(
-        "worksheet.html", "page", title=lesson.title if lesson else texts.WORKSHEET_TITLE, lesson=lesson,
-        setup=describe(state), questions=questions(state), before=_reading(before), after=_reading(after),
+        "worksheet.html",
+        "page",
+        title=lesson.title if lesson else texts.WORKSHEET_TITLE,
+        lesson=lesson,
+        setup=describe(state),
+        questions=questions(state),
+        before=_reading(before),
+        after=_reading(after),
         columns={name: column for name, column in texts.LAB_COLUMNS.items() if name != "alone"},
-        changed=what_changed(before, after), came_true=[choice.text for choice, true in came if true],
-        style=Markup(style), fonts=Markup(css_fonts()),
-    )  # fmt: skip
+        changed=change_sentence(before, after),
+        came_true=[choice.text for choice, true in came if true],
+        style=Markup(style),
+        fonts=Markup(css_fonts()),
+    )
     return str(page)
 
 

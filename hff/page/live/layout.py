@@ -15,9 +15,17 @@ _PLOT = {"width": 400, "height": 100, "top": 1, "bottom": 99}  # units of a time
 def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False) -> Markup:
     """The whole view; ``window`` s is what a reading rests on."""
     return render(
-        "live.html", "page", native=native, labels=labels, modalities=MODALITIES, kinds=_kinds(), window=round(window),
-        columns=round(window / STEP_SECONDS), history=HISTORY_SECONDS, plot=_PLOT,
-    )  # fmt: skip
+        "live.html",
+        "page",
+        native=native,
+        labels=labels,
+        modalities=MODALITIES,
+        kinds=_kinds(),
+        window=round(window),
+        columns=round(window / STEP_SECONDS),
+        history=HISTORY_SECONDS,
+        plot=_PLOT,
+    )
 
 
 def _kinds() -> list[tuple[str, str]]:

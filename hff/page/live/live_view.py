@@ -48,9 +48,14 @@ class LiveView:
             server_functions=[speaking(language(), feed)],
             elem_id="hff-live",
             apply_default_css=False,
-            says=texts.LIVE_SAYS, modalities=list(MODALITIES), history=HISTORY_SECONDS, nobody=texts.LIVE_NOTHING,
-            native=hub.native, entry=None, emotions={label: names.emotion(label) for label in labels},
-        )  # fmt: skip
+            says=texts.LIVE_SAYS,
+            modalities=list(MODALITIES),
+            history=HISTORY_SECONDS,
+            nobody=texts.LIVE_NOTHING,
+            native=hub.native,
+            entry=None,
+            emotions={label: names.emotion(label) for label in labels},
+        )
         self.view.submit(self._enter, None, self.view, **_WIDEST)
         sent = self.view.select(self._send, None, None, **_WIDEST)
         sent.success(None, None, None, js=_SHOW_LAB, api_visibility="private")

@@ -17,9 +17,13 @@ _LEVELS = ((20, 190), (262, 360), (674, 176), (902, 130), (1072, 98))  # left ed
 # Attention looks back at the aligned tokens of every modality, round the fusion.
 _TOKENS = "M321 386V408H762V388"
 EQUATIONS = {  # of the paper, by block
-    "align": "(16)", "weights": "(17), (18)",
-    "uncertainty": "(19), (20)", "attention": "(21)–(23)", "time": "(24)–(28)", "classifier": "(29)–(31)",
-}  # fmt: skip
+    "align": "(16)",
+    "weights": "(17), (18)",
+    "uncertainty": "(19), (20)",
+    "attention": "(21)–(23)",
+    "time": "(24)–(28)",
+    "classifier": "(29)–(31)",
+}
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,13 @@ def sizes(config: HFFConfig) -> dict[str, str]:
     step = {name: said["step"].format(count=size) for name, size in zip(MODALITIES, config.input_dims, strict=True)}
     wide = said["values"].format(count=config.d_model)
     return step | {
-        "align": wide, "weights": "", "uncertainty": "", "time": wide,
+        "align": wide,
+        "weights": "",
+        "uncertainty": "",
+        "time": wide,
         "attention": said["attention"].format(layers=config.layers, heads=config.heads),
         "classifier": said["classifier"].format(count=len(config.labels)),
-    }  # fmt: skip
+    }
 
 
 def architecture_html(config: HFFConfig) -> Markup:
@@ -95,6 +102,11 @@ def _arrows() -> list[tuple[float, float, float, float]]:
     middles = [block.y + block.height / 2 for block in _encoders()]
     encoders = [(212, middle, 258, middle) for middle in middles]
     return [
-        *encoders, (382, 140, 428, 140), (382, 314, 428, 314), (624, 140, 670, 140), (527, 242, 527, 214),
-        (852, 227, 898, 227), (1034, 227, 1068, 227),
-    ]  # fmt: skip
+        *encoders,
+        (382, 140, 428, 140),
+        (382, 314, 428, 314),
+        (624, 140, 670, 140),
+        (527, 242, 527, 214),
+        (852, 227, 898, 227),
+        (1034, 227, 1068, 227),
+    ]

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from hff.locale import language, number_format, texts
+from hff.locale import language, names, number_format, texts
+from hff.page.model.recorded import said
 from hff.page.shared import cards
 from hff.page.shared.amounts import decimal
 from hff.page.shared.drawing import svg
@@ -73,23 +74,27 @@ def metrics_html(metrics: dict) -> Markup:
 def _cell(value: object) -> tuple[str, bool]:
     """A value of a table as text, and whether it is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "" if value is None else str(value), False
+        return "" if value is None else said(str(value)), False
     shown = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
     return number_format.localised(shown, language()), True
 
 
 def _table(table: dict) -> dict:
     numeric = [any(isinstance(value, int | float) for value in column) for column in zip(*table["rows"], strict=False)]
-    columns = itertools.zip_longest(names := table.get("columns") or [], numeric[: len(names)], fillvalue=False)
+    titles = [said(title) for title in table.get("columns") or []]
+    columns = zip(titles, itertools.chain(numeric, itertools.repeat(False)), strict=False)
     return {
-        "title": table.get("title", ""), "note": table.get("note"), "command": table.get("command"),
-        "columns": list(columns), "rows": [[_cell(value) for value in row] for row in table["rows"]],
-    }  # fmt: skip
+        "title": said(table.get("title", "")),
+        "note": said(table.get("note") or ""),
+        "command": table.get("command"),
+        "columns": list(columns),
+        "rows": [[_cell(value) for value in row] for row in table["rows"]],
+    }
 
 
 def _confusion(confusion: dict) -> tuple[str, str, Markup]:
     """Title, note and drawing."""
-    title = confusion.get("title") or texts.CONFUSION_TITLE
+    title = said(confusion.get("title") or "") or texts.CONFUSION_TITLE
     return title, texts.CONFUSION_NOTE, svg(partial(confusion_figure, confusion), title)
 
 
@@ -99,7 +104,7 @@ def confusion_figure(confusion: dict, palette: Palette) -> Figure:
 
     counts = np.asarray(confusion["matrix"], float)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    labels = confusion.get("labels") or [str(k + 1) for k in range(len(counts))]
+    labels = [names.emotion(label) for label in confusion.get("labels") or map(str, range(1, len(counts) + 1))]
     figure = Figure(figsize=(5.6, 5.0), layout="constrained")
     axis = figure.subplots()
     picture = axis.imshow(share, cmap=COLOUR_MAP, vmin=0, vmax=1, aspect="auto")

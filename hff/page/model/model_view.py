@@ -12,9 +12,10 @@ from markupsafe import Markup
 from hff import weights
 from hff.config import HFFConfig
 from hff.errors import WeightsError
-from hff.locale import names, texts, translate
+from hff.locale import language, names, texts, translate
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_corpora, load_measured, metrics_html
+from hff.page.model.recorded import said
 from hff.page.shared import cards
 from hff.page.shared.render import render
 
@@ -24,7 +25,7 @@ def build_model_view(tab: gr.Tab, config: HFFConfig) -> None:
     with gr.Column(elem_id="hff-model"):
         gr.HTML(_titled(texts.HOW_BUILT, cards.note(texts.HOW_BUILT_NOTE) + architecture_html(config)))
         measured = gr.HTML(_titled(texts.MEASURED, Markup()), elem_id="hff-measured")
-        gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + _data()), elem_id="hff-data")
+        gr.HTML(_titled(texts.DATA, cards.note(texts.DATA_NOTE) + data_html()), elem_id="hff-data")
         gr.HTML(_titled(texts.LIMITS, _limits()), elem_id="hff-limits")
     tab.select(_measured, None, measured, queue=False, show_progress="hidden", api_visibility="private")
 
@@ -34,11 +35,12 @@ def _measured() -> Markup:
         folder = weights.folder()
     except WeightsError as error:
         return _titled(texts.MEASURED, cards.note(translate(error)))
-    return _measured_in(folder)
+    return _measured_in(folder, language())
 
 
 @cache
-def _measured_in(folder: Path) -> Markup:
+def _measured_in(folder: Path, _language: str) -> Markup:
+    """Drawn once in each language; ``_language`` is that of the moment."""
     return _titled(texts.MEASURED, cards.note(texts.MEASURED_NOTE) + metrics_html(load_measured(folder)))
 
 
@@ -51,7 +53,8 @@ def _corpora_in(folder: Path | None) -> tuple[dict, ...]:
     return tuple(load_corpora(folder)) if folder is not None else ()
 
 
-def _data() -> Markup:
+def data_html() -> Markup:
+    """What the weights were made from, as a table."""
     folder: Path | None = None
     with contextlib.suppress(WeightsError):
         folder = weights.folder()
@@ -66,7 +69,7 @@ def _told(corpus: dict) -> tuple[str, str, str]:
     """What a corpus is, what learned from it, and its terms."""
     parts = dict.fromkeys(texts.CORPUS_PARTS.get(part) or names.modality(part) for part in corpus.get("parts", {}))
     content = texts.CORPUS_CONTENT.get(corpus.get("key")) or corpus.get("content", "")
-    return content, ", ".join(parts), corpus.get("licence", "")
+    return content, ", ".join(parts), said(corpus.get("licence", ""))
 
 
 def _limits() -> Markup:

@@ -30,8 +30,13 @@ class Engine:
     turn (``hff.page.session.lanes``); ``stop`` and ``leave`` end what a visit has asked for.
     """
 
-    def __init__(self, load: Callable[[], object], transcribe: bool = True, lanes: Lanes | None = None,
-                 config: Callable[[], HFFConfig] = HFFConfig) -> None:  # fmt: skip
+    def __init__(
+        self,
+        load: Callable[[], object],
+        transcribe: bool = True,
+        lanes: Lanes | None = None,
+        config: Callable[[], HFFConfig] = HFFConfig,
+    ) -> None:
         self.lanes = lanes or Lanes()
         self._load, self._config = load, config
         self._lock = threading.Lock()

@@ -84,9 +84,11 @@ class Lanes:
 
     @contextmanager
     def work(
-        self, owner: str | None = None, gone: Callable[[], bool] | None = None,
+        self,
+        owner: str | None = None,
+        gone: Callable[[], bool] | None = None,
         tell: Callable[[str], None] | None = None,
-    ) -> Iterator[Work]:  # fmt: skip
+    ) -> Iterator[Work]:
         """A turn for one analysis: waits for it, with sentences to ``tell``, and puts the flag in force.
 
         owner: the visit that asks. gone: whether its asker has left, asked now and then.

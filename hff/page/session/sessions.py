@@ -162,9 +162,10 @@ class Sessions:
         now = time.monotonic()
         with self._lock:
             idle = [
-                key for key, session in self._open.items()
+                key
+                for key, session in self._open.items()
                 if session.calls == session.pages == 0 and now - session.touched > IDLE_SECONDS
-            ]  # fmt: skip
+            ]
         for key in idle:
             self.end(key)
 

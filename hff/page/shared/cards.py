@@ -24,8 +24,14 @@ def text(value: object) -> Markup:
     return escape(value)
 
 
-def icon(modality: str) -> Markup:
-    return render("marks.html", "icon", modality)
+def named(modality: str) -> Markup:
+    """A modality's icon and name as a heading."""
+    return render("cards.html", "named", modality)
+
+
+def status(*sentences: str) -> Markup:
+    """One line of sentences; empty ones are left out."""
+    return render("cards.html", "status", sentences)
 
 
 def empty() -> Markup:
@@ -66,12 +72,6 @@ def uncertainty_sentence(result: Result) -> str:
         second=names.emotion(second),
         second_percent=percent(result.probabilities[second]),
     )
-
-
-def bars(probabilities: dict[str, float], spread: dict[str, float] | None = None, best: str | None = None) -> Markup:
-    """One bar a label; with ``spread`` a line of plus and minus one standard deviation on it."""
-    best = best or max(probabilities, key=probabilities.__getitem__)
-    return render("marks.html", "bars", probabilities, spread, best)
 
 
 def gauges(result: Result) -> Markup:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from hff.locale import language, number_format
 from hff.page.shared.theme import PAGE, PRINT, Palette, css_fonts, page_variables
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def svg(draw: Callable[[Palette], Figure], label: str) -> Markup:
     with _DRAWING, matplotlib.rc_context(_style(PAGE)):
         # No metadata: it names outside addresses, and the date would make every file differ.
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        draw(PAGE).savefig(text, format="svg", transparent=True, metadata=nothing)
+        _with_numbers(draw(PAGE)).savefig(text, format="svg", transparent=True, metadata=nothing)
     return _inline(text.getvalue(), label)
 
 
@@ -73,8 +74,25 @@ def png(draw: Callable[[Palette], Figure]) -> bytes:
 
     data = io.BytesIO()
     with _DRAWING, matplotlib.rc_context(_style(PRINT)):
-        draw(PRINT).savefig(data, format="png", dpi=PNG_DPI, facecolor=PRINT.paper)
+        _with_numbers(draw(PRINT)).savefig(data, format="png", dpi=PNG_DPI, facecolor=PRINT.paper)
     return data.getvalue()
+
+
+def _with_numbers(figure: Figure) -> Figure:
+    """The numbers on the figure's axes by the rules of the language of the moment."""
+    from matplotlib.ticker import ScalarFormatter
+
+    spoken = language()
+
+    class Numbers(ScalarFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return number_format.localised(super().__call__(x, pos), spoken)
+
+    for axes in figure.get_axes():
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), ScalarFormatter):
+                axis.set_major_formatter(Numbers(useOffset=False))
+    return figure
 
 
 def _inline(text: str, label: str) -> Markup:

@@ -104,9 +104,11 @@ def test_a_playlist_in_an_upload_opens_nothing(server, web, tmp_path: Path):
 
 def test_of_the_components_only_live_answers_messages_and_takes_no_files(server, web):
     called = {
-        name for block in server.page.blocks.values() for name in dir(type(block)) + list(vars(block))
+        name
+        for block in server.page.blocks.values()
+        for name in dir(type(block)) + list(vars(block))
         if getattr(getattr(block, name, None), "_is_server_fn", False)
-    }  # fmt: skip
+    }
     assert called == {"feed"}
     (live,) = (key for key, block in server.page.blocks.items() if hasattr(block, "feed"))
     message = {"data": {"ticket": "none"}, "component_id": live, "session_hash": "x", "fn_name": "feed"}

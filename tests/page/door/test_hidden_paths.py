@@ -36,9 +36,15 @@ from tests.support.page_browser import (
 def paths_in(text: str, server: Server) -> list[str]:
     """Which of this machine's paths stand in a reply."""
     places = {
-        server.folder.path, Path(tempfile.gettempdir()), EXAMPLES_FOLDER, Path(app.__file__).parent, Path.cwd(),
-        Path.home(), Path(sys.prefix), Path(os.__file__).parent,
-    }  # fmt: skip
+        server.folder.path,
+        Path(tempfile.gettempdir()),
+        EXAMPLES_FOLDER,
+        Path(app.__file__).parent,
+        Path.cwd(),
+        Path.home(),
+        Path(sys.prefix),
+        Path(os.__file__).parent,
+    }
     return [str(place) for place in places if re.search(re.escape(str(place)) + r"(?![\w-])", text)]
 
 
@@ -48,8 +54,14 @@ def test_no_reply_shows_a_path_of_the_machine(server, web):
     assert re.fullmatch(r"visit-[0-9a-f]{16}/up-[0-9a-f]{32}/[0-9a-f]{64}/p\.jpg", name)
     file = {"path": name, "meta": {"_type": "gradio.FileData"}}
     answers = [uploaded.text]
-    for given in ({"image": file}, {"image": file | {"path": "/etc/x"}}, {"image": file | {"path": name + "x"}},
-                  {"text": f"see {name}"}, {"transcribe": []}, {"image": "/etc/hostname"}):  # fmt: skip
+    for given in (
+        {"image": file},
+        {"image": file | {"path": "/etc/x"}},
+        {"image": file | {"path": name + "x"}},
+        {"text": f"see {name}"},
+        {"transcribe": []},
+        {"image": "/etc/hostname"},
+    ):
         event = web.post(f"{API}/call/analyze", json={"data": list((NOTHING | given).values())})
         answers += [event.text]
         if event.is_success:
@@ -154,8 +166,13 @@ def test_events_stream_through_one_by_one(tmp_path: Path):
     seen_by_then = []
 
     async def inner(scope, receive, send) -> None:
-        await send({"type": "http.response.start", "status": 200,
-                    "headers": [(b"content-type", b"text/event-stream; charset=utf-8")]})  # fmt: skip
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"text/event-stream; charset=utf-8")],
+            }
+        )
         for text in (str(folder), json.dumps(f"{folder}/a"), json.dumps(f"{folder}/b", ensure_ascii=False)):
             event = f"data: {text}\n\n".encode()
             await send({"type": "http.response.body", "body": event[:9], "more_body": True})  # cut within the path
@@ -170,8 +187,14 @@ def test_events_stream_through_one_by_one(tmp_path: Path):
         went_out.append(message.get("body", b""))
 
     outer = Gate(HiddenPaths(inner, {"visit": folder}), Names.of("127.0.0.1"))
-    scope = {"type": "http", "method": "GET", "path": f"{API}/queue/data", "headers": [(b"host", b"localhost")],
-             "scheme": "http", "server": ("127.0.0.1", 1)}  # fmt: skip
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": f"{API}/queue/data",
+        "headers": [(b"host", b"localhost")],
+        "scheme": "http",
+        "server": ("127.0.0.1", 1),
+    }
     asyncio.run(outer(scope, receive, send))
     assert [text.count(b"\n\n") for text in seen_by_then] == [1, 2, 3], "an event has to go out when it is there"
     text = b"".join(went_out).decode()
@@ -189,8 +212,9 @@ def test_a_visitor_notices_nothing_of_it(server):
         page.wait_for_selector("#hff-measured .hff-note")
         met = [(request.method, request.url) for request in page.requests if request.url.startswith("http")]
         refused = [
-            (request.url, request.response().status) for request in page.requests
+            (request.url, request.response().status)
+            for request in page.requests
             if request.url.startswith("http") and (answer := request.response()) and answer.status >= 400
-        ]  # fmt: skip
+        ]
         assert len(met) > 20
         assert refused == []

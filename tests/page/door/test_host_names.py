@@ -65,22 +65,35 @@ def test_a_header_cannot_make_gradio_take_another_name_for_ours(name: str):
 
 
 @pytest.mark.parametrize(
-    ("path", "method"), [(f"{API}/upload", "POST"), (f"{API}/queue/join", "POST"), (f"{API}/call/analyze", "POST"),
-                         (f"{API}/queue/data", "GET"), (f"{API}/heartbeat/x", "GET"), ("/config", "GET")],
-)  # fmt: skip
+    ("path", "method"),
+    [
+        (f"{API}/upload", "POST"),
+        (f"{API}/queue/join", "POST"),
+        (f"{API}/call/analyze", "POST"),
+        (f"{API}/queue/data", "GET"),
+        (f"{API}/heartbeat/x", "GET"),
+        ("/config", "GET"),
+    ],
+)
 @pytest.mark.parametrize(
     ("headers", "admitted_"),
     [
-        ({}, True), ({"origin": "http://localhost:7860"}, True),
+        ({}, True),
+        ({"origin": "http://localhost:7860"}, True),
         ({"origin": "http://localhost:7860", "sec_fetch_site": "same-origin"}, True),
         ({"sec_fetch_site": "none"}, True),
-        ({"origin": EVIL}, False), ({"origin": "null"}, False), ({"origin": "http://localhost:8000"}, False),
-        ({"origin": "https://localhost:7860"}, False), ({"origin": "http://127.0.0.1:7860"}, False),
-        ({"origin": "http://localhost.evil.example:7860"}, False), ({"origin": ""}, False),
-        ({"sec_fetch_site": "cross-site"}, False), ({"sec_fetch_site": "same-site"}, False),
+        ({"origin": EVIL}, False),
+        ({"origin": "null"}, False),
+        ({"origin": "http://localhost:8000"}, False),
+        ({"origin": "https://localhost:7860"}, False),
+        ({"origin": "http://127.0.0.1:7860"}, False),
+        ({"origin": "http://localhost.evil.example:7860"}, False),
+        ({"origin": ""}, False),
+        ({"sec_fetch_site": "cross-site"}, False),
+        ({"sec_fetch_site": "same-site"}, False),
         ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}, False),
     ],
-)  # fmt: skip
+)
 def test_another_sites_page_cannot_use_it(path: str, method: str, headers: dict, admitted_: bool):
     seen = []
     status, _ = ask(gate(seen=seen), method, path, **headers)
@@ -136,11 +149,17 @@ def test_the_options_reach_the_page(monkeypatch):
 def test_every_reply_says_who_may_frame_and_read_it(server, web):
     (name,) = web.post(f"{API}/upload", files={"files": ("page.html", b"<script>1</script>")}).json()
     replies = [
-        web.get("/"), web.get("/config"), web.get("/theme.css"), web.get("/nothing"), web.get(f"{API}/file={name}"),
-        web.get("/", headers={"host": "evil.example"}), web.post(f"{API}/upload", headers={"origin": EVIL}),
-        web.post(f"{API}/queue/join", content=b"{"), web.get("/", headers={"accept-encoding": "br"}),
+        web.get("/"),
+        web.get("/config"),
+        web.get("/theme.css"),
+        web.get("/nothing"),
+        web.get(f"{API}/file={name}"),
+        web.get("/", headers={"host": "evil.example"}),
+        web.post(f"{API}/upload", headers={"origin": EVIL}),
+        web.post(f"{API}/queue/join", content=b"{"),
+        web.get("/", headers={"accept-encoding": "br"}),
         web.post(f"{API}/upload", content=b"x", headers={"content-type": "multipart/form-data"}),
-    ]  # fmt: skip
+    ]
     assert {200, 403, 404} < {reply.status_code for reply in replies}
     for reply in replies:
         assert "frame-ancestors 'self'" in reply.headers["content-security-policy"], reply.url

@@ -11,7 +11,7 @@ import pytest
 from hff.errors import InputError
 from hff.locale import say, using
 from hff.page.blocks import build_page
-from hff.page.door.languages import preferred
+from hff.page.door.wanted_language import preferred
 from hff.page.live.hub import LiveHub
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
@@ -80,6 +80,18 @@ def test_uploads_are_kept_and_named_alike_and_refused_in_the_pages_language(serv
     assert web.post("/gradio_api/upload", content=b"x").text.startswith("This address takes files only")
 
 
+def test_the_door_refuses_in_the_visitors_language(web):
+    nothing, english = "Hier gibt es nichts.", "There is nothing here."
+    assert web.get("/docs").text == english
+    assert web.get("/docs", headers=GERMAN).text == nothing
+    assert web.get("/docs", headers={**GERMAN, "cookie": "hff-language=en"}).text == english
+    assert web.get("/de/docs", headers={"accept-language": "en"}).text == nothing, "the German page was chosen"
+    named = web.get("/", headers={**GERMAN, "host": "elsewhere.example"})
+    assert named.text.startswith("Diese Seite heißt nicht elsewhere.example. Soll sie so heißen")
+    assert "Website darf diese nicht" in web.get("/config", headers={**GERMAN, "sec-fetch-site": "cross-site"}).text
+    assert "Website darf diese nicht" in web.get("/config", headers={**GERMAN, "origin": "http://evil.example"}).text
+
+
 def test_one_password_opens_every_language_and_guesses_are_counted_together():
     with serving_with(password="open sesame") as running, httpx.Client(base_url=running.url) as web:
         assert web.get("/de/config").status_code == 401
@@ -87,6 +99,8 @@ def test_one_password_opens_every_language_and_guesses_are_counted_together():
             path = ("/login", "/de/login")[number % 2]
             assert web.post(path, data={"username": "x", "password": f"no {number}"}).status_code == 400
         assert web.post("/login", data={"username": "x", "password": "no"}).status_code == 429
+        refused = web.post("/login", data={"username": "x", "password": "no"}, headers=GERMAN)
+        assert refused.text == "Zu viele falsche Passwörter; versuchen Sie es in 60 Sekunden noch einmal."
     with serving_with(password="open sesame") as running, httpx.Client(base_url=running.url) as web:
         assert web.post("/de/login", data={"username": "x", "password": "open sesame"}).status_code == 200
         assert web.get("/de/config").status_code == web.get("/config").status_code == 200

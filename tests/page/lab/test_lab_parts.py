@@ -22,7 +22,7 @@ from hff.lab.lab import SweepPoint
 from hff.lab.lessons import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
-from hff.page.lab.before_after import comparison, unknown_after, what_changed
+from hff.page.lab.before_after import change_sentence, comparison, unknown_after
 from hff.page.lab.controls import in_hundredths
 from hff.page.lab.evidence import evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
@@ -49,33 +49,33 @@ def after(alpha: dict, variance: dict | None = None, **changes):
 def test_the_sentence_names_the_weight_its_reason_and_the_answer():
     before = make_result(3)
     fallen = after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 4.0})
-    sentence = what_changed(before, fallen)
+    sentence = change_sentence(before, fallen)
     assert sentence.startswith(f"α of the face falls from {before.alpha['vision']:.2f} to 0.05 because its σ² rises")
     assert f"the answer stays {before.emotion}" in sentence
 
 
 def test_no_reason_is_made_up_where_sigma_did_not_move():
     before = make_result(3)
-    sentence = what_changed(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}))
+    sentence = change_sentence(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}))
     assert "α of the voice rises" in sentence
     assert "σ²" not in sentence
 
 
 def test_the_sentence_tells_of_what_is_gone_or_back():
     whole, blind = make_result(3), make_result(3, there=("speech", "text"))
-    assert what_changed(whole, blind).startswith("The face is gone, so its α falls from")
-    assert what_changed(blind, whole).startswith("The face is there again")
+    assert change_sentence(whole, blind).startswith("The face is gone, so its α falls from")
+    assert change_sentence(blind, whole).startswith("The face is there again")
 
 
 def test_the_sentence_tells_when_nothing_changed():
-    assert what_changed(make_result(3), make_result(3)) == texts.LAB_SAME
+    assert change_sentence(make_result(3), make_result(3)) == texts.LAB_SAME
 
 
 def test_the_sentence_tells_another_answer():
     before = make_result(3)
     other = next(label for label in EMOTIONS if label != before.emotion)
     changed = after({"speech": 0.8, "text": 0.1, "vision": 0.1}, emotion=other)
-    assert f"the answer changes from {before.emotion}" in what_changed(before, changed)
+    assert f"the answer changes from {before.emotion}" in change_sentence(before, changed)
 
 
 # ---- side by side -------------------------------------------------------------------------------------------
@@ -154,12 +154,14 @@ def sweep_points(count: int = 5) -> list[SweepPoint]:
     rest = dict.fromkeys(EMOTIONS, 0.02)
     return [
         SweepPoint(
-            s, "happy" if s < 0.5 else "sad", {"speech": s / 2, "text": s / 2, "vision": 1 - s},
+            s,
+            "happy" if s < 0.5 else "sad",
+            {"speech": s / 2, "text": s / 2, "vision": 1 - s},
             {"speech": 0.3, "text": None if s > 0.6 else 0.4, "vision": 0.1 + s},
             rest | {"happy": 0.9 - 0.8 * s, "sad": 0.1 + 0.8 * s},
         )
         for s in np.linspace(0, 1, count)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -222,10 +224,16 @@ def test_every_kind_and_part_has_a_name_on_the_page():
 
 def test_the_worksheet_says_what_is_set_up_and_asks_about_it():
     state = LabState(
-        source="clip", damage={"speech": Damage("babble", 0.4), "text": Damage("dropped words", 0, muted=True),
-                               "vision": Damage("blur", 0.0)},
-        alpha=(0.5, 0.25, 0.25), without=("temporal",), text="Oh <i>no</i>",
-    )  # fmt: skip
+        source="clip",
+        damage={
+            "speech": Damage("babble", 0.4),
+            "text": Damage("dropped words", 0, muted=True),
+            "vision": Damage("blur", 0.0),
+        },
+        alpha=(0.5, 0.25, 0.25),
+        without=("temporal",),
+        text="Oh <i>no</i>",
+    )
     lines = " ".join(describe(state))
     for part in ("Clip", "a room full of talk", "40", "Words: taken away", "Voice 0.50", "Time: GRU", "Oh <i>no</i>"):
         assert part in lines

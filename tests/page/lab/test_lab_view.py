@@ -144,9 +144,12 @@ def test_three_weights_always_add_up_to_1(server):
 
 
 SHARED = QUICK.but(
-    damage={**QUICK.damage, "vision": Damage("cover", 0.6)}, alpha=(0.0, 0.7, 0.3), without=("attention",),
-    text="Nobody came to my party", samples=8,
-)  # fmt: skip
+    damage={**QUICK.damage, "vision": Damage("cover", 0.6)},
+    alpha=(0.0, 0.7, 0.3),
+    without=("attention",),
+    text="Nobody came to my party",
+    samples=8,
+)
 
 
 def test_a_link_and_a_file_open_the_same_state_elsewhere(server, tmp_path: Path):

@@ -177,9 +177,10 @@ def test_a_lost_connection(server, sound: Path, goodbye: str):
 def test_connections_are_watched_for_ends_that_went_without_a_word(server):
     with heartbeat(server, "visit"):
         (connection,) = (
-            protocol.transport.get_extra_info("socket") for protocol in server.page.server.server_state.connections
+            protocol.transport.get_extra_info("socket")
+            for protocol in server.page.server.server_state.connections
             if protocol.cycle is not None and "heartbeat/visit" in protocol.scope["path"]
-        )  # fmt: skip
+        )
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 60_000
@@ -327,9 +328,7 @@ def test_kill_and_the_next_start(tmp_path: Path, sound: Path):
 def visited(url: str, sound: Path) -> Client:
     """A page that read a sound, and an upload of somebody else."""
     client = Client(url, verbose=False)
-    client.predict(
-        video=None, audio=handle_file(sound), image=None, text="", transcribe=False, api_name="/analyze"
-    )  # fmt: skip
+    client.predict(video=None, audio=handle_file(sound), image=None, text="", transcribe=False, api_name="/analyze")
     upload(url, sound)
     return client
 

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from train.engine import data_files, learning_curve, loop, record, whole_files
 from train.engine.loop import Plan, WeightAverage, fit
@@ -261,39 +262,32 @@ def test_learning_rate_falls_on_a_plateau(tmp_path):
         assert rate(tmp_path / str(epochs)) == pytest.approx(0.02 * factor)
 
 
-def test_cosine_rises_then_falls_to_nothing(tmp_path):
-    seen = []
-    plan = replace(COSINE, epochs=4)
-
-    def loss(model, batch):
-        seen.append(1)
-        return error(model, batch)
-
+def rates_of(folder: Path, plan: Plan) -> list[float]:
+    """The learning rate of every step of a training."""
     rates = []
-    scheduled = loop._scheduler(torch.optim.AdamW(small_model().parameters(), lr=1.0), plan, 4, 0)
-    for _ in range(16):
-        rates.append(scheduled.get_last_lr()[0])
-        scheduled.optimizer.step()
-        scheduled.step()
+    watching = register_optimizer_step_pre_hook(
+        lambda optimizer, args, kwargs: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    try:
+        train(folder, plan)
+    finally:
+        watching.remove()
+    return rates
+
+
+def test_cosine_rises_then_falls_to_nothing(tmp_path):
+    rates = rates_of(tmp_path, replace(COSINE, epochs=4, learning_rate=1.0))
+    assert len(rates) == 16
     assert rates[:4] == sorted(rates[:4])
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert rates[0] < 0.3
     assert max(rates) > 0.8
-    train(tmp_path, plan, loss=loss)
-    assert len(seen) == 16
     assert rate(tmp_path) == pytest.approx(0, abs=1e-6)
 
 
-def test_a_cycle_starts_anew_where_the_one_before_ended():
-    plan = replace(COSINE, epochs=5, cycles=(2, 3), warmup=0.0)
-    optimizer = torch.optim.AdamW(small_model().parameters(), lr=1.0)
-    scheduler = loop._scheduler(optimizer, plan, 10, 0)
-    rates = []
-    for _ in range(50):
-        rates.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-    for start, length in ((0, 20), (20, 30)):
+def test_a_cycle_starts_anew_where_the_one_before_ended(tmp_path):
+    rates = rates_of(tmp_path, replace(COSINE, epochs=5, cycles=(2, 3), warmup=0.0, learning_rate=1.0))
+    for start, length in ((0, 2 * BATCHES), (2 * BATCHES, 3 * BATCHES)):
         expected = [0.5 * (1 + math.cos(math.pi * n / length)) for n in range(length)]
         assert rates[start : start + length] == pytest.approx(expected)
 

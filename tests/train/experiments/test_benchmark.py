@@ -20,6 +20,7 @@ from train.corpora.base import CorpusError
 from train.experiments.benchmark import benchmark, bert_features
 from train.experiments.benchmark.dialogues import DialogueModel, Grades, Recipe, batches
 from train.experiments.benchmark.leaks import Leak, exchanged, find
+from train.rivals import RIVALS
 
 SIZES = {"text": 6, "audio": 4, "vision": 5}
 
@@ -227,7 +228,6 @@ def test_batches_are_sequences_of_one_video(dialogues):
 
 def test_a_video_is_read_the_same_beside_a_longer_one(tmp_path):
     """Padding changes nothing, for a model with steps (HFF) and for one without (late averaging)."""
-    from train.rivals import RIVALS
 
     training = mmsa.load_file(stored(tmp_path, train=split(3, 0), valid=split(2, 1, length=9)))
     grades = Grades(training["train"].labels)
@@ -243,16 +243,25 @@ def test_a_video_is_read_the_same_beside_a_longer_one(tmp_path):
 
 
 def test_leaking_columns_get_no_mean_over_the_video(dialogues):
+    """What one utterance's leaking columns say reaches itself, and no other utterance of its video."""
     training, grades = dialogues
-    seen = []
-    for leaks in ([], [Leak("vision", 2, 0.9, 0.5)]):
-        model = DialogueModel(HFF, Recipe(), grades, training, leaks).eval()
-        batch = next(batches(training, grades, 2))
-        seen.append(model._with_context("vision", batch.inputs["vision"], batch.valid))
-    assert (seen[0][..., 5:].abs().sum((0, 1)) > 0).all()
-    assert (seen[1][..., 5:7] == 0).all()
-    torch.testing.assert_close(seen[1][..., 7:], seen[0][..., 7:])
-    torch.testing.assert_close(seen[1][..., :5], seen[0][..., :5])
+
+    def moved(leaks: list[Leak], columns: slice, utterance: int = 1) -> float:
+        """How far the first utterance's answer goes when these columns of an utterance change."""
+        torch.manual_seed(0)
+        model = DialogueModel(RIVALS["late averaging"], Recipe(), grades, training, leaks).eval()
+        batch = next(batches(training, grades, 1))
+        with torch.no_grad():
+            before = model(batch)[0]
+            batch.inputs["vision"] = batch.inputs["vision"].clone()
+            batch.inputs["vision"][0, utterance, columns] *= -3
+            return float((model(batch)[0][0] - before[0]).abs().max())
+
+    leaks = [Leak("vision", 2, 0.9, 0.5)]
+    assert moved([], slice(0, 2)) > 1e-4
+    assert moved(leaks, slice(0, 2)) == 0
+    assert moved(leaks, slice(2, None)) > 1e-4
+    assert moved(leaks, slice(0, 2), utterance=0) > 1e-4
 
 
 def short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,15 +168,15 @@ def test_nothing_is_done_twice_and_a_lost_trial_is_done_again(out, monkeypatch):
 
 def test_a_killed_trial_goes_on_after_its_last_epoch(out, monkeypatch, capsys):
     arena = Arena(out, CPU, TrainingBudget(epochs=2, batches=1, seeds=(5,)))
-    validate, calls = arena._validate, []
+    validate, calls = training.validation, []
 
-    def killed(model):
+    def killed(*given):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return validate(model)
+        return validate(*given)
 
-    monkeypatch.setattr(arena, "_validate", killed)
+    monkeypatch.setattr(training, "validation", killed)
     with pytest.raises(KeyboardInterrupt):
         arena.trial(compare.CONTENDERS[0], 5)
     trial = arena.trial(compare.CONTENDERS[0], 5)
@@ -184,9 +184,22 @@ def test_a_killed_trial_goes_on_after_its_last_epoch(out, monkeypatch, capsys):
     assert not (trial.folder / "last.pt").exists()
 
 
-def test_all_models_of_a_seed_learn_from_the_same_batches(out):
-    arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=2))
-    first, second, other = (list(arena._batches(seed, 0, [])) for seed in (0, 0, 1))
+def test_all_models_of_a_seed_learn_from_the_same_batches(out, monkeypatch):
+    arena, drawn = Arena(out, CPU, TrainingBudget(epochs=1, batches=2)), []
+    sampled = training.sampled
+
+    def watched(*given):
+        drawn.append([])
+        for batch in sampled(*given):
+            drawn[-1].append(batch)
+            yield batch
+
+    monkeypatch.setattr(training, "sampled", watched)
+    contenders = {one.name: one for one in compare.CONTENDERS}
+    for name, seed in (("late averaging", 50), ("TFN", 50), ("TFN", 51)):
+        arena.trial(contenders[name], seed)
+    first, second, other = drawn
+    assert len(first) == len(second) == 2
     assert all(torch.equal(a.speech, b.speech) for a, b in zip(first, second, strict=True))
     assert not torch.equal(first[0].target, other[0].target)
 

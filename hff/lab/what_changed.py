@@ -1,0 +1,57 @@
+"""What moved between two readings of one recording, and why: the facts; the page makes a sentence of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hff.config import MODALITIES
+from hff.result import Result
+
+LEAST_CHANGE = 0.02  # of a weight or a probability, below which nobody would see it move
+
+
+@dataclass(frozen=True)
+class Change:
+    """``kind``: "gone", "back", "none" (only the answer moved), "rises" or "falls", or one of these two followed by
+    "_explained", where the modality's own sigma^2 moved the other way. ``modality`` is the one to tell of.
+    """
+
+    kind: str
+    modality: str
+    same_answer: bool
+
+
+def what_changed(before: Result, after: Result) -> Change | None:
+    """The weight that moved most and why, and whether the answer stayed; ``None`` where nothing can be seen to move."""
+    same = before.emotion == after.emotion
+    gone = [m for m in MODALITIES if before.present[m] and not after.present[m]]
+    if gone:
+        return Change("gone", max(gone, key=lambda m: before.alpha[m]), same)
+    moved = max(MODALITIES, key=lambda m: abs(_alpha_change(before, after, m)))
+    if not before.present[moved] and after.present[moved]:
+        return Change("back", moved, same)
+    if abs(_alpha_change(before, after, moved)) >= LEAST_CHANGE:
+        return _weight_change(before, after, moved, same)
+    old, new = before.probabilities, after.probabilities
+    if max(abs(new[label] - old[label]) for label in old) < LEAST_CHANGE:
+        return None
+    return Change("none", moved, same)
+
+
+def _weight_change(before: Result, after: Result, moved: str, same: bool) -> Change:
+    """How the weight moved that moved most; where another modality's sigma^2 explains it, how that one's did."""
+    shaken = max(MODALITIES, key=lambda m: abs(_variance_change(before, after, m)))
+    change = _alpha_change(before, after, shaken)
+    explained = abs(change) >= LEAST_CHANGE and change * _variance_change(before, after, shaken) < 0
+    told = shaken if explained else moved
+    verb = "rises" if _alpha_change(before, after, told) > 0 else "falls"
+    return Change(f"{verb}_explained" if explained else verb, told, same)
+
+
+def _alpha_change(before: Result, after: Result, modality: str) -> float:
+    return after.alpha[modality] - before.alpha[modality]
+
+
+def _variance_change(before: Result, after: Result, modality: str) -> float:
+    old, new = before.variance[modality], after.variance[modality]
+    return 0.0 if old is None or new is None else new - old
