@@ -16,6 +16,7 @@ FACE_SIZE = 48  # px, side of an aligned grey face, as in FER2013
 STEP_SECONDS = 0.5  # hop of the common time grid, s
 SAMPLES = 32  # Monte Carlo draws of equation (20)
 MAX_CHARACTERS = 40_000  # of typed text; about 5000 words are read
+MAX_LAYERS = 100  # of attention; the paper has 4
 MAX_STEPS = 120  # steps one attention block spans (one minute); longer clips are cut into blocks
 
 
@@ -57,6 +58,8 @@ class HFFConfig:
         for name, size in (sizes | {f"{m}_dim": size for m, size in self.dims.items()}).items():
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
+        if self.layers > MAX_LAYERS:  # a damaged file may ask for millions, each of which takes memory and time
+            raise ValueError(f"layers must be at most {MAX_LAYERS}, got {self.layers}")
         if self.speech_encoder not in SPEECH_ENCODERS:
             raise ValueError(f"speech_encoder must be one of {SPEECH_ENCODERS}, got {self.speech_encoder!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):

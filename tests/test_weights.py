@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -179,6 +180,20 @@ def test_labels_that_are_none(labels, tmp_path):
         analyzer.load_encoders(tmp_path, torch.device("cpu"))
     with pytest.raises(WeightsError, match="lists no labels"):
         analyzer.Analyzer("cpu", tmp_path)
+
+
+@pytest.mark.parametrize("layers", [101, 10**6, 2**62, 10**400])
+def test_a_config_of_countless_layers_takes_no_time(layers, tmp_path, monkeypatch):
+    """Each layer takes memory even before it has weights: a million of them once took all there is."""
+    monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
+    model = small_model()
+    for part in weights.WEIGHT_FILES:
+        changed = model.config.to_dict() | {"layers": layers}
+        weights.save(tmp_path / f"{part}.safetensors", model.state_dict(), changed)
+    begun = time.process_time()
+    with pytest.raises(WeightsError):
+        analyzer.Analyzer("cpu", tmp_path)
+    assert time.process_time() - begun < 5
 
 
 WRONG = st.one_of(
