@@ -54,7 +54,7 @@ class HFFConfig:
         if unknown := sorted(set(given) - set(MODALITIES)):
             raise ValueError(f"unknown modalities {unknown}; known are {list(MODALITIES)}")
         object.__setattr__(self, "dims", {m: given.get(m, size) for m, size in modalities.sizes().items()})
-        sizes = {name: getattr(self, name) for name in ("d_model", "layers", "heads")}
+        sizes = {name: getattr(self, name) for name in ("d_model", "layers", "heads", "hidden_multiple")}
         for name, size in (sizes | {f"{m}_dim": size for m, size in self.dims.items()}).items():
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")

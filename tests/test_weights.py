@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import struct
+import time
 from contextlib import suppress
 from pathlib import Path
 

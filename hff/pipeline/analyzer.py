@@ -67,7 +67,7 @@ class Analyzer:
         try:
             self.config = HFFConfig.from_dict(config)
             weights.check_shapes(lambda: HFF(self.config), state, "fusion")
-        except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        except (TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
             raise WeightsError(say("weights.fusion_version", folder=self.folder, error=str(error))) from error
         if self.config.speech_encoder != speech_encoder:
             raise WeightsError(
