@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from hff.errors import InputError
 from hff.locale import texts
+from hff.page.clip import clip_view
 from hff.page.clip.attention_map import describe
+from hff.page.clip.inputs import status_line
 from tests.support.page_browser import (
     FakeModel,
     analyse,
@@ -101,6 +104,19 @@ def test_everything_works_with_the_keyboard(server, model):
         press_until(page, None, "#hff-layer input[value='0']")
         page.keyboard.press("Space")
         page.wait_for_selector(f'#hff-attention svg[aria-label*="{describe(0, None)}"]')
+
+
+def test_what_was_given_last_is_what_the_page_says_it_will_read(server, model, monkeypatch):
+    def slow_for_nothing(inputs, origin=""):
+        if not any(inputs.values()):
+            time.sleep(2)
+        return status_line(inputs, origin)
+
+    monkeypatch.setattr(clip_view, "status_line", slow_for_nothing)
+    with browsing(server.url) as page:
+        choose_example(page, "Sentence", "Will read: typed words")
+        page.wait_for_timeout(3000)  # what came before the example would be answered by then
+        assert "Will read: typed words" in page.inner_text("#hff-status")
 
 
 def test_another_head_is_drawn_without_running_the_model_again(server, model):

@@ -76,8 +76,16 @@ class ClipView:
 
     def _connect(self) -> None:
         inputs, out = self.inputs, self.report
-        for component in (inputs.video, inputs.audio, inputs.image, inputs.text):
-            component.change(self._show_status, inputs.values[:4], self.status, trigger_mode="always_last", **QUICK)
+        # One event for all: of several, an older one that is answered late would put back what it has seen.
+        given = (inputs.video, inputs.audio, inputs.image, inputs.text)
+        gr.on(
+            [component.change for component in given],
+            self._show_status,
+            list(given),
+            self.status,
+            trigger_mode="always_last",
+            **QUICK,
+        )
         for button, example in zip(self.example_buttons, EXAMPLES, strict=True):
             filled = [inputs.video, inputs.audio, inputs.image, inputs.text, inputs.media_tabs]
             button.click(lambda e=example: _fill(e), None, filled, **QUICK)
@@ -91,9 +99,8 @@ class ClipView:
             out.head,
             *out.downloads.values(),
         ]
-        given = inputs.values
         first = self.analyse.click(
-            self._analyse, given, shown, show_progress_on=out.answer, api_visibility="private", **MODEL
+            self._analyse, inputs.values, shown, show_progress_on=out.answer, api_visibility="private", **MODEL
         )
         again = out.rerun.click(
             self._rerun, [out.transcript], shown, show_progress_on=out.answer, api_visibility="private", **MODEL
@@ -118,16 +125,18 @@ class ClipView:
                 concurrency_limit=2,
                 concurrency_id="draw",
             )
-        for change in (first.success, again.success, out.layer.input, out.head.input):
-            change(
-                self._attention,
-                [out.layer, out.head],
-                out.attention,
-                show_progress="minimal",
-                trigger_mode="always_last",
-                api_visibility="private",
-                concurrency_limit=4,
-            )
+        map_drawn: dict[str, Any] = {
+            "fn": self._attention,
+            "inputs": [out.layer, out.head],
+            "outputs": out.attention,
+            "show_progress": "minimal",
+            "trigger_mode": "always_last",
+            "api_visibility": "private",
+            "concurrency_limit": 4,
+        }
+        first.success(**map_drawn)
+        again.success(**map_drawn)
+        gr.on([out.layer.input, out.head.input], **map_drawn)  # one event here too
         self.clear.click(self._clear, None, [*inputs.values[:4], *shown], **QUICK)
 
     def _show_status(self, video, audio, image, text, request: gr.Request) -> str:
