@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from hff.config import MODALITIES
+from hff.lab.lab import Lab
 from hff.lab.lessons import load_lessons
 from hff.lab.state import Damage, LabState
 from hff.locale import texts
@@ -203,7 +205,16 @@ def test_a_clip_that_was_read_lies_on_the_bench(server):
         assert page.input_value("#hff-lab-link textarea") == texts.SHARE_NO_LINK
 
 
-def test_a_sweep_draws_as_it_goes_stops_and_keeps_its_data(server):
+def test_a_sweep_draws_as_it_goes_stops_and_keeps_its_data(server, monkeypatch):
+    sweep, stopped = Lab.sweep, threading.Event()
+
+    def unfinished(*given):
+        for number, point in enumerate(sweep(*given)):
+            if number == 5:
+                stopped.wait(120)  # a page that is slow to draw must find something to stop
+            yield point
+
+    monkeypatch.setattr(Lab, "sweep", unfinished)
     with browsing(server.url) as page:
         open_lab(page, QUICK.but(samples=128))
         page.locator("#hff-lab-views").get_by_role("tab", name=texts.LAB_TAB_SWEEP).click()
@@ -211,6 +222,7 @@ def test_a_sweep_draws_as_it_goes_stops_and_keeps_its_data(server):
         page.wait_for_function("() => +document.querySelector('.hff-sweep').dataset.points >= 3")
         page.click("#hff-sweep-stop")
         page.wait_for_selector("#hff-sweep-data:not([disabled])")
+        stopped.set()
         drawn = int(page.get_attribute(".hff-sweep", "data-points"))
         assert drawn >= 3
         with page.expect_download() as waiting:

@@ -187,12 +187,12 @@ def test_connections_are_watched_for_ends_that_went_without_a_word(server):
 
 
 def test_what_a_page_asked_for_is_its_own_before_its_turn_comes(server, sound: Path, monkeypatch):
-    monkeypatch.setattr(uploads, "WAITING_SECONDS", 0.0)
     with heartbeat(server, "visit"):
         path = upload(server.url, sound)
         # An event that does not exist: nothing but the arrival of the message can claim the file.
         message = {"data": [sent(path)], "fn_index": 9999, "session_hash": "visit"}
         httpx.post(f"{server.url}gradio_api/queue/join", json=message, timeout=LONG)
+        monkeypatch.setattr(uploads, "WAITING_SECONDS", 0.0)  # earlier, it would be swept while the message arrives
         monkeypatch.setattr(uploads, "UNCLAIMED_SECONDS", 0.0)
         assert not eventually(lambda: not real(server, path).exists(), 2)
     assert gone(server, path)
