@@ -92,8 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument(
         "--speech-encoder",
         choices=SPEECH_ENCODERS,
-        default=SPEECH_ENCODERS[0],
-        help="the paper's (default), or the one on Whisper's encoder states",
+        help="the paper's (mfcc-cnn), or the one on Whisper's first layers (default where its weights are there)",
     )
     analyze.add_argument("--format", choices=("json", "csv"), default="json")
     analyze.add_argument("--full", action="store_true", help="JSON with the timeline, every subset and attention")

@@ -3,9 +3,10 @@
     python -m train all --data DIR --out runs/first      # the stages speech to fingerprint, in this order
     python -m train data --data DIR                       # which corpora are found, and where to get the others
     python -m train speech|text|vision ...                # each encoder
-    python -m train whisper ...                           # the second speech encoder
-    python -m train features ...                          # what the fusion learns from, cached; for the second
-                                                          # speech encoder with --speech-encoder whisper
+    python -m train whisper ...                           # the second speech encoder, from Whisper base
+    python -m train left-out-voices ...                   # how it fares on each corpus of voices left out in turn
+    python -m train features ...                          # what the fusion learns from, cached; for one
+                                                          # speech encoder with --speech-encoder mfcc-cnn or whisper
     python -m train fusion ...                            # the fusion and its calibration; the same
     python -m train evaluate ...                          # every figure of the model card, on test data
     python -m train card ...                              # the model card and the list of corpora, written anew

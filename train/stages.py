@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hff import weights
 from hff.config import SPEECH_ENCODERS
 
 Options = argparse.Namespace
@@ -64,27 +65,39 @@ def _whisper(options: Options) -> dict[str, Any]:
     from train.engine import parallel
 
     plan = _plan(speech_whisper.PLAN, options)
+    tuning = _plan(speech_whisper.TUNING, options) if getattr(options, "tune", False) else None
     teach = getattr(options, "teach", False)
-    figures = speech_whisper.train(options.data, options.out, options.device, plan, teach)
+    figures = speech_whisper.train(options.data, options.out, options.device, plan, teach, tuning)
     if parallel.is_main():
         export.export_encoder("whisper", options.out, "speech-whisper")
     return figures
+
+
+def _left_out_voices(options: Options) -> dict[str, Any]:
+    from train.evaluation import left_out_voices
+
+    return left_out_voices.run(options.data, options.out, options.device, _plan(left_out_voices.PLAN, options))
 
 
 def _whisper_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teach", action="store_true", help="write soft targets from other speakers' networks, for the paper's encoder"
     )
+    parser.add_argument("--tune", action="store_true", help="let Whisper's layers learn along, if that gains")
 
 
 def _speech_encoders(options: Options) -> tuple[str, ...]:
-    """The one asked for; "all" goes through both."""
-    return (options.speech_encoder,) if hasattr(options, "speech_encoder") else SPEECH_ENCODERS
+    """The one asked for, else the preferred one of the weights there are; "all" goes through both."""
+    if not hasattr(options, "speech_encoder"):
+        return SPEECH_ENCODERS
+    return (options.speech_encoder or weights.preferred_speech_encoder(options.out / "weights"),)
 
 
 def _speech_encoder_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--speech-encoder", choices=SPEECH_ENCODERS, default=SPEECH_ENCODERS[0], help="whose features of the voice"
+        "--speech-encoder",
+        choices=SPEECH_ENCODERS,
+        help="whose features of the voice (default: whisper where all its weights are in OUT/weights, else mfcc-cnn)",
     )
 
 
@@ -166,7 +179,10 @@ STAGES = {
     "text": Stage(_encoder("text"), "train the text encoder", in_all=True, shared=True),
     "vision": Stage(_encoder("vision"), "train the vision encoder", in_all=True, shared=True),
     "whisper": Stage(
-        _whisper, "train the second speech encoder, on Whisper's states", _whisper_arguments, in_all=True, shared=True
+        _whisper, "train the second speech encoder, on Whisper's layers", _whisper_arguments, in_all=True, shared=True
+    ),
+    "left-out-voices": Stage(
+        _left_out_voices, "measure the second speech encoder on each corpus of voices left out in turn"
     ),
     "features": Stage(_features, "cache what the fusion learns from", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),

@@ -32,10 +32,10 @@ def load(device: str = "auto", weights: str | Path | None = None, speech_encoder
     """The model with its trained weights, ready to analyse.
 
     device: "auto", "cpu", "cuda", "mps". weights: a folder, by default the one shipped. speech_encoder: one of
-    ``hff.config.SPEECH_ENCODERS``, by default the paper's, "mfcc-cnn".
+    ``hff.config.SPEECH_ENCODERS``, by default ``hff.weights.preferred_speech_encoder``; "mfcc-cnn" is the paper's.
     Raises ``DeviceError``, ``WeightsError`` or ``DependencyError``.
     """
-    return Analyzer(device, weights, speech_encoder or SPEECH_ENCODERS[0])
+    return Analyzer(device, weights, speech_encoder)
 
 
 def load_encoders(folder: Path, device: torch.device, speech_encoder: str = SPEECH_ENCODERS[0]) -> Encoders:
@@ -55,10 +55,11 @@ class Analyzer:
     """The trained model. One instance serves many threads: nothing in it changes after loading."""
 
     def __init__(
-        self, device: str = "auto", folder: str | Path | None = None, speech_encoder: str = SPEECH_ENCODERS[0]
+        self, device: str = "auto", folder: str | Path | None = None, speech_encoder: str | None = None
     ) -> None:
         self.device = devices.choose(device)
         self.folder = weights.folder(folder)
+        speech_encoder = speech_encoder or weights.preferred_speech_encoder(self.folder)
         weights.check(self.folder, speech_encoder)
         self.encoders = load_encoders(self.folder, self.device, speech_encoder)
         path = weights.part_path(self.folder, "fusion", speech_encoder)

@@ -236,8 +236,9 @@ def test_the_measured_figures():
     shown = re.sub("<code>.*?</code>", "", metrics_html(load_measured(weights.folder())))
     commands = words_of("python -m train evaluate ablate compare app.py --speech-encoder --data DIR --out DIR")
     rivals = {"HFF", "TFN", "LMF", "MFN", "MulT"}
+    corpora = words_of("ASED", *(corpus["name"] for corpus in load_corpora(weights.folder())))
     assert "<svg" in shown
-    assert plain(shown, SYMBOLS | commands | rivals | {"faces", "mfcc", "cnn", "whisper"}) == set()
+    assert plain(shown, SYMBOLS | commands | rivals | corpora | {"faces", "mfcc", "cnn", "whisper"}) == set()
     terms = [said(corpus["licence"]) for corpus in load_corpora(weights.folder())]
     assert words_of(*terms) <= words_of("CC BY NC SA GPL Apache")
 

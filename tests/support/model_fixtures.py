@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.model.hff import HFF, FusionOutput
 
@@ -56,3 +60,11 @@ def assert_same(a: FusionOutput, b: FusionOutput, atol: float = 1e-5) -> None:
     assert left.keys() == right.keys()
     for name in left:
         torch.testing.assert_close(left[name], right[name], atol=atol, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def copied_weights(folder: Path, *names: str) -> Path:
+    """A folder of the shipped weights of these parts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(weights.folder() / f"{name}.safetensors", folder / f"{name}.safetensors")
+    return folder

@@ -21,7 +21,7 @@ from tests.support import corpus_fixtures as made
 from tests.support.media_fixtures import write_media
 from train.__main__ import main
 from train.corpora import ravdess
-from train.encoders import speech, speech_whisper
+from train.encoders import speech, speech_whisper, whisper_base
 from train.evaluation import robustness
 from train.fusion import feature_files as features
 from train.fusion import training
@@ -51,6 +51,7 @@ def out(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speech_whisper, "ROUNDS", 1)
+        patch.setattr(whisper_base, "load", lambda layers: layers)
         patch.setattr(speech, "COPIES", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})

@@ -7,6 +7,7 @@ raises ``base.CorpusError``, naming the file that is missing. To add a corpus, w
 """
 
 from train.corpora import (
+    ased,
     dailydialog,
     dairai,
     emodb,
@@ -14,17 +15,20 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    korean,
     meld,
     mmsa,
     mustard,
     muxspace,
+    nemo,
     ravdess,
 )
 
 ALL = {
     corpus.NAME: corpus
     for corpus in (
-        ravdess, emodb, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard, muxspace, mmsa,
+        ravdess, emodb, nemo, korean, ased, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard,
+        muxspace, mmsa,
     )
 }  # fmt: skip
 

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.config import EMOTIONS, FACE_SIZE, MODALITIES, SAMPLE_RATE, STEP_SECONDS
-from hff.detectors.asr import computing_in
+from hff.config import EMOTIONS, FACE_SIZE, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS, STEP_SECONDS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer
 from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
@@ -121,8 +120,7 @@ def _models(folder: Path, device: torch.device) -> Iterator[tuple[str, analyzer.
     for path in sorted(folder.glob("speech*.safetensors")):
         name = path.stem.removeprefix("speech")
         if (folder / f"fusion{name}.safetensors").is_file():
-            chosen = (name.removeprefix("-"),) if name else ()
-            yield path.stem, analyzer.Analyzer(str(device), folder, *chosen)
+            yield path.stem, analyzer.Analyzer(str(device), folder, name.removeprefix("-") or SPEECH_ENCODERS[0])
 
 
 def measure(folder: Path, device: torch.device) -> dict:
@@ -137,13 +135,12 @@ def measure(folder: Path, device: torch.device) -> dict:
 
 
 def _answers(folder: Path, device: torch.device) -> dict[str, list[dict[str, list[float]]]]:
-    """What each set of weights answers; Whisper's states in float32, since int8 differs between processors."""
+    """What each set of weights answers."""
     made = clips()
-    with computing_in("float32"):
-        return {
-            encoder: [answers(model.encoders, model.model, clip) for clip in made]
-            for encoder, model in _models(folder, device)
-        }
+    return {
+        encoder: [answers(model.encoders, model.model, clip) for clip in made]
+        for encoder, model in _models(folder, device)
+    }
 
 
 def run(out: Path, device: torch.device) -> dict:

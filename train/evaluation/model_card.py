@@ -11,7 +11,7 @@ from train.engine.whole_files import write_whole
 CORPORA_FILE = "corpora.json"  # beside the weights, for the page
 PART_NAMES = {
     "speech": "speech (MFCC and CNN)",
-    "whisper": "speech, the second encoder (states of Whisper tiny.en, whose weights are MIT, and a small network)",
+    "whisper": "speech, the second encoder (the first three layers of Whisper base, MIT, and a small network)",
     "vision": "vision (ResNet-18)",
     "text": "text (BERT, fine-tuned)",
     "fusion": "fusion",
@@ -30,7 +30,7 @@ to judge pupils, applicants, patients, employees or anybody else.
 
 {corpora}
 
-RAVDESS, DailyDialog and ISEAR are for non-commercial use, share-alike; so are these weights.
+{non_commercial} are for non-commercial use, share-alike; so are these weights.
 
 **No corpus here has face, voice and words of one person under seven emotions at scale.** The fusion was trained on
 *class-paired* clips: a voice, words and a face of the same emotion from different people, with damage, missing
@@ -51,8 +51,9 @@ Every table comes from the command named under it, on test items, after all choi
 LIMITS = """
 ## Limits
 
-- Voices: two English sentences by 24 North American actors, and German actors; other languages, children and
-  spontaneous speech are outside what it heard.
+- Voices: two English sentences by 24 North American actors, and German actors; the second encoder has heard Polish
+  and Korean ones too. They act. Children, whispering, real shouting, other languages and spontaneous speech are outside
+  what either heard: nothing is known of how it does there but the figures on corpora that were left out.
 - Faces: grey web pictures with far more happy and neutral faces than disgusted and fearful ones.
 - Words: English only; the recogniser (Whisper tiny.en) makes mistakes with accents and noise.
 - Pairing strangers teaches which modality to trust, not how one person's face and voice go together.
@@ -83,6 +84,12 @@ def corpora_table(corpora: list[dict]) -> str:
     return table(["part", "learned from", "licence"], rows)
 
 
+def non_commercial(corpora: list[dict]) -> str:
+    """The names of those whose licence is for non-commercial use, as one says them in a row."""
+    *first, last = [corpus["name"] for corpus in corpora if "-NC" in corpus["licence"]]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def write_corpora(folder: Path) -> list[dict]:
     """Write what the weights in ``folder`` were made from beside them, for the page."""
     corpora = described()
@@ -98,7 +105,8 @@ def rewrite(folder: Path) -> dict[str, int]:
 
 def write(report: dict, path: Path) -> None:
     """Write the card with every table of ``report``, and the list of corpora beside it."""
-    parts = [HEAD.replace("{corpora}", corpora_table(write_corpora(path.parent)))]
+    corpora = write_corpora(path.parent)
+    parts = [HEAD.replace("{corpora}", corpora_table(corpora)).replace("{non_commercial}", non_commercial(corpora))]
     for part in report["tables"]:
         parts.append(
             f"### {part['title']}\n\n{table(part['columns'], part['rows'])}\n\n{part['note']}\n\n`{part['command']}`\n"

@@ -29,6 +29,7 @@ import hff.model
 import train.engine.loop
 import train.fusion
 import train.rivals.rival
+from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
@@ -96,21 +97,22 @@ class Trial:
 
 
 class Arena:
-    """The cached features in ``out / "features"`` and the trials made on them."""
+    """The cached features in ``out``, of the speech encoder preferred there, and the trials made on them."""
 
     def __init__(self, out: Path, device: torch.device, budget: TrainingBudget, mix: Mix | None = None) -> None:
         self.out, self.device, self.budget, self.mix = out, device, budget, mix or Mix()
-        paths = [out / "features" / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
+        self.features = feature_files.folder_of(out, weights.preferred_speech_encoder(out / "weights"))
+        paths = [self.features / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
         if missing:
             raise HFFError(
-                f"{out / 'features'} has no {', '.join(missing)}; make them with "
+                f"{self.features} has no {', '.join(missing)}; make them with "
                 f"python -m train features --data DIR --out {out}"
             )
         self.fingerprint = fingerprint(set(paths))["sha256"]
 
     def split(self, name: str) -> PairedClips:
-        return PairedClips(self.out / "features", name)
+        return PairedClips(self.features, name)
 
     @cached_property
     def pairs(self) -> PairedClips:

@@ -33,8 +33,9 @@ from hff.errors import HFFError
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
-from train.corpora import fer, goemotions, meld, ravdess
+from train.corpora import fer, goemotions, korean, meld, nemo, ravdess
 from train.corpora.base import Faces, load_found
+from train.encoders import corpus_balance
 from train.encoders.vision import random_view
 from train.engine import data_files, provenance
 
@@ -70,6 +71,9 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     # The few held-back actors alone would be learned by heart, so the encoder's own join them in training.
     wanted = (split, "train") if split == "fusion" else (items_of(split),)
     items = [u for u in ravdess.load(data) if u.split in wanted]
+    if split == "fusion":
+        others = load_found((nemo, korean), data, none_will_do=True)
+        items += corpus_balance.thin([u for u in others if u.split == "fusion"], corpus_balance.PER_CELL)
     count = VARIANTS[split]
     if split == "fusion" and count % 2:
         raise ValueError(f"VARIANTS['fusion'] must be even, not {count}: half of them stand for the other half.")

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from hff.config import EMOTIONS
 from hff.errors import HFFError
@@ -13,6 +14,7 @@ from tests.support import corpus_fixtures as made
 from train.__main__ import main
 from train.corpora import (
     ALL,
+    ased,
     base,
     dailydialog,
     dairai,
@@ -21,9 +23,11 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    korean,
     meld,
     mustard,
     muxspace,
+    nemo,
     ravdess,
 )  # fmt: skip
 
@@ -205,6 +209,55 @@ def test_emodb(tmp_path, public, hum):
     assert {u.speaker for u in found} == {"emodb03", "emodb08"}  # 15 is kept for later checks
 
 
+def test_emodbs_added_classes_come_with_all_of_their_speakers_in_one_coding(tmp_path, hum):
+    made.speech(tmp_path, made.emodb_names(), hum, "emodb", False)
+    made.speech(tmp_path, ["03a01Wa", "03a02Ec", "03a01Fa"], hum, "emodb more", False)
+    found = {u.name: EMOTIONS[u.label] for u in emodb.load(tmp_path)}
+    assert {n: e for n, e in found.items() if n.startswith("03")} == {
+        "03a01Wa": "angry", "03a02Ec": "disgusted", "03a01Fa": "happy",
+    }  # fmt: skip
+    assert sum(name.startswith("08") for name in found) == len(made.EMODB_EMOTIONS)
+
+
+@LAYOUTS
+def test_nemo(tmp_path, public, hum):
+    made.speech(tmp_path, made.nemo_names(("EB0", "WR0", "MP0", "ZZ9")), hum, "nemo", public)
+    found = nemo.load(tmp_path)
+    assert Counter((u.split, u.speaker) for u in found) == Counter(
+        {("train", "nemoEB0"): 6, ("fusion", "nemoWR0"): 6, ("validation", "nemoMP0"): 6}  # ZZ9 is kept or unknown
+    )
+    assert {u.name[4:-2]: EMOTIONS[u.label] for u in found if u.speaker == "nemoEB0"} == dict(
+        zip(made.NEMO_EMOTIONS, ("neutral", "happy", "sad", "angry", "fearful", "surprised"), strict=True)
+    )
+    assert all(len(hum) - 1000 < len(u.wave) < len(hum) + 400 for u in found)
+
+
+@LAYOUTS
+def test_korean(tmp_path, public, hum):
+    made.speech(tmp_path, made.korean_names(("ema", "nel", "neo")), hum, "korean", public)
+    found = korean.load(tmp_path)
+    assert {u.speaker[-3:]: u.split for u in found} == {"ema": "train", "nel": "fusion", "neo": "validation"}
+    said = {u.name[3:]: EMOTIONS[u.label] for u in found}
+    assert said == {"00007": "neutral", "00100": "neutral", "00101": "happy", "00201": "angry", "00400": "sad"}
+
+
+def test_a_korean_number_without_an_emotion_is_refused(tmp_path, hum):
+    made.speech(tmp_path, ["ema00401"], hum, "korean", True)
+    with pytest.raises(base.CorpusError, match=r"ema00401.*emotiontts"):
+        korean.load(tmp_path)
+
+
+@LAYOUTS
+def test_ased_is_never_for_training(tmp_path, public, hum):
+    made.speech(tmp_path, made.ased_names(("01", "30")), hum, "ased", public)
+    found = ased.load(tmp_path)
+    assert {u.split for u in found} == {"validation"}
+    assert Counter((u.speaker, EMOTIONS[u.label]) for u in found) == Counter(
+        (f"ased{speaker}", emotion) for speaker in ("01", "30")
+        for emotion in ("angry", "fearful", "happy", "neutral", "sad")
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
     for root in (tmp_path, tmp_path / "nowhere"):
@@ -296,6 +349,10 @@ def test_the_shipped_list_and_card_are_written_from_the_readers():
     assert json.loads((shipped / model_card.CORPORA_FILE).read_text(encoding="utf-8")) == described()
     assert model_card.corpora_table(described()) in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert {corpus["name"] for corpus in described()} == {name for name, corpus in ALL.items() if corpus.PARTS}
+    (terms,) = [line for line in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8").splitlines() if
+                "non-commercial use" in line]  # fmt: skip
+    for corpus in described():
+        assert (corpus["name"] in terms) == ("-NC" in corpus["licence"])
     assert "muxspace" in {corpus["name"] for corpus in described()}
     assert {part for corpus in described() for part in corpus["parts"]} == set(model_card.PART_NAMES)
 
@@ -312,4 +369,4 @@ def test_the_page_shows_every_corpus_that_the_weights_were_made_from():
             terms = [said(corpus["licence"]) for corpus in described()]
         for corpus, term in zip(described(), terms, strict=True):
             assert f'<th scope="row">{corpus["name"]}</th>' in shown
-            assert term in shown
+            assert escape(term) in shown
