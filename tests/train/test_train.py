@@ -207,7 +207,8 @@ def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
 
     def state() -> dict[str, object]:
         logs = {str(path): path.read_text() for path in out.glob("*/log.csv")}
-        features = {str(path): path.read_bytes() for path in (out / "features").iterdir()}
+        folders = (out / "features", out / "features-whisper")
+        features = {str(path): path.read_bytes() for folder in folders for path in folder.iterdir()}
         tensors = {  # not bytes: the order of the header's entries is left to chance
             f"{path.stem}/{name}": value.tolist()
             for path in (out / "weights").glob("*.safetensors")
@@ -219,7 +220,8 @@ def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
     for stage in ("speech", "features", "fusion"):
         assert run(stage, data, out) == 0
     assert state() == before
-    assert "resuming fusion after epoch 1" in capsys.readouterr().out
+    # Both speech encoders are there: of the two, the second is gone on with.
+    assert "resuming fusion-whisper after epoch 1" in capsys.readouterr().out
 
 
 def test_a_kill_while_features_are_written_leaves_nothing_half_done(out, tmp_path, monkeypatch):
