@@ -14,6 +14,7 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    london,
     meld,
     mmsa,
     mustard,
@@ -24,7 +25,8 @@ from train.corpora import (
 ALL = {
     corpus.NAME: corpus
     for corpus in (
-        ravdess, emodb, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard, muxspace, mmsa,
+        ravdess, emodb, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard, muxspace,
+        london, mmsa,
     )
 }  # fmt: skip
 
