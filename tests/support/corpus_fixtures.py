@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support.media_fixtures import write_media, write_wav
 from train.corpora.base import Utterance
 
@@ -172,9 +173,40 @@ def muxspace(root: Path, public: bool) -> None:
     )
 
 
+def london(root: Path, public: bool) -> None:
+    """Two people, each neutral and smiling, in one real face's picture; the last neutral one shows none."""
+    people = (("001", 24, "white"), ("002", 31, "black"))
+    portrait = Image.open(EXAMPLES_FOLDER / "portrait.jpg").convert("RGB")
+    pictures = [portrait, Image.new("RGB", (64, 64)), portrait, portrait]
+    if public:
+        for n, picture in enumerate(pictures):
+            folder = root / ("neutral_front" if n < 2 else "smiling_front")
+            folder.mkdir(exist_ok=True)
+            picture.save(folder / f"{people[n % 2][0]}_{'03' if n < 2 else '08'}.jpg")
+        rows = [[f"X{person}", age, "female", ethnicity] for person, age, ethnicity in people]
+        write_rows(root / "london_faces_info.csv", ["face_id", "face_age", "face_gender", "face_eth"], rows)
+        return
+    stored = [encoded(picture, "jpeg", quality=95) for picture in pictures]
+    (root / "faces").mkdir(parents=True, exist_ok=True)
+    np.savez(
+        root / "faces" / "london_faces400.npz",
+        jpeg=np.frombuffer(b"".join(stored), np.uint8),
+        offsets=np.cumsum([0, *map(len, stored)]),
+        label=np.array([6, 6, 3, 3], np.int8),
+        person=np.array([person for person, *_ in (*people, *people)]),
+        age=np.array([age for _, age, _ in (*people, *people)], np.int16),
+        gender=np.array(4 * ["female"]),
+        ethnicity=np.array([ethnicity for *_, ethnicity in (*people, *people)]),
+    )
+
+
 def webp(picture: np.ndarray) -> bytes:
+    return encoded(Image.fromarray(picture), "webp", lossless=True)
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "webp", lossless=True)
+    picture.save(stream, kind, **options)
     return stream.getvalue()
 
 

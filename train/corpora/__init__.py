@@ -16,6 +16,7 @@ from train.corpora import (
     goemotions,
     isear,
     korean,
+    london,
     meld,
     mmsa,
     mustard,
@@ -28,7 +29,7 @@ ALL = {
     corpus.NAME: corpus
     for corpus in (
         ravdess, emodb, nemo, korean, ased, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard,
-        muxspace, mmsa,
+        muxspace, london, mmsa,
     )
 }  # fmt: skip
 

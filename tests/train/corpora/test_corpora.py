@@ -9,6 +9,7 @@ import pytest
 from markupsafe import escape
 
 from hff.config import EMOTIONS
+from hff.detectors.faces import FaceTracker
 from hff.errors import HFFError
 from tests.support import corpus_fixtures as made
 from train.__main__ import main
@@ -24,6 +25,7 @@ from train.corpora import (
     goemotions,
     isear,
     korean,
+    london,
     meld,
     mustard,
     muxspace,
@@ -146,6 +148,33 @@ def test_muxspace(tmp_path, public):
     np.testing.assert_array_equal(faces.images, [made.face(1, 1), made.face(3, 3)])
     np.testing.assert_array_equal(faces.votes.argmax(1), faces.labels)
     assert set(faces.splits) == {"train"}
+
+
+@LAYOUTS
+def test_london(tmp_path, public):
+    made.london(tmp_path, public)
+    people = london.portraits(tmp_path)
+    assert [(p.person, EMOTIONS[p.label], p.age, p.ethnicity, p.split) for p in people] == [
+        ("001", "neutral", 24, "white", "validation"),
+        ("002", "neutral", 31, "black", "train"),
+        ("001", "happy", 24, "white", "validation"),
+        ("002", "happy", 31, "black", "train"),
+    ]
+    assert all(p.picture.shape[2] == 3 for p in people)
+
+
+def test_portraits_are_cropped_as_the_app_crops_them(tmp_path):
+    made.london(tmp_path, public=False)
+    faces = london.load(tmp_path)
+    assert [EMOTIONS[label] for label in faces.labels] == ["neutral", "happy", "happy"]  # one has no face in it
+    portrait = london.portraits(tmp_path)[0].picture
+    seen = FaceTracker().update(0.0, portrait)
+    np.testing.assert_array_equal(faces.images[0], seen.crop)
+
+
+def test_fer2013s_first_label_is_kept_beside_the_votes(tmp_path):
+    made.fer(tmp_path, public=True)
+    assert set(fer.load(tmp_path).first) == {EMOTIONS.index("angry")}  # 0 in its table
 
 
 @LAYOUTS
