@@ -7,6 +7,7 @@
     python -m train left-out-voices ...                   # how it fares on each corpus of voices left out in turn
     python -m train features ...                          # what the fusion learns from, cached; for one
                                                           # speech encoder with --speech-encoder mfcc-cnn or whisper
+    python -m train strange ...                           # what nothing was trained on, cached; the same
     python -m train fusion ...                            # the fusion and its calibration; the same
     python -m train evaluate ...                          # every figure of the model card, on test data
     python -m train card ...                              # the model card and the list of corpora, written anew

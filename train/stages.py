@@ -109,6 +109,14 @@ def _features(options: Options) -> dict[str, Any]:
     return {}
 
 
+def _strange(options: Options) -> dict[str, Any]:
+    from train.fusion import strange
+
+    for name in _speech_encoders(options):
+        strange.make(options.data, options.out, options.device, speech_encoder=name)
+    return {}
+
+
 def _fusion(options: Options) -> dict[str, Any]:
     from train.fusion import feature_files, training
 
@@ -185,6 +193,7 @@ STAGES = {
         _left_out_voices, "measure the second speech encoder on each corpus of voices left out in turn"
     ),
     "features": Stage(_features, "cache what the fusion learns from", _speech_encoder_argument, in_all=True),
+    "strange": Stage(_strange, "cache features of what nothing was trained on", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),

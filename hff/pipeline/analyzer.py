@@ -203,10 +203,11 @@ class Analyzer:
             probabilities=named(probabilities),
             spread=named(output.logits[:, 0].float().softmax(-1).std(0, correction=0).cpu().numpy()),
             entropy=normalised_entropy(probabilities),
-            alpha=_mean_alpha(timeline),
-            variance=_mean_present(timeline, timeline.variance),
-            aleatoric=_mean_present(timeline, timeline.aleatoric),
-            epistemic=_mean_present(timeline, timeline.epistemic),
+            alpha=timeline.mean_alpha,
+            alone_seconds=timeline.alone_seconds,
+            variance=timeline.mean_present(timeline.variance),
+            aleatoric=timeline.mean_present(timeline.aleatoric),
+            epistemic=timeline.mean_present(timeline.epistemic),
             present=present,
             timeline=timeline,
             attention=attention_of(output, timeline),
@@ -262,15 +263,3 @@ def attention_of(output: FusionOutput, timeline: Timeline) -> Attention | None:
         by_kind = values.reshape(*values.shape[:3], kinds, -1)[:, :, : len(times), :, : len(times)]
         values = by_kind.reshape(*by_kind.shape[:3], -1)
     return Attention(values, times)
-
-
-def _mean_alpha(timeline: Timeline) -> dict[str, float]:
-    used = timeline.present.any(1)
-    return {m: float(timeline.alpha[used, i].mean()) for i, m in enumerate(MODALITIES)}
-
-
-def _mean_present(timeline: Timeline, values: np.ndarray) -> dict[str, float | None]:
-    return {
-        m: float(values[timeline.present[:, i], i].mean()) if timeline.present[:, i].any() else None
-        for i, m in enumerate(MODALITIES)
-    }

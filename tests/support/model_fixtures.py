@@ -12,7 +12,7 @@ from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.model.hff import HFF, FusionOutput
 
-SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4}
+SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4, "novelty_rank": 5}
 
 
 def small_config(**changes) -> HFFConfig:
@@ -29,6 +29,13 @@ def small_model(seed: int = 0, **changes) -> HFF:
                 parameter.uniform_(-3, -1)
             else:
                 parameter.add_(0.2 * torch.randn_like(parameter))
+        if model.config.bounded:
+            for layer, scale in zip(model.novelty, model.scale, strict=True):
+                for buffer in (layer.centre, layer.whiten, layer.means, layer.weights):
+                    buffer.copy_(0.3 * torch.randn_like(buffer))
+                layer.basis.copy_(torch.linalg.qr(torch.randn(*layer.basis.shape))[0][:, : layer.basis.shape[1]])
+                layer.bias.fill_(-1)
+                scale.error.copy_(torch.rand_like(scale.error).cumsum(0) / len(scale.error))
     return model
 
 

@@ -50,6 +50,13 @@ def load(root: Path) -> Faces:
     return Faces(images, ours / ours.sum(1, keepdims=True), ours.argmax(1), splits, first)
 
 
+def no_faces(root: Path) -> np.ndarray:
+    """(N,48,48) the pictures that most raters called no face at all: nothing learns from them."""
+    path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], "FER2013", SOURCE)
+    images, votes, *_ = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, root)
+    return images[votes.argmax(1) == _VOTES.index("NF")]
+
+
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     with np.load(path) as stored:
         pictures = pictures_of(stored)

@@ -7,6 +7,7 @@ what it will see there. Layouts read: ``faces/london_faces400.npz``, or the publ
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +40,16 @@ class Portrait:
     age: int  # years; -1 where not told
     gender: str
     ethnicity: str
-    split: str  # "train" or "validation"
+    split: str = "train"  # or "validation"
 
 
 def portraits(root: Path) -> list[Portrait]:
     """Every picture, whether a face is found in it or not."""
     path = find(root, ["faces/london_faces400.npz", "london_faces_info.csv"], NAME, SOURCE)
     rows = _from_npz(path) if path.suffix == ".npz" else _from_folders(path)
-    people = sorted({row[2] for row in rows})
+    people = sorted({row.person for row in rows})
     held = set(people[::VALIDATION_EVERY])
-    return [Portrait(*row, split="validation" if row[2] in held else "train") for row in rows]
+    return [dataclasses.replace(row, split="validation") if row.person in held else row for row in rows]
 
 
 def crop(picture: np.ndarray) -> np.ndarray | None:
@@ -69,22 +70,24 @@ def load(root: Path) -> Faces:
     return Faces(np.stack([face for _, face in found]), votes, labels, splits)
 
 
-def _from_npz(path: Path) -> list[tuple]:
+def _from_npz(path: Path) -> list[Portrait]:
     with np.load(path) as stored:
         columns = {name: stored[name] for name in stored.files}
     data, offsets = columns["jpeg"], columns["offsets"]
     return [
-        (
+        Portrait(
             np.array(Image.open(io.BytesIO(data[offsets[n] : offsets[n + 1]].tobytes())).convert("RGB")),
             EMOTIONS.index(_ARCHIVE[int(columns["label"][n])]),
-            *(str(columns["person"][n]), int(columns["age"][n])),
-            *(str(columns[name][n]) for name in ("gender", "ethnicity")),
+            person=str(columns["person"][n]),
+            age=int(columns["age"][n]),
+            gender=str(columns["gender"][n]),
+            ethnicity=str(columns["ethnicity"][n]),
         )
         for n in range(len(columns["label"]))
     ]
 
 
-def _from_folders(path: Path) -> list[tuple]:
+def _from_folders(path: Path) -> list[Portrait]:
     told = {row["face_id"].lstrip("X"): row for row in read_rows(path, needed=("face_id",))}
     rows = []
     for folder, emotion in _FOLDERS.items():
@@ -95,9 +98,13 @@ def _from_folders(path: Path) -> list[tuple]:
             with Image.open(data_files.used(NAME, picture)) as opened:
                 pixels = np.array(opened.convert("RGB"))
             rows.append(
-                (
-                    *(pixels, EMOTIONS.index(emotion), person, round(float(age)) if age.strip() else -1),
-                    *(row.get(name) or "" for name in ("face_gender", "face_eth")),
+                Portrait(
+                    pixels,
+                    EMOTIONS.index(emotion),
+                    person=person,
+                    age=round(float(age)) if age.strip() else -1,
+                    gender=row.get("face_gender") or "",
+                    ethnicity=row.get("face_eth") or "",
                 )
             )
     if not rows:

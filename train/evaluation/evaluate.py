@@ -18,7 +18,7 @@ from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
 from train.corpora import fer, ravdess
 from train.encoders import speech, text, vision
-from train.evaluation import model_card, robustness
+from train.evaluation import model_card, robustness, truth
 from train.evaluation import unimodal as alone
 from train.evaluation.floors import FLOORS
 from train.evaluation.joint import evaluate_joint
@@ -52,6 +52,7 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     features = folder_of(out, analyzer.config.speech_encoder)
     pairs = {split: PairedClips(features, split) for split in DAMAGE}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])
+    report["tables"] += truth.tables(analyzer.model, features, device)
     if (folder / "fusion-whisper.safetensors").exists():
         report["tables"].append(speech_encoders_table(data, out, device))
     joint = evaluate_joint(analyzer, data)

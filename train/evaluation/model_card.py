@@ -34,10 +34,14 @@ to judge pupils, applicants, patients, employees or anybody else.
 
 **No corpus here has face, voice and words of one person under seven emotions at scale.** The fusion was trained on
 *class-paired* clips: a voice, words and a face of the same emotion from different people, with damage, missing
-modalities, partners that say nothing and partners that contradict. Three in ten of its clips are of one modality alone,
-with the labels as frequent as in their corpora; there the encoders' own heads teach the answer. alpha is trained to
-be shared out by how sound each modality is, sigma^2 to tell each one's error and to grow with damage. Test clips are
-paired the same way from test items. The one table on really joint clips says so.
+modalities, partners that say nothing and partners that contradict. One in five of its clips is of one modality alone,
+with the labels as frequent as in their corpora; there the encoders' own heads teach what it says. One in four of the
+others has modalities of different emotions and no truth: it is taught what they come to together, each by its precision
+(squared). alpha is trained to be each modality's expected share of what they know of the truth, sigma^2 to tell each
+one's own expected Brier error; a monotone map for each modality, fitted on validation items, holds it to that scale.
+What is unlike the training features (Mahalanobis distance) raises the epistemic part. The answer is never surer than
+the modalities that give it, taken together as independent witnesses; those that contradict each other are not. Test
+clips are paired the same way from test items. The one table on really joint clips says so.
 
 Speakers never cross a split: RAVDESS actors 18-19 validate, 01 and 20-22 test. FER2013, GoEmotions and MELD keep
 their own splits; training faces with a near copy elsewhere and training sentences that stand in a validation or test

@@ -38,7 +38,7 @@ from train.engine.data_files import fingerprint
 from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
-from train.fusion import feature_files, training
+from train.fusion import feature_files, novelty, training
 from train.fusion.losses import fusion_loss
 from train.fusion.pairing import Batch, Mix, PairedClips
 from train.rivals import rival_loss
@@ -139,6 +139,8 @@ class Arena:
             return Trial(contender, seed, folder, json.loads(finished.read_text()))
         torch.manual_seed(seed)
         model = contender.build(contender.config)
+        if isinstance(model, HFF) and model.config.bounded:
+            novelty.fit(model, self.out / "features", self.pairs, self.split("validation"))
         seconds: list[float] = []
         best = fit(
             model, lambda epoch: self._batches(seed, epoch, seconds), self.budget.batches, _loss, self._validate,
@@ -204,8 +206,11 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, training.TWINS, batch.said)
-    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said)
+        return fusion_loss(
+            model, output, batch.target, batch.present, batch.severity, training.TWINS, batch.said, batch.own,
+            batch.contradicts,
+        )  # fmt: skip
+    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said, batch.contradicts)
 
 
 def budget_from(options: argparse.Namespace, seeds: int) -> TrainingBudget:

@@ -38,6 +38,7 @@ from train.corpora.base import Faces, load_found
 from train.encoders import corpus_balance
 from train.encoders.vision import random_view
 from train.engine import data_files, provenance
+from train.engine.loop import autocast
 
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
@@ -86,7 +87,8 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         for v in range(own):
             wave = damage("speech", split, item.wave, float(severity[n, v]), rng)
             steps = min(MAX_ITEM_STEPS, step_count(len(wave) / SAMPLE_RATE))
-            x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
+            with autocast(encoders.device, True):
+                x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, present
         features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
         severity[n, own:] = severity[n, : count - own]
