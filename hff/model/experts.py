@@ -14,7 +14,7 @@ from torch import Tensor
 
 LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
 TRUST_POWER = 5  # of a modality's precision over the largest, by which its word counts beside that one's
-LEAST = 1e-6  # probability, so that its logarithm is a number
+LEAST_PROBABILITY = 1e-6  # probability, so that its logarithm is a number
 
 
 def readings(said: Tensor, weight: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def readings(said: Tensor, weight: Tensor) -> Tensor:
 def witness(readings: Tensor) -> Tensor:
     """How far each class is a modality's own answer: 0 where another leads, 1 from a lead of ``LEAD``; (...,C)."""
     best, place = readings.topk(2, -1)
-    lead = ((best[..., 0] / best[..., 1].clamp_min(LEAST) - 1) / LEAD).clamp(0, 1)
+    lead = ((best[..., 0] / best[..., 1].clamp_min(LEAST_PROBABILITY) - 1) / LEAD).clamp(0, 1)
     return torch.zeros_like(readings).scatter(-1, place[..., :1], lead[..., None])
 
 
@@ -51,10 +51,10 @@ def bound(readings: Tensor, trusted: Tensor) -> Tensor:
     apart = 1 - support.topk(2, -2).values[..., 1, :] if support.shape[-2] > 1 else torch.ones_like(support[..., 0, :])
     apart = apart * ((readings.sum(-1) > 0).sum(-1, keepdim=True) <= 2)
     most = (readings * trusted[..., None].clamp_min(0).pow(apart[..., None, :])).amax(-2)
-    odds = (readings / (1 - readings).clamp_min(LEAST)).clamp_min(LEAST)
+    odds = (readings / (1 - readings).clamp_min(LEAST_PROBABILITY)).clamp_min(LEAST_PROBABILITY)
     evidence = support * (odds * (readings.shape[-1] - 1)).log().clamp_min(0)  # beyond equal priors
     further = evidence.sum(-2) - evidence.gather(-2, (support * readings).argmax(-2, keepdim=True)).squeeze(-2)
-    return torch.where(further > 0, torch.sigmoid(torch.logit(most, LEAST) + further), most)
+    return torch.where(further > 0, torch.sigmoid(torch.logit(most, LEAST_PROBABILITY) + further), most)
 
 
 def hold(logits: Tensor, bound: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ def hold(logits: Tensor, bound: Tensor) -> Tensor:
 
     The result is min(k p, bound) with the k at which it sums to 1; where nothing is bound (all 0) it is softmax.
     """
-    p = logits.softmax(-1).clamp_min(LEAST)
-    limit = torch.where(bound.sum(-1, keepdim=True) > 0, bound.clamp_min(LEAST), torch.ones_like(bound))
+    p = logits.softmax(-1).clamp_min(LEAST_PROBABILITY)
+    limit = torch.where(bound.sum(-1, keepdim=True) > 0, bound.clamp_min(LEAST_PROBABILITY), torch.ones_like(bound))
     ratio, order = (limit / p).sort(-1)
     p_sorted, limit_sorted = p.gather(-1, order), limit.gather(-1, order)
     held = limit_sorted.cumsum(-1) - limit_sorted  # of the classes that reach their bound before this one
@@ -72,4 +72,4 @@ def hold(logits: Tensor, bound: Tensor) -> Tensor:
     fits = factor <= ratio
     fits[..., -1] = True  # rounding, where the bounds leave no choice
     first = fits.float().argmax(-1, keepdim=True)
-    return torch.minimum(factor.gather(-1, first) * p, limit).clamp_min(LEAST).log()
+    return torch.minimum(factor.gather(-1, first) * p, limit).clamp_min(LEAST_PROBABILITY).log()

@@ -16,7 +16,7 @@ from hff.cancel import checkpoint
 from hff.config import MAX_STEPS, HFFConfig
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
-from hff.model.experts import LEAST, bound, hold, readings, trust
+from hff.model.experts import LEAST_PROBABILITY, bound, hold, readings, trust
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
 from hff.model.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision
 from hff.model.weighting import Alignment, DynamicWeights, reweight, weighted_sum
@@ -137,8 +137,9 @@ class HFF(nn.Module):
             own = readings(drawn, heard)
             # Detached: each expert learns from its own task alone, so that its reading stays its own.
             # Weights set by hand also say whom to believe in a contradiction.
-            most = alpha.amax(-1, keepdim=True).clamp_min(LEAST)
-            trusted = trust(heard.detach()) if by_hand is None else alpha / most
+            so_far = alpha.cumsum(1)
+            most = so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)
+            trusted = trust(heard.detach()) if by_hand is None else so_far / most
             logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
             own = own.mean(0)
         return FusionOutput(
@@ -209,7 +210,9 @@ class HFF(nn.Module):
         """
         power = self.product / self.classifier.temperature
         # The clip's answer rests on what each modality says of all of it, a step's on what it has said so far.
-        whole, so_far = ((alpha[..., None] * x.clamp_min(LEAST).log()).sum(-2) * power for x in (own[:, :, -1:], own))
+        whole, so_far = (
+            (alpha[..., None] * x.clamp_min(LEAST_PROBABILITY).log()).sum(-2) * power for x in (own[:, :, -1:], own)
+        )
         logits, step_logits = logits + (beta[..., None] * whole).sum(-2), step_logits + so_far
         if self.training:  # what is cut off would teach nothing
             return logits, step_logits

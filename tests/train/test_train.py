@@ -61,10 +61,10 @@ def out(data, tmp_path_factory) -> Path:
         patch.setattr(training, "VALIDATION_CLIPS", CLIPS)
         patch.setattr(robustness, "CLIPS", CLIPS)
         patch.setattr(robustness, "SHAPLEY_CLIPS", CLIPS)
-        patch.setattr(calibration, "CLIPS", CLIPS)
-        patch.setattr(strange, "PER_CLASS", 2)
+        patch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
+        patch.setattr(strange, "FIELD_PER_CLASS", 2)
         patch.setattr(strange, "MADE", 2)
-        patch.setattr(truth, "CLIPS", CLIPS)
+        patch.setattr(truth, "TRUTH_CLIPS", CLIPS)
         assert run("all", data, folder) == 0
     return folder
 
@@ -209,7 +209,7 @@ def test_the_app_reads_with_the_new_weights(out, speech_path):
 def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
     monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 2)
     monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
-    monkeypatch.setattr(calibration, "CLIPS", CLIPS)
+    monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
     monkeypatch.setattr(speech, "COPIES", 2)
 
     def state() -> dict[str, object]:
@@ -268,7 +268,7 @@ class Boaster(torch.nn.Module):
 @pytest.mark.parametrize("scale", [1, 2])
 def test_calibration_mends_a_model_that_boasts(out, monkeypatch, scale):
     """Logits twice as large get twice the temperature; an honest model keeps its own."""
-    monkeypatch.setattr(calibration, "CLIPS", CLIPS)
+    monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
     held = PairedClips(out / "features", "validation")
     model = Boaster(scale)
     found = calibration.set_temperature(model, held, torch.device("cpu"), Mix())
@@ -286,7 +286,7 @@ def test_sigma_of_the_new_weights_is_on_the_scale_of_the_error(out):
 
 def test_strangers_and_a_classrooms_damage_are_cached(out):
     for m, modality in enumerate(MODALITIES):
-        for half in strange.HALVES:
+        for half in strange.STRANGE_HALVES:
             groups = strange.load(out / "features", modality, half)
             assert len(groups) >= 2
             for group in groups.values():

@@ -22,6 +22,7 @@ from train.corpora import (
     mustard,
     muxspace,
     nemo,
+    own_sentences,
     ravdess,
 )
 
@@ -29,7 +30,7 @@ ALL = {
     corpus.NAME: corpus
     for corpus in (
         ravdess, emodb, nemo, korean, ased, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard,
-        muxspace, london, mmsa,
+        muxspace, london, own_sentences, mmsa,
     )
 }  # fmt: skip
 

@@ -28,8 +28,8 @@ from train.fusion.pairing import CLEAN, Batch, Draw, Mix, PairedClips
 from train.metrics import brier, expected_calibration_error
 
 COMMAND = "python -m train evaluate --data DIR --out DIR"
-CLIPS = 700  # of each kind
-SEED = 203
+TRUTH_CLIPS = 700  # of each kind
+TRUTH_SEED = 203
 BINS = 10
 Judge = Callable[[Batch], "Judged"]
 
@@ -124,7 +124,7 @@ def _mean(values) -> float | None:
 # Contradictions
 
 
-def conflicts(pairs: PairedClips, count: int, seed: int = SEED) -> list[tuple[tuple[int, int], list[Batch]]]:
+def conflicts(pairs: PairedClips, count: int, seed: int = TRUTH_SEED) -> list[tuple[tuple[int, int], list[Batch]]]:
     """Clips of two clean modalities of different emotions, ``count`` of each pair of modalities."""
     rng = np.random.default_rng(seed)
     made = []
@@ -180,7 +180,7 @@ def _alpha_of(
     model: HFF, pairs: PairedClips, m: int, variant: int, count: int, device: torch.device
 ) -> tuple[float, float]:
     """Mean alpha of modality m in clean clips in which it stands at ``variant``, and the share of clips without it."""
-    rng = np.random.default_rng(SEED + 1)
+    rng = np.random.default_rng(TRUTH_SEED + 1)
     choices = [pairs.choose(rng, CLEAN, label=n % pairs.labels) for n in range(count)]
     for choice in choices:
         choice.variants[:, m] = variant
@@ -259,15 +259,15 @@ def measure(model: HFF, folder: Path, device: torch.device, half: str = "test") 
     plain = pairs["kinds of the training"]
     found: dict = {"alpha": [], "conflicts": [], "scale": [], "accuracy": []}
     for kinds, own in pairs.items():
-        mixed = judge(model, fixed(own, CLIPS, Mix(held_out=1), SEED), device)
+        mixed = judge(model, fixed(own, TRUTH_CLIPS, Mix(held_out=1), TRUTH_SEED), device)
         found["alpha"].append([kinds, *alpha_row(mixed)])
         found["scale"] += [[m, f"mixed, {kinds}", *scale(mixed, i)] for i, m in enumerate(MODALITIES)]
         found["accuracy"].append([f"mixed, {kinds}", *_right(mixed)])
-    clean = judge(model, fixed(plain, CLIPS, CLEAN, SEED + 2), device)
+    clean = judge(model, fixed(plain, TRUTH_CLIPS, CLEAN, TRUTH_SEED + 2), device)
     found["alpha"].append(["none", *alpha_row(clean)])
     found["scale"] += [[m, "clean", *scale(clean, i)] for i, m in enumerate(MODALITIES)]
     found["accuracy"].append(["clean", *_right(clean)])
-    for pair, clips in conflicts(plain, CLIPS // 2):
+    for pair, clips in conflicts(plain, TRUTH_CLIPS // 2):
         names = " against ".join(MODALITIES[m] for m in pair)
         found["conflicts"].append([names, *conflict_row(judge(model, clips, device, False), pair)])
     found["conflicts"] += [
@@ -295,7 +295,7 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
     for name, group in strange.load(folder, "speech", half).items():
         if (group["label"] < 0).any():
             continue
-        rng = np.random.default_rng(SEED + 5)
+        rng = np.random.default_rng(TRUTH_SEED + 5)
         made = []
         for rows in torch.arange(len(group["label"])).split(100):
             label = group["label"][rows]

@@ -24,13 +24,13 @@ from train.fusion import strange
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 from train.metrics import brier, expected_calibration_error
 
-CLIPS = 1400
-SEED = 4323
+CALIBRATION_CLIPS = 1400
+CALIBRATION_SEED = 4323
 HALF = "validation"
 STEEPEST = 1e-3  # least rise of the error from one knot to the next, so that the map is strictly monotone
 CLEAN_ITEMS, DAMAGED, STRANGERS = range(3)
 KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the scale of sigma^2
-STEPS = 21  # temperatures tried
+TEMPERATURES = 21  # temperatures tried
 
 
 def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = None) -> dict[str, float]:
@@ -150,13 +150,13 @@ def set_temperature(model: HFF, held: PairedClips, device: torch.device, mix: Mi
             errors.append(expected_calibration_error(torch.cat(said), torch.cat([c.target for c in clips])))
         return max(errors)
 
-    values = before * np.geomspace(0.2, 3, STEPS)
+    values = before * np.geomspace(0.2, 3, TEMPERATURES)
     best = min(values.tolist(), key=worse)
     model.classifier.temperature.fill_(best)
     return best
 
 
 def _fixed(held: PairedClips, mix: Mix, number: int) -> list[Batch]:
-    rng = np.random.default_rng(SEED + number)
-    choices = [held.choose(rng, mix, label=n % held.labels) for n in range(CLIPS)]
-    return [held.collate(choices[first : first + 100], rng) for first in range(0, CLIPS, 100)]
+    rng = np.random.default_rng(CALIBRATION_SEED + number)
+    choices = [held.choose(rng, mix, label=n % held.labels) for n in range(CALIBRATION_CLIPS)]
+    return [held.collate(choices[first : first + 100], rng) for first in range(0, CALIBRATION_CLIPS, 100)]

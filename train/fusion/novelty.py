@@ -20,7 +20,7 @@ from train.fusion import strange
 from train.fusion.pairing import PairedClips
 
 SHRINK = 1e-3  # of the largest variance, added to every direction's
-USUAL = 0.05  # novelty of the clean validation item at the quantile below
+USUAL_NOVELTY = 0.05  # novelty of the clean validation item at the quantile below
 QUANTILE = 0.9
 PER_GROUP = 200  # features of each strange group
 
@@ -65,7 +65,7 @@ def fit_rise(novelty: Novelty, usual: Tensor, other: Tensor) -> None:
     weights = LogisticRegression(class_weight="balanced", C=10).fit(x, y).coef_[0].clip(0)
     score = near @ weights
     novelty.weights.copy_(torch.from_numpy(weights))
-    novelty.bias.fill_(float(np.log(USUAL / (1 - USUAL)) - np.quantile(score, QUANTILE)))
+    novelty.bias.fill_(float(np.log(USUAL_NOVELTY / (1 - USUAL_NOVELTY)) - np.quantile(score, QUANTILE)))
 
 
 def strange_features(folder: Path, held: PairedClips, modality: str, half: str = "validation") -> Tensor:

@@ -30,22 +30,21 @@ from hff.media.audio import read_audio
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
-from train.corpora import fer, goemotions, meld, ravdess
+from train.corpora import fer, goemotions, made_up, meld, ravdess
 from train.corpora.base import load_found, read_rows
 from train.engine import data_files, provenance
-from train.evaluation import fingerprint
 from train.fusion.feature_files import MAX_ITEM_STEPS, _balanced, _frequency, _said, _text_features, folder_of
 from train.fusion.field_corruption import FIELD, tune
 
-HALVES = ("validation", "test")
-PER_CLASS = 60  # faces and texts of each label under a classroom's damage
-RECORDINGS = 140  # of each corpus of strangers, at most, in each half
+STRANGE_HALVES = ("validation", "test")
+FIELD_PER_CLASS = 60  # faces and texts of each label under a classroom's damage
+STRANGE_RECORDINGS = 140  # of each corpus of strangers, at most, in each half
 MADE = 40  # pieces of music and drawings in each half
 LANGUAGES = {"Polish": "nemo_16k", "Korean": "korean_emotiontts_16k", "Amharic": "ased_16k"}
 LEARNED = ("Polish", "Korean")  # from other people: these are unknown, but nothing strange
 UNMET = {"Polish": ("MK0", "MP0"), "Korean": ("emg", "neo")}  # for each half, of corpora whose other people were met
 _WORDS = {"disgust": "disgusted"}
-SENTENCES = {
+FOREIGN_SENTENCES = {
     "validation": (
         "Ich freue mich so sehr, dass du gekommen bist.", "Warum hast du das schon wieder vergessen?",
         "Das Wetter soll morgen besser werden.", "Sie ist gestern Abend ganz allein nach Hause gegangen.",
@@ -85,8 +84,8 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
     folder = folder_of(out, speech_encoder)
     folder.mkdir(parents=True, exist_ok=True)
     provenance.check(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in STRANGE})
-    for number, half in enumerate(HALVES):
-        for kind, builders in (("strange", STRANGE), ("field", DAMAGED)):
+    for number, half in enumerate(STRANGE_HALVES):
+        for kind, builders in (("strange", STRANGE), ("field", FIELD_DAMAGED)):
             for modality, build in builders.items():
                 path = folder / f"{modality}-{kind}-{half}.safetensors"
                 if not path.exists():
@@ -147,7 +146,7 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
 def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     sentences = [s for s in load_found((goemotions, meld), data) if s.split == half and s.target.max() > 0.99]
     labels = [s.label for s in sentences]
-    items = [(sentences[i].text, labels[i]) for i in _balanced(labels, PER_CLASS, rng)]
+    items = [(sentences[i].text, labels[i]) for i in _balanced(labels, FIELD_PER_CLASS, rng)]
     items += [(words, 0) for words in ravdess.SENTENCES.values()]
     texts = [variant for words, _ in items for variant in _variants("text", words, rng)]
     features = _text_features(encoders, texts, f"text field {half}").unflatten(0, (len(items), -1))
@@ -162,7 +161,7 @@ def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
 def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     faces = fer.load(data)
     own = np.flatnonzero(faces.splits == half)
-    index = own[_balanced(faces.labels[own], PER_CLASS, rng)]
+    index = own[_balanced(faces.labels[own], FIELD_PER_CLASS, rng)]
     features = torch.stack([_seen(encoders, _variants("vision", faces.images[i], rng))[:, None] for i in index])
     return {
         "features": features, "severity": _severity(len(index), "vision"), "said": _said(encoders.vision, features),
@@ -197,9 +196,9 @@ def recordings(
     """Waves and labels of every second speaker of an archive, whose table lies beside it; of the half's ``unmet``."""
     rows = read_rows(data_files.used(path.stem, path.with_suffix(".csv")), needed=("file", "speaker", "emotion"))
     everyone = sorted({row["speaker"] for row in rows})
-    speakers = everyone[HALVES.index(half) :: 2] if unmet is None else [unmet[HALVES.index(half)]]
+    speakers = everyone[STRANGE_HALVES.index(half) :: 2] if unmet is None else [unmet[STRANGE_HALVES.index(half)]]
     rows = [row for row in rows if row["speaker"] in speakers and _emotion(row) in EMOTIONS]
-    rows = [rows[i] for i in sorted(rng.permutation(len(rows))[:RECORDINGS])]
+    rows = [rows[i] for i in sorted(rng.permutation(len(rows))[:STRANGE_RECORDINGS])]
     with tempfile.TemporaryDirectory() as folder, tarfile.open(data_files.used(path.stem, path)) as tar:
         tar.extractall(folder, members=[tar.getmember(row["file"]) for row in rows], filter="data")
         waves = [read_audio(Path(folder) / row["file"]) for row in rows]
@@ -220,7 +219,7 @@ def strange_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
                  for _ in range(rng.integers(3, 9))) for _ in range(MADE)
     ]  # fmt: skip
     groups = {}
-    for name, texts in (("other languages", list(SENTENCES[half])), ("invented words", invented)):
+    for name, texts in (("other languages", list(FOREIGN_SENTENCES[half])), ("invented words", invented)):
         features = _text_features(encoders, texts, f"text strange {half}")[:, None]
         groups[name] = _group(features, [-1] * len(texts))
     return _joined(groups)
@@ -229,7 +228,7 @@ def strange_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
 def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     drawn = np.stack([_drawing(rng) for _ in range(MADE)])
     patterns = np.stack([_pattern(rng) for _ in range(MADE)])
-    none = fer.no_faces(data)[HALVES.index(half) :: 2]
+    none = fer.no_faces(data)[STRANGE_HALVES.index(half) :: 2]
     sets = {"drawings": drawn, "patterns": patterns, "no faces (FER+)": none}
     return _joined({
         name: _group(_seen(encoders, list(images))[:, None], [-1] * len(images))
@@ -239,7 +238,7 @@ def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
 
 def _drawing(rng: np.random.Generator) -> np.ndarray:
     """A drawn face, turned, scaled and inked at random."""
-    face = fingerprint.face(int(rng.integers(len(EMOTIONS))))
+    face = made_up.face(int(rng.integers(len(EMOTIONS))))
     turn = cv2.getRotationMatrix2D((FACE_SIZE / 2,) * 2, rng.uniform(-20, 20), rng.uniform(0.8, 1.25))
     face = cv2.warpAffine(face, turn, (FACE_SIZE,) * 2, borderMode=cv2.BORDER_REPLICATE)
     return 255 - face if rng.random() < 0.3 else face
@@ -256,7 +255,7 @@ def _pattern(rng: np.random.Generator) -> np.ndarray:
 
 
 STRANGE: dict[str, Callable] = {"speech": strange_speech, "text": strange_text, "vision": strange_vision}
-DAMAGED: dict[str, Callable] = {"speech": damaged_speech, "text": damaged_text, "vision": damaged_vision}
+FIELD_DAMAGED: dict[str, Callable] = {"speech": damaged_speech, "text": damaged_text, "vision": damaged_vision}
 
 
 def _heard(encoders: Encoders, wave: np.ndarray, voiced: bool = False) -> tuple[Tensor, Tensor]:

@@ -90,4 +90,4 @@ def test_made_up_sounds_and_pictures():
 
 
 def test_sentences_of_the_two_halves_differ():
-    assert not set(strange.SENTENCES["validation"]) & set(strange.SENTENCES["test"])
+    assert not set(strange.FOREIGN_SENTENCES["validation"]) & set(strange.SENTENCES["test"])

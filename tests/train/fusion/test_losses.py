@@ -128,8 +128,8 @@ def test_the_wanted_answer_of_a_contradiction_is_between_its_readings():
             share = weight**losses.CONTRADICTION_POWER
             torch.testing.assert_close(wanted[b], (share / share.sum()) @ output.readings[b, -1])
         else:
-            smooth = torch.full((7,), losses.SMOOTHING / 7)
-            smooth[target[b]] += 1 - losses.SMOOTHING
+            smooth = torch.full((7,), losses.FUSION_LABEL_SMOOTHING / 7)
+            smooth[target[b]] += 1 - losses.FUSION_LABEL_SMOOTHING
             torch.testing.assert_close(wanted[b], smooth)
     assert not wanted.requires_grad
 

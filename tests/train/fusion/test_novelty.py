@@ -48,9 +48,9 @@ def test_the_usual_stays_low_and_the_strange_rises(direction):
     other[:, direction] += 9.0 if direction < 4 else 1.0
     novelty.fit_rise(layer, held, other)
     usual, strange = layer(held), layer(other)
-    assert usual.quantile(novelty.QUANTILE).item() == pytest.approx(novelty.USUAL, abs=0.01)
+    assert usual.quantile(novelty.QUANTILE).item() == pytest.approx(novelty.USUAL_NOVELTY, abs=0.01)
     assert strange.median() > 0.9
-    assert layer(held * torch.tensor([1.0, 1, 1, 1, 1, 1, 1, 1])).median() < novelty.USUAL
+    assert layer(held * torch.tensor([1.0, 1, 1, 1, 1, 1, 1, 1])).median() < novelty.USUAL_NOVELTY
 
 
 def test_more_directions_than_dimensions():
