@@ -18,7 +18,7 @@ from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
 from train.corpora import fer, ravdess
 from train.encoders import speech, text, vision
-from train.evaluation import model_card, robustness, truth
+from train.evaluation import by_group, model_card, robustness, truth
 from train.evaluation import unimodal as alone
 from train.evaluation.floors import FLOORS
 from train.evaluation.joint import evaluate_joint
@@ -48,7 +48,8 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     folder = out / "weights"
     analyzer = analysis.Analyzer(str(device), folder)
     report: dict = {"generated_by": COMMAND, "seed": SEED, "tables": []}
-    report["tables"] += [*encoders_tables(analyzer, data), alone_table(analyzer, data)]
+    report["tables"] += [*encoders_tables(analyzer, data), *by_group.tables(analyzer.encoders, data, device)]
+    report["tables"].append(alone_table(analyzer, data))
     features = folder_of(out, analyzer.config.speech_encoder)
     pairs = {split: PairedClips(features, split) for split in DAMAGE}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])

@@ -30,7 +30,9 @@ from train.corpora import (
     mustard,
     muxspace,
     nemo,
+    own_sentences,
     ravdess,
+    sentence_rules,
 )  # fmt: skip
 
 LAYOUTS = pytest.mark.parametrize("public", [True, False], ids=["public", "stored"])
@@ -177,6 +179,41 @@ def test_fer2013s_first_label_is_kept_beside_the_votes(tmp_path):
     assert set(fer.load(tmp_path).first) == {EMOTIONS.index("angry")}  # 0 in its table
 
 
+def plain(text: str) -> str:
+    return " ".join("".join(c if c.isalpha() else " " for c in text.lower()).split())
+
+
+def test_own_sentences_are_many_and_no_validation_sentence_is_learned(tmp_path):
+    found = own_sentences.load(tmp_path)  # whatever the folder: they lie beside their module
+    written = [s for s in found if s.corpus != "own_rules"]
+    assert len(written) > 450
+    assert {s.corpus for s in written} == {f"own_{kind}" for kind in own_sentences.OWN_KINDS}
+    learned = {plain(s.text) for s in found if s.split == "train"}
+    held = [plain(s.text) for s in written if s.split == "validation"]
+    assert len(held) == len(set(held)) > 100
+    assert not learned & set(held)
+    long = [text for text in held if len(text.split()) > 3]
+    assert not [(text, other) for text in long for other in learned if text in other]
+    for split, least in (("train", 25), ("validation", 8)):
+        counts = by_split(written)[split]
+        assert set(counts) == set(EMOTIONS)
+        assert min(counts.values()) >= least
+
+
+def test_what_is_denied_means_something_else():
+    meant = dict(sentence_rules.pairs())
+    assert meant["I am glad"] == {"happy": 1.0}
+    assert max(meant["I am not glad at all"], key=meant["I am not glad at all"].get) == "sad"
+    for label, words in sentence_rules.FEELINGS.items():
+        for word in words:
+            assert meant[f"I am {word}"] == {label: 1.0}
+            for form in sentence_rules.DENIED:
+                denied = meant[form.format(word)]
+                assert label not in denied
+                assert sum(denied.values()) == pytest.approx(1)
+    assert all(set(shares) <= set(EMOTIONS) for shares in meant.values())
+
+
 @LAYOUTS
 def test_dairai(tmp_path, public):
     made.dairai(tmp_path, public)
@@ -287,7 +324,7 @@ def test_ased_is_never_for_training(tmp_path, public, hum):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name != own_sentences.NAME])
 def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
     for root in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(base.CorpusError) as error:

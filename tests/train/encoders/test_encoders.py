@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,11 +130,26 @@ def test_training_sentences_of_a_test_split_are_left_out(monkeypatch):
         sentence("Oh my God!", "train"), sentence("oh my god", "test"), sentence("Nobody else says this", "train"),
     ]  # fmt: skip
     monkeypatch.setattr(text, "TEXT_CORPORA", [type("Corpus", (), {"load": staticmethod(lambda data: list(corpus))})])
-    kept = text.load(None)
+    kept = [s for s in text.load(Path()) if s.corpus == "meld"]
     assert [(s.text, s.split) for s in kept if s.split in ("train", "fusion")] == [
         ("Oh my God!", "train"), ("Nobody else says this", "train")  # three words are everybody's
     ]  # fmt: skip
     assert sum(s.split in ("validation", "test") for s in kept) == 3
+
+
+def test_own_sentences_count_as_one_corpus_and_are_shown_several_times():
+    corpora = ("goemotions", "meld", "own_idiom", "own_negation", "own_negation")
+    said = [Sentence(f"sentence {n}", target(["happy"]), name, "validation") for n, name in enumerate(corpora)]
+    happy, angry = (np.eye(len(EMOTIONS))[EMOTIONS.index(name)] for name in ("happy", "angry"))
+    figures = text.scores(said, np.stack([happy, happy, angry, happy, happy]))
+    assert figures["own_idiom"] == 0
+    assert figures["own_negation"] == 1
+    assert figures["own_accuracy"] == pytest.approx(2 / 3)
+    assert text.score(figures) == pytest.approx((1 + 1 + 2 / 3) / 3)
+    shown = Counter(s.corpus for s in text.epochs_sentences(said, rng(), most=1))
+    assert shown["goemotions"] + shown["meld"] == 1
+    assert (shown["own_idiom"], shown["own_negation"]) == (text.OWN_REPEATS, 2 * text.OWN_REPEATS)
+    assert len(text.epochs_sentences(said, rng())) == 2 + 3 * text.OWN_REPEATS
 
 
 def test_a_share_of_training_sentences_is_damaged_and_none_becomes_empty():
