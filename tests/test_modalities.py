@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -12,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+import hff
 from hff import modalities
 from hff.config import MODALITIES, HFFConfig
 from hff.corruption import kinds
@@ -36,6 +40,7 @@ from train.fusion import training
 from train.fusion.pairing import Mix, PairedClips
 
 LABELS = 7
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class PulseEncoder(nn.Module):
@@ -238,3 +243,49 @@ def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
     batch = pairs.collate([pairs.choose(rng, Mix()) for _ in range(8)], rng)
     assert batch.inputs()["pulse"].shape[-1] == 6
     assert batch.present.shape[-1] == 4
+
+
+# ---- the shipped weights, which know three ------------------------------------------------------------------
+
+WITH_A_FOURTH = """
+import torch
+
+import hff
+from hff import modalities
+from hff.lab.lab import Lab
+from hff.lab.state import LabState
+from hff.live.session import LiveSession
+from hff.page.clip import report
+from hff.page.live import messages
+from hff.page.model.architecture import architecture_html
+from tests.test_modalities import PULSE
+
+modalities.register(PULSE)
+model = hff.load("cpu")
+assert list(model.config.dims) == ["speech", "text", "vision"], model.config.dims
+result = model.analyze(text="I am so glad that you came", samples=4)
+page = report.html_page(result)
+sweep = list(Lab(model, model.read(text="I am so glad")).sweep(LabState(samples=2), "text", [0.0]))
+live = LiveSession(model)
+live.set_text("I am so glad that you came")
+live.add_sound(0.0, 16000, torch.zeros(16000).numpy())
+assert messages.state(live.reading(), live)["alpha"][1:] == [1.0, 0.0, 0.0]
+print(result.emotion, result.alpha, result.present, result.attention.by_kind().shape[3], sweep[0].alpha["pulse"])
+assert 'id="hff-gauge-pulse"' in page
+assert "hff-pulse" not in architecture_html(model.config)  # it is no part of this model
+print(list(result.probabilities.values()))
+"""
+
+
+def test_the_shipped_weights_go_on_working_without_it():
+    ran = subprocess.run([sys.executable, "-c", WITH_A_FOURTH], capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    answer, figures = ran.stdout.strip().splitlines()
+    expected = (
+        "happy {'speech': 0.0, 'text': 1.0, 'vision': 0.0, 'pulse': 0.0} "
+        "{'speech': False, 'text': True, 'vision': False, 'pulse': False} 5 0.0"
+    )
+    assert answer == expected
+    without = hff.load("cpu").analyze(text="I am so glad that you came", samples=4)
+    assert without.emotion == "happy"
+    np.testing.assert_allclose(json.loads(figures), list(without.probabilities.values()), atol=1e-6)

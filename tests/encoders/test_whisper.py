@@ -149,7 +149,7 @@ def copied(folder: Path, *names: str) -> Path:
 
 
 def test_missing_weights_are_told_with_what_makes_them(tmp_path, encoder, capsys):
-    folder = copied(tmp_path, *weights.WEIGHT_FILES)
+    folder = copied(tmp_path, *weights.part_names())
     with pytest.raises(WeightsError, match=r"speech-whisper\.safetensors.*python -m train whisper`"):
         hff.load("cpu", folder, speech_encoder="whisper")
     weights.save(folder / "speech-whisper.safetensors", encoder.state_dict(), {"labels": list(EMOTIONS)})
@@ -176,7 +176,7 @@ def trained(tmp_path_factory, speech_wave) -> Path:
     voice = speech_wave[: int(1.3 * made.RATE)]
     made.speech(data, made.ravdess_names((2, 3, 15, 18, 20)), voice, "ravdess", True)
     made.speech(data, made.emodb_names(), voice, "emodb", True)
-    copied(out / "weights", *weights.WEIGHT_FILES)
+    copied(out / "weights", *weights.part_names())
     rng = np.random.default_rng(0)
     (out / "features").mkdir()
     for split, variants in TINY.items():
