@@ -20,6 +20,7 @@ from hff.lab.lessons import load_lessons
 from hff.lab.state import LabState
 from hff.locale import catalogue, names, say, texts, translate, using
 from tests.support.model_fixtures import random_clips, small_config
+from tests.support.translations import untranslated
 from train import corpora, rivals
 from train.__main__ import main
 
@@ -157,6 +158,9 @@ def test_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                 assert texts.TAB_LAB == "Labo des poids"
                 assert translate(say("LESSON_RIGHT", choice="oui")) == "Right: oui."  # what is not translated yet
                 assert locale.number_format.percentage(0.845, 1, "fr") == "84,5\u00a0%"
+            left = untranslated("fr")
+            assert "LESSON_RIGHT" in left
+            assert "TAB_LAB" not in left
     finally:
         for cache in caches:
             cache.cache_clear()
