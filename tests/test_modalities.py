@@ -155,7 +155,7 @@ def test_the_page_and_the_report_show_it(result):
     assert 'id="hff-gauge-pulse"' in gauges
     assert PULSE.icon in gauges
     assert "Heartbeat" in gauges
-    assert "--hff-pulse:#cc79a7" in theme.modality_css()
+    assert "--hff-pulse:#cc79a7" in theme.colours_css()
     page = report.html_page(result)
     assert 'id="hff-gauge-pulse"' in page
     assert "--hff-pulse:#dd8ab8" in page

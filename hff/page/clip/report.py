@@ -20,7 +20,7 @@ from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent
 from hff.page.shared.drawing import png, svg
 from hff.page.shared.render import render
-from hff.page.shared.theme import Palette, css_fonts, modality_css
+from hff.page.shared.theme import Palette, colours_css, css_fonts
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def html_page(result: Result) -> str:
         made=made,
         parts=parts,
         said=said,
-        style=Markup(STYLE.read_text(encoding="utf-8") + modality_css()),
+        style=Markup(STYLE.read_text(encoding="utf-8") + colours_css()),
         fonts=Markup(css_fonts()),
     )
     return str(page)

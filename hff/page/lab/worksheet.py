@@ -17,7 +17,7 @@ from hff.page.clip.report import STYLE
 from hff.page.lab.before_after import change_sentence
 from hff.page.shared.amounts import decimal, percent
 from hff.page.shared.render import render
-from hff.page.shared.theme import css_fonts, modality_css
+from hff.page.shared.theme import colours_css, css_fonts
 from hff.result import Result
 
 _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
@@ -25,7 +25,7 @@ _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 
 def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> str:
     """The whole page."""
-    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + modality_css()
+    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + colours_css()
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
     page = render(
         "worksheet.html",
