@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import hff.errors
 import hff.locale as locale
-from hff.errors import InputError
+from hff.errors import HFFError, InputError
 from hff.lab.lessons import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue, register
@@ -71,6 +72,29 @@ def test_every_text_that_is_asked_for_is_there_and_none_is_idle():
 def test_nothing_of_a_language_is_still_english(name):
     assert untranslated(name) == []
     assert untranslated_lessons(name) == []
+
+
+# What is said in the terminal that the page was started from, which speaks English.
+TERMINAL = {"cli.py", "serve.py", "host_names.py"}
+
+
+def test_errors_and_warnings_come_from_the_catalogue():
+    """A sentence written into the code would stay English on the German page."""
+    errors = {name for name, one in vars(hff.errors).items() if isinstance(one, type) and issubclass(one, HFFError)}
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            plain = name in errors and node.args and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+            warned = isinstance(node, ast.keyword) and node.arg == "warnings" and written(node.value)
+            if (plain or warned) and path.name not in TERMINAL:
+                found.append(f"{path.name}:{node.lineno if plain else node.value.lineno}")
+    assert found == []
+
+
+def written(node: ast.AST) -> bool:
+    """Whether a list holds a text that stands in the code."""
+    return isinstance(node, ast.List) and any(isinstance(part, ast.Constant | ast.JoinedStr) for part in node.elts)
 
 
 @pytest.fixture
