@@ -22,6 +22,7 @@ from hff.corruption import kinds
 from hff.lab.lab import Lab
 from hff.lab.state import Damage, LabState
 from hff.locale import names
+from hff.locale.catalogue import catalogue
 from hff.modalities import Modality
 from hff.page.clip import report
 from hff.page.lab.controls import Controls, in_hundredths
@@ -166,6 +167,15 @@ def test_the_page_and_the_report_show_it(result):
     assert live.count('stroke-dasharray="12 3"') == 4  # two lines, two legends
     assert live.count('data-live="cells"') == 5
     assert "hff-pulse" in architecture_html(HFFConfig())
+
+
+def test_names_of_modalities_stand_in_one_place():
+    """Beside ``MODALITY_FORMS`` no entry may say what each modality is called."""
+    known = catalogue("en")
+    forms = known["MODALITY_FORMS"]
+    called = {key: form["name"] for key, form in forms.items()}
+    again = [key for key, entry in known.items() if isinstance(entry, dict) and called.items() <= entry.items()]
+    assert again == []
 
 
 def test_the_lab_takes_it_apart(analyzer, recording):

@@ -18,6 +18,7 @@ from hff.errors import HFFError, InputError
 from hff.lab.lessons import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue, register
+from hff.locale.lists import listed
 from tests.support.translations import untranslated, untranslated_lessons
 
 OTHERS = [name for name in locale.languages() if name != locale.DEFAULT]
@@ -95,6 +96,28 @@ def test_errors_and_warnings_come_from_the_catalogue():
 def written(node: ast.AST) -> bool:
     """Whether a list holds a text that stands in the code."""
     return isinstance(node, ast.List) and any(isinstance(part, ast.Constant | ast.JoinedStr) for part in node.elts)
+
+
+def test_sentences_are_not_put_together_from_pieces():
+    """Another language has another order of words: what is shown is one entry, filled in."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            values = getattr(node, "values", ()) if isinstance(node, ast.JoinedStr) else ()
+            joined = [part.value for part in values if isinstance(part, ast.FormattedValue)]
+            joined += [node.left, node.right] if isinstance(node, ast.BinOp) else []
+            if any(map(is_text, joined)):
+                found.append(f"{path.name}:{node.lineno}")
+    for path in PACKAGE.glob("page/templates/*.html"):
+        found += re.findall(r"texts\.\w+ *~.*|~ *texts\.\w+", path.read_text(encoding="utf-8"))
+    assert found == []
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether it is ``texts.SOMETHING``, filled in or not."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        node = node.func.value
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "texts"
 
 
 @pytest.fixture
@@ -179,6 +202,13 @@ def test_numbers_go_by_the_language():
     assert number_format.decimal(1234.5, 2, "en") == "1234.50"
     assert number_format.decimal(0.5, 2, "de") == "0,50"
     assert number_format.percentage(0.845, 1, "de") == "84,5\u00a0%"
+
+
+def test_lists_go_by_the_language():
+    assert listed(iter("abc")) == "a, b, and c"
+    assert listed([]) == ""
+    with using("de"):
+        assert listed("abc") == "a, b und c"
 
 
 def test_a_function_speaks_its_language_even_between_steps():
