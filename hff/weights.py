@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -23,10 +24,15 @@ MAX_LABELS = 1000
 MAX_HEADER_BYTES = 10_000_000  # of a safetensors file
 
 
-def __getattr__(name: str) -> tuple[str, ...]:
-    if name == "WEIGHT_FILES":  # of the modalities that are registered now
-        return (*MODALITIES, "fusion")
-    raise AttributeError(name)
+def part_names(folder: Path | None = None) -> tuple[str, ...]:
+    """What there is a file of weights for: the modalities that the fusion weights in ``folder`` know, and the fusion.
+
+    Without readable fusion weights: the modalities that are registered now.
+    """
+    with contextlib.suppress(WeightsError):
+        if folder is not None:
+            return (*stored_config(folder).dims, "fusion")
+    return (*MODALITIES, "fusion")
 
 
 def folder(path: str | Path | None = None) -> Path:
@@ -38,16 +44,13 @@ def folder(path: str | Path | None = None) -> Path:
         if not path.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
             path = Path(next(iter(spec.submodule_search_locations or [str(path)])))
     path = Path(path)
-    missing = [
-        f"{part}.safetensors" for part in (*MODALITIES, "fusion") if not (path / f"{part}.safetensors").is_file()
-    ]
-    if missing:
+    if missing := [name for part in part_names(path) if not (path / (name := f"{part}.safetensors")).is_file()]:
         raise WeightsError(say("weights.missing", path=path, names=", ".join(missing)))
     return path
 
 
 def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:
-    """Where the weights of one of ``WEIGHT_FILES`` lie: speech and fusion exist once for each speech encoder."""
+    """Where the weights of one of ``part_names`` lie: speech and fusion exist once for each speech encoder."""
     own = speech_encoder != SPEECH_ENCODERS[0] and part in ("speech", "fusion")
     return folder / (f"{part}-{speech_encoder}.safetensors" if own else f"{part}.safetensors")
 

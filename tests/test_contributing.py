@@ -20,11 +20,28 @@ from hff.lab.lessons import load_lessons
 from hff.lab.state import LabState
 from hff.locale import catalogue, names, say, texts, translate, using
 from tests.support.model_fixtures import random_clips, small_config
+from tests.support.translations import untranslated
+from tests.train.rivals import test_rivals
 from train import corpora, rivals
 from train.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+# What every shipped rival is held to.
+CHECKS_OF_A_RIVAL = (
+    test_rivals.test_any_labels_and_sizes,
+    test_rivals.test_sizes_at_the_papers_features_are_of_hffs_order,
+    test_rivals.test_gradient_reaches_every_parameter_and_junk_spoils_none,
+    test_rivals.test_learns_what_no_modality_alone_tells,
+)
+CHECKS_OF_A_SMALL_RIVAL = (
+    test_rivals.test_content_of_absent_modalities_changes_nothing,
+    test_rivals.test_padding_changes_nothing,
+    test_rivals.test_a_clip_reads_the_same_in_any_company,
+    test_rivals.test_every_present_modality_is_heard,
+)
 
 
 def recipe(name: str) -> str:
@@ -110,6 +127,11 @@ def test_a_lesson(tmp_path: Path):
 def test_a_rival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     vote = module("soft_vote", recipe("rival"), tmp_path, monkeypatch).SoftVote
     monkeypatch.setitem(rivals.RIVALS, "soft vote", vote)
+    for check in CHECKS_OF_A_RIVAL:
+        check("soft vote")
+    small = {"soft vote": test_rivals.rival("soft vote").requires_grad_(False)}
+    for check in CHECKS_OF_A_SMALL_RIVAL:
+        check(small, "soft vote")
     config = small_config()
     torch.manual_seed(0)
     model = rivals.RIVALS["soft vote"](config)
@@ -157,6 +179,9 @@ def test_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
                 assert texts.TAB_LAB == "Labo des poids"
                 assert translate(say("LESSON_RIGHT", choice="oui")) == "Right: oui."  # what is not translated yet
                 assert locale.number_format.percentage(0.845, 1, "fr") == "84,5\u00a0%"
+            left = untranslated("fr")
+            assert "LESSON_RIGHT" in left
+            assert "TAB_LAB" not in left
     finally:
         for cache in caches:
             cache.cache_clear()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -12,12 +15,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+import hff
 from hff import modalities
 from hff.config import MODALITIES, HFFConfig
 from hff.corruption import kinds
 from hff.lab.lab import Lab
 from hff.lab.state import Damage, LabState
 from hff.locale import names
+from hff.locale.catalogue import catalogue
 from hff.modalities import Modality
 from hff.page.clip import report
 from hff.page.lab.controls import Controls, in_hundredths
@@ -36,6 +41,7 @@ from train.fusion import training
 from train.fusion.pairing import Mix, PairedClips
 
 LABELS = 7
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class PulseEncoder(nn.Module):
@@ -150,7 +156,7 @@ def test_the_page_and_the_report_show_it(result):
     assert 'id="hff-gauge-pulse"' in gauges
     assert PULSE.icon in gauges
     assert "Heartbeat" in gauges
-    assert "--hff-pulse:#cc79a7" in theme.modality_css()
+    assert "--hff-pulse:#cc79a7" in theme.colours_css()
     page = report.html_page(result)
     assert 'id="hff-gauge-pulse"' in page
     assert "--hff-pulse:#dd8ab8" in page
@@ -161,6 +167,15 @@ def test_the_page_and_the_report_show_it(result):
     assert live.count('stroke-dasharray="12 3"') == 4  # two lines, two legends
     assert live.count('data-live="cells"') == 5
     assert "hff-pulse" in architecture_html(HFFConfig())
+
+
+def test_names_of_modalities_stand_in_one_place():
+    """Beside ``MODALITY_FORMS`` no entry may say what each modality is called."""
+    known = catalogue("en")
+    forms = known["MODALITY_FORMS"]
+    called = {key: form["name"] for key, form in forms.items()}
+    again = [key for key, entry in known.items() if isinstance(entry, dict) and called.items() <= entry.items()]
+    assert again == []
 
 
 def test_the_lab_takes_it_apart(analyzer, recording):
@@ -238,3 +253,49 @@ def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
     batch = pairs.collate([pairs.choose(rng, Mix()) for _ in range(8)], rng)
     assert batch.inputs()["pulse"].shape[-1] == 6
     assert batch.present.shape[-1] == 4
+
+
+# ---- the shipped weights, which know three ------------------------------------------------------------------
+
+WITH_A_FOURTH = """
+import torch
+
+import hff
+from hff import modalities
+from hff.lab.lab import Lab
+from hff.lab.state import LabState
+from hff.live.session import LiveSession
+from hff.page.clip import report
+from hff.page.live import messages
+from hff.page.model.architecture import architecture_html
+from tests.test_modalities import PULSE
+
+modalities.register(PULSE)
+model = hff.load("cpu")
+assert list(model.config.dims) == ["speech", "text", "vision"], model.config.dims
+result = model.analyze(text="I am so glad that you came", samples=4)
+page = report.html_page(result)
+sweep = list(Lab(model, model.read(text="I am so glad")).sweep(LabState(samples=2), "text", [0.0]))
+live = LiveSession(model)
+live.set_text("I am so glad that you came")
+live.add_sound(0.0, 16000, torch.zeros(16000).numpy())
+assert messages.state(live.reading(), live)["alpha"][1:] == [1.0, 0.0, 0.0]
+print(result.emotion, result.alpha, result.present, result.attention.by_kind().shape[3], sweep[0].alpha["pulse"])
+assert 'id="hff-gauge-pulse"' in page
+assert "hff-pulse" not in architecture_html(model.config)  # it is no part of this model
+print(list(result.probabilities.values()))
+"""
+
+
+def test_the_shipped_weights_go_on_working_without_it():
+    ran = subprocess.run([sys.executable, "-c", WITH_A_FOURTH], capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    answer, figures = ran.stdout.strip().splitlines()
+    expected = (
+        "happy {'speech': 0.0, 'text': 1.0, 'vision': 0.0, 'pulse': 0.0} "
+        "{'speech': False, 'text': True, 'vision': False, 'pulse': False} 5 0.0"
+    )
+    assert answer == expected
+    without = hff.load("cpu").analyze(text="I am so glad that you came", samples=4)
+    assert without.emotion == "happy"
+    np.testing.assert_allclose(json.loads(figures), list(without.probabilities.values()), atol=1e-6)

@@ -8,6 +8,7 @@ import pytest
 
 from hff import pretrained
 from hff.errors import DependencyError, WeightsError
+from hff.locale import translate, using
 
 PARTS = {"BERT": pretrained.BERT, "Whisper": pretrained.WHISPER, "CenterFace": pretrained.CENTERFACE}
 
@@ -67,5 +68,13 @@ def test_missing_packages_and_files_say_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(DependencyError, match=r"lacks gone\.bin"):
         pretrained.checked_file(part)
     part = pretrained.Part("no_such_package_here", "no-such-package==1", "w.bin", "0" * 64, "a test")
-    with pytest.raises(DependencyError, match="pip install no-such-package==1"):
+    with pytest.raises(DependencyError, match="pip install no-such-package==1") as missing:
         pretrained.checked_file(part)
+    with using("de"):
+        assert translate(missing.value).startswith("Das Paket für a test ist nicht installiert.")
+
+
+def test_what_a_part_is_for_is_said_in_the_language_of_the_moment():
+    assert pretrained.CENTERFACE.purpose == "finding faces (CenterFace)"
+    with using("de"):
+        assert translate(pretrained.CENTERFACE.purpose) == "das Finden von Gesichtern (CenterFace)"

@@ -68,7 +68,7 @@ def test_weights_of_another_shape_or_with_other_tensors(tmp_path):
 
 
 def test_folder_is_asked_for_then_the_environment_then_the_shipped_one(tmp_path, monkeypatch):
-    for name in weights.WEIGHT_FILES:
+    for name in weights.part_names():
         (tmp_path / f"{name}.safetensors").touch()
     assert weights.folder(tmp_path) == tmp_path
     monkeypatch.setenv("HFF_WEIGHTS", str(tmp_path))
@@ -90,10 +90,10 @@ def test_the_second_speech_encoder_is_preferred_where_all_its_weights_are(tmp_pa
 
 def test_fusion_weights_of_another_version_are_refused(tmp_path, monkeypatch):
     """A config key that this version does not know, as a later version might write."""
-    monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
+    monkeypatch.setattr(analyzer, "load_encoders", lambda *_: None)
     config = small_config().to_dict()
     for changed in (config | {"use_magic": True}, config | {"heads": 0}, config | {"heads": "many"}):
-        for name in weights.WEIGHT_FILES:
+        for name in weights.part_names():
             weights.save(tmp_path / f"{name}.safetensors", small_model().state_dict(), changed)
         with pytest.raises(WeightsError, match="another version"):
             analyzer.Analyzer("cpu", tmp_path)
@@ -184,7 +184,7 @@ LABELS = [None, 7, "ab", [], ["one"], ["a", "a"], ["a", 1], ["a", ""], {"a": 1},
 
 @pytest.mark.parametrize("labels", LABELS, ids=lambda labels: repr(labels)[:20])
 def test_labels_that_are_none(labels, tmp_path):
-    for part in weights.WEIGHT_FILES:
+    for part in weights.part_names():
         weights.save(tmp_path / f"{part}.safetensors", {}, {"labels": labels})
     with pytest.raises(WeightsError, match="lists no labels"):
         analyzer.load_encoders(tmp_path, torch.device("cpu"))
@@ -195,9 +195,9 @@ def test_labels_that_are_none(labels, tmp_path):
 @pytest.mark.parametrize("layers", [101, 10**6, 2**62, 10**400])
 def test_a_config_of_countless_layers_takes_no_time(layers, tmp_path, monkeypatch):
     """Each layer takes memory even before it has weights: a million of them once took all there is."""
-    monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
+    monkeypatch.setattr(analyzer, "load_encoders", lambda *_: None)
     model = small_model()
-    for part in weights.WEIGHT_FILES:
+    for part in weights.part_names():
         changed = model.config.to_dict() | {"layers": layers}
         weights.save(tmp_path / f"{part}.safetensors", model.state_dict(), changed)
     begun = time.process_time()
@@ -221,10 +221,10 @@ WRONG = st.one_of(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.sampled_from(sorted(small_config().to_dict())), WRONG, min_size=1, max_size=3))
 def test_a_config_of_wrong_values_is_refused_or_changes_nothing(changes, tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(analyzer, "load_encoders", lambda folder, device, speech_encoder: None)
+    monkeypatch.setattr(analyzer, "load_encoders", lambda *_: None)
     folder = tmp_path_factory.mktemp("weights")
     model = small_model()
-    for part in weights.WEIGHT_FILES:
+    for part in weights.part_names():
         weights.save(folder / f"{part}.safetensors", model.state_dict(), model.config.to_dict() | changes)
     with suppress(WeightsError):
         analyzer.Analyzer("cpu", folder)

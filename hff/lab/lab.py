@@ -59,7 +59,7 @@ def excerpt(recording: Recording, seconds: float = MAX_LAB_SECONDS) -> Recording
         voiced=[(start, min(end, seconds)) for start, end in recording.voiced if start < seconds],
         transcript=transcript,
         faces=[face for face in recording.faces if face.time < seconds],
-        warnings=[*recording.warnings, f"The recording is long; the lab takes its first {seconds:.0f} seconds."],
+        warnings=[*recording.warnings, say("lab.long", seconds=seconds)],
     )
 
 

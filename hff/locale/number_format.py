@@ -9,7 +9,7 @@ from babel.numbers import format_percent
 
 
 @cache
-def _locale(name: str) -> Locale:
+def rules(name: str) -> Locale:
     """A language's rules; English ones for a language that Babel has never heard of."""
     try:
         return Locale.parse(name)
@@ -20,7 +20,7 @@ def _locale(name: str) -> Locale:
 @cache
 def _symbols(name: str) -> tuple[str, str]:
     """Decimal and group sign."""
-    symbols = _locale(name).number_symbols["latn"]
+    symbols = rules(name).number_symbols["latn"]
     return symbols["decimal"], symbols["group"]
 
 
@@ -37,4 +37,4 @@ def decimal(value: float, places: int, name: str) -> str:
 
 def percentage(share: float, places: int, name: str) -> str:
     """A share as percent, with a space at which no line is broken."""
-    return format_percent(share, f"0{'.' + '0' * places if places else ''}\u00a0%", locale=_locale(name))
+    return format_percent(share, f"0{'.' + '0' * places if places else ''}\u00a0%", locale=rules(name))

@@ -74,7 +74,7 @@ class Server:
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder.path)
         from hff.page.blocks import build_page
         from hff.page.live.hub import live_hub
-        from hff.page.shared.theme import gradio_theme, modality_css
+        from hff.page.shared.theme import colours_css, gradio_theme
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
@@ -93,7 +93,7 @@ class Server:
                 "run_history": False,
                 "ssr_mode": False,
                 "theme": gradio_theme(),
-                "css": modality_css(),
+                "css": colours_css(),
                 "css_paths": _STYLES,
                 "enable_monitoring": False,
                 "allowed_paths": [str(EXAMPLES_FOLDER)],

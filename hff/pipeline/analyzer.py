@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from hff.model.hff import HFF, FusionOutput
 from hff.numbers import whole
 from hff.pipeline import recording
 from hff.pipeline.features import ClipFeatures, Encoders, encode, step_times
+from hff.pipeline.known_modalities import among_all, known_places
 from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
@@ -38,11 +39,13 @@ def load(device: str = "auto", weights: str | Path | None = None, speech_encoder
     return Analyzer(device, weights, speech_encoder)
 
 
-def load_encoders(folder: Path, device: torch.device, speech_encoder: str = SPEECH_ENCODERS[0]) -> Encoders:
-    """The encoder of each modality from a folder of weights."""
+def load_encoders(
+    folder: Path, device: torch.device, speech_encoder: str = SPEECH_ENCODERS[0], names: Iterable[str] = MODALITIES
+) -> Encoders:
+    """The encoders of the modalities ``names`` from a folder of weights."""
     built = {}
-    for record in modalities.records():
-        name, path = record.key, weights.part_path(folder, record.key, speech_encoder)
+    for name in names:
+        record, path = modalities.of(name), weights.part_path(folder, name, speech_encoder)
         state, config = weights.load(path)
         encoder = record.encoder(speech_encoder)(len(weights.labels(config, path)))
         # The text file holds only what fine-tuning changed; the rest comes from the BERT package.
@@ -61,7 +64,6 @@ class Analyzer:
         self.folder = weights.folder(folder)
         speech_encoder = speech_encoder or weights.preferred_speech_encoder(self.folder)
         weights.check(self.folder, speech_encoder)
-        self.encoders = load_encoders(self.folder, self.device, speech_encoder)
         path = weights.part_path(self.folder, "fusion", speech_encoder)
         state, config = weights.load(path)
         weights.labels(config, path)
@@ -79,6 +81,8 @@ class Analyzer:
                     speech_encoder=speech_encoder,
                 )
             )
+        # A modality that was registered after these weights were trained is absent from what they read.
+        self.encoders = load_encoders(self.folder, self.device, speech_encoder, self.config.dims)
         self.model = HFF(self.config)
         weights.fill(self.model, state, "fusion")
         self.model.to(self.device).eval()
@@ -165,15 +169,17 @@ class Analyzer:
              alpha: torch.Tensor | None = None, with_attention: bool = True) -> FusionOutput:  # fmt: skip
         """Run the fusion with only the modalities in ``keep`` present (by default all).
 
-        ``alpha`` (1,T,M) replaces the model's own.
+        ``alpha`` (1,T,M) replaces the model's own. M counts all registered modalities, those too that the weights do
+        not know.
         """
-        batch = clip.batch(self.device)
+        batch, known = clip.batch(self.device), known_places(self.config)
         kept = [keep is None or m in keep for m in MODALITIES]
-        batch["present"] = batch["present"] & torch.tensor(kept, device=self.device)
+        batch["present"] = (batch["present"] & torch.tensor(kept, device=self.device))[..., known]
         samples = min(samples, max(2, SAMPLED_STEPS // clip.steps))
         generator = torch.Generator().manual_seed(seed)
-        alpha = alpha if alpha is None else alpha.to(self.device)
-        return self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
+        alpha = alpha if alpha is None else alpha[..., known].to(self.device)
+        output = self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
+        return among_all(output, known)
 
     def read_clip(self, clip: ClipFeatures, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
                   alpha: torch.Tensor | None = None) -> Result:  # fmt: skip

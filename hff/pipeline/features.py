@@ -244,8 +244,11 @@ def encode(
 
 
 def encode_one(encoders: Encoders, modality: str, material: Material, steps: int) -> Encoded:
-    """One modality of the raw material, as its record says."""
-    return modalities.imported(modalities.of(modality).encode)(getattr(encoders, modality), material, steps)
+    """One modality of the raw material, as its record says; absent where there is no encoder for it."""
+    record = modalities.of(modality)
+    if not hasattr(encoders, modality):
+        return torch.zeros(steps, record.size), torch.zeros(steps, dtype=torch.bool)
+    return modalities.imported(record.encode)(getattr(encoders, modality), material, steps)
 
 
 def speech_of(encoder: SpeechEncoder | WhisperEncoder, material: Material, steps: int) -> Encoded:

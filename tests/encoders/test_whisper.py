@@ -202,7 +202,7 @@ def test_config_carries_the_speech_encoder():
 
 
 def test_missing_weights_are_told_with_what_makes_them(tmp_path, encoder, capsys):
-    folder = copied_weights(tmp_path, *weights.WEIGHT_FILES)
+    folder = copied_weights(tmp_path, *weights.part_names())
     with pytest.raises(WeightsError, match=r"speech-whisper\.safetensors.*python -m train whisper`"):
         hff.load("cpu", folder, speech_encoder="whisper")
     weights.save(folder / "speech-whisper.safetensors", encoder.state_dict(), {"labels": list(EMOTIONS)})

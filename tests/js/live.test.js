@@ -49,6 +49,14 @@ test("gauges show alpha and sigma, and an absent modality as absent", async () =
   assert.ok(Math.abs(width("b") / width("i") - 2) < 1e-6); // 0.2 aleatoric beside 0.1 epistemic
 });
 
+test("a busy machine is said in a sentence of its own", async () => {
+  const calm = await started();
+  assert.doesNotMatch(calm.at("figures").textContent, /[{}]|busy/);
+  calm.close();
+  const busy = await started({ feed: () => reading({ effort: 3 }) });
+  assert.match(busy.at("figures").textContent, /^[\d.]+ updates a second .* busy.*level 3 of 4\)$/);
+});
+
 test("a variance beyond a blind guess fills the bar and no more", async () => {
   await started({ feed: () => reading({ aleatoric: [5, null, 0.3] }) });
   assert.equal(page.at(`gauge-${page.modalities[0]}`).querySelector(".hff-sigma-bar b").style.width, "100%");

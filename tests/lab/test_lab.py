@@ -17,6 +17,7 @@ from hff.lab.damage import KINDS, damage_transcript, is_trained
 from hff.lab.lab import Lab, damage, excerpt
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.lab.sweep_points import severities
+from hff.locale import translate, using
 from hff.pipeline.analyzer import check_draws
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
@@ -119,6 +120,8 @@ def test_a_long_recording_is_cut_and_says_so(recording):
     assert all(face.time < 1 for face in short.faces)
     assert short.transcript.text == "I am so very"
     assert any("first 1 seconds" in warning for warning in short.warnings)
+    with using("de"):
+        assert any("ersten 1 Sekunden" in translate(warning) for warning in short.warnings)
     assert excerpt(recording) is recording
 
 

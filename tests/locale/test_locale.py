@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
 import pickle
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+import hff.errors
 import hff.locale as locale
-from hff.errors import InputError
-from hff.lab.lessons import load_lessons
+from hff.errors import HFFError, InputError
+from hff.lab.lessons import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
-from hff.locale.catalogue import catalogue
+from hff.locale.catalogue import catalogue, register
+from hff.locale.lists import listed
+from tests.support.translations import untranslated, untranslated_lessons
 
 OTHERS = [name for name in locale.languages() if name != locale.DEFAULT]
 BY_WORD = {"GLOSSARY"}  # entries whose keys are words of the language themselves
@@ -64,17 +70,111 @@ def test_every_text_that_is_asked_for_is_there_and_none_is_idle():
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_every_lesson_is_told_in_every_language(name):
+def test_nothing_of_a_language_is_still_english(name):
+    assert untranslated(name) == []
+    assert untranslated_lessons(name) == []
+
+
+# What is said in the terminal that the page was started from, which speaks English.
+TERMINAL = {"cli.py", "serve.py", "host_names.py"}
+
+
+def test_errors_and_warnings_come_from_the_catalogue():
+    """A sentence written into the code would stay English on the German page."""
+    errors = {name for name, one in vars(hff.errors).items() if isinstance(one, type) and issubclass(one, HFFError)}
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            plain = name in errors and node.args and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+            warned = isinstance(node, ast.keyword) and node.arg == "warnings" and written(node.value)
+            if (plain or warned) and path.name not in TERMINAL:
+                found.append(f"{path.name}:{node.lineno if plain else node.value.lineno}")
+    assert found == []
+
+
+def written(node: ast.AST) -> bool:
+    """Whether a list holds a text that stands in the code."""
+    return isinstance(node, ast.List) and any(isinstance(part, ast.Constant | ast.JoinedStr) for part in node.elts)
+
+
+def test_sentences_are_not_put_together_from_pieces():
+    """Another language has another order of words: what is shown is one entry, filled in."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            values = getattr(node, "values", ()) if isinstance(node, ast.JoinedStr) else ()
+            joined = [part.value for part in values if isinstance(part, ast.FormattedValue)]
+            joined += [node.left, node.right] if isinstance(node, ast.BinOp) else []
+            if any(map(is_text, joined)):
+                found.append(f"{path.name}:{node.lineno}")
+    for path in PACKAGE.glob("page/templates/*.html"):
+        found += re.findall(r"texts\.\w+ *~.*|~ *texts\.\w+", path.read_text(encoding="utf-8"))
+    assert found == []
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether it is ``texts.SOMETHING``, filled in or not."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        node = node.func.value
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "texts"
+
+
+@pytest.fixture
+def forgotten():
+    yield
+    register("xx", {})
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_copied_language_is_reported_until_it_is_translated(tmp_path: Path):
+    """ "xx" begins as the recipe says: English texts, German lessons."""
+    english = catalogue(locale.DEFAULT)
+    register("xx", english)
+    assert {place.split(".")[0] for place in untranslated("xx")} > {"TITLE", "LESSON_RIGHT", "GLOSSARY", "LAB_COLUMNS"}
+    register("xx", {key: shouted(entry) for key, entry in english.items()})
+    assert untranslated("xx") == []
+    one_left = {key: entry if key == "LESSON_RIGHT" else shouted(entry) for key, entry in english.items()}
+    register("xx", one_left)
+    assert untranslated("xx") == ["LESSON_RIGHT"]
+
+    shutil.copytree(LESSONS_FOLDER.parent, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(tmp_path / "de", tmp_path / "xx")
+    copied = untranslated_lessons("xx", tmp_path / "en")
+    assert {"sarcasm: title", "sarcasm: then", "sarcasm: choice 1"} < set(copied)
+    for path in (tmp_path / "xx").iterdir():
+        path.write_text(json.dumps(shouted(json.loads(path.read_text("utf-8")))), encoding="utf-8")
+    assert untranslated_lessons("xx", tmp_path / "en") == []
+    (tmp_path / "xx/sarcasm.json").unlink()
+    assert "sarcasm: why" in untranslated_lessons("xx", tmp_path / "en")
+
+
+def shouted(value: object) -> object:
+    """An entry in a language that is English, only otherwise."""
+    if isinstance(value, Mapping):
+        return {key: shouted(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(shouted(part) for part in value)
+    return f"¡{value}!"
+
+
+def test_a_lesson_needs_no_next_step_in_any_language(tmp_path: Path):
+    shutil.copytree(LESSONS_FOLDER.parent, tmp_path, dirs_exist_ok=True)
+    for path in (tmp_path / "en/sarcasm.json", tmp_path / "de/sarcasm.json"):
+        values = json.loads(path.read_text("utf-8"))
+        del values["then"]
+        path.write_text(json.dumps(values), encoding="utf-8")
+    assert untranslated_lessons("de", tmp_path / "en") == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_lesson_makes_the_same_claims_in_every_language(name):
     english = {lesson.key: lesson for lesson in load_lessons()}
     with using(name):
-        told = load_lessons()
-    assert {lesson.key for lesson in told} == set(english)
-    for lesson in told:
-        for part in ("title", "question", "watch", "why", "then"):
-            assert getattr(lesson, part) != getattr(english[lesson.key], part), (lesson.key, part)
-        for choice, same in zip(lesson.choices, english[lesson.key].choices, strict=True):
-            assert choice.text != same.text
-            assert choice.claim == same.claim
+        told = {lesson.key: lesson for lesson in load_lessons()}
+    assert set(told) == set(english)
+    for key, lesson in told.items():
+        assert [choice.claim for choice in lesson.choices] == [choice.claim for choice in english[key].choices]
 
 
 def test_the_language_of_the_moment():
@@ -102,6 +202,13 @@ def test_numbers_go_by_the_language():
     assert number_format.decimal(1234.5, 2, "en") == "1234.50"
     assert number_format.decimal(0.5, 2, "de") == "0,50"
     assert number_format.percentage(0.845, 1, "de") == "84,5\u00a0%"
+
+
+def test_lists_go_by_the_language():
+    assert listed(iter("abc")) == "a, b, and c"
+    assert listed([]) == ""
+    with using("de"):
+        assert listed("abc") == "a, b und c"
 
 
 def test_a_function_speaks_its_language_even_between_steps():

@@ -238,7 +238,7 @@ def test_unknown_device(name):
 def test_missing_and_damaged_weights(tmp_path):
     with pytest.raises(hff.WeightsError, match="missing"):
         hff.load("cpu", tmp_path)
-    for name in weights.WEIGHT_FILES:
+    for name in weights.part_names():
         shutil.copy(weights.folder() / f"{name}.safetensors", tmp_path)
     (tmp_path / "vision.safetensors").write_bytes(b"not weights at all")
     with pytest.raises(hff.WeightsError, match="vision"):

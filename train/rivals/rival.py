@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,8 @@ class RivalOutput:
 
 class Rival(nn.Module, ABC):
     """A fusion that takes HFF's inputs; a subclass only says how it fuses."""
+
+    shallow: ClassVar[bool] = False  # a rule without hidden layers, of far fewer parameters than HFF
 
     def __init__(self, config: HFFConfig) -> None:
         super().__init__()

@@ -29,9 +29,11 @@ def choose(attention: Attention, layer: int | None, head: int | None) -> np.ndar
 
 def describe(layer: int | None, head: int | None) -> str:
     """Which map it is, in words."""
-    first = texts.WHAT_ALL_LAYERS if layer is None else texts.WHAT_LAYER.format(layer=layer + 1)
-    second = texts.WHAT_ALL_HEADS if head is None else texts.WHAT_HEAD.format(head=head + 1)
-    return f"{first}, {second}"
+    if layer is None:
+        return texts.WHAT_ALL if head is None else texts.WHAT_HEAD.format(head=head + 1)
+    if head is None:
+        return texts.WHAT_LAYER.format(layer=layer + 1)
+    return texts.WHAT_LAYER_HEAD.format(layer=layer + 1, head=head + 1)
 
 
 def _maps_of(result: Result) -> Attention:
@@ -63,7 +65,8 @@ def attention_figure(result: Result, layer: int | None, head: int | None, palett
             extent=extent,
             interpolation="none",
         )
-        axis.set_title(f"{texts.KIND_NAMES.get(name) or names.modality(name)}\n{percent(shares[kind])}", pad=9)
+        title = names.modality(name) if name in MODALITIES else texts.KIND_FUSED
+        axis.set_title(f"{title}\n{percent(shares[kind])}", pad=9)
         axis.locator_params(nbins=5)
         if name in MODALITIES:
             axis.plot(
@@ -102,6 +105,6 @@ def grid_figure(result: Result, palette: Palette) -> Figure:
                 axis.axvline(kind * values.shape[3] / kinds - 0.5, color="white", linewidth=0.8)
             axis.set(xticks=[], yticks=[])
             if layer == 0:
-                axis.set_title(f"{texts.HEAD} {head + 1}", fontsize=10)
-        axes[layer, 0].set_ylabel(f"{texts.LAYER} {layer + 1}")
+                axis.set_title(texts.HEAD_NUMBER.format(number=head + 1), fontsize=10)
+        axes[layer, 0].set_ylabel(texts.LAYER_NUMBER.format(number=layer + 1))
     return figure

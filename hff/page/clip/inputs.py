@@ -10,6 +10,7 @@ from markupsafe import Markup
 from hff.config import MAX_CHARACTERS
 from hff.examples.ready import EXAMPLES
 from hff.locale import language, speaking, texts
+from hff.locale.lists import listed
 from hff.page.shared import cards
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
@@ -98,7 +99,7 @@ def status_line(inputs: dict[str, str | None], origin: str = "") -> Markup:
     if not given:
         return cards.status(texts.NOTHING_GIVEN, texts.PRIVACY)
     return cards.status(
-        texts.WILL_READ.format(parts=", ".join(texts.INPUT_NAMES[name] for name in given)),
+        texts.WILL_READ.format(parts=listed(texts.INPUT_NAMES[name] for name in given)),
         texts.AUDIO_REPLACES if {"video", "audio"} <= set(given) else "",
         texts.IMAGE_UNUSED if {"video", "image"} <= set(given) else "",
         origin,

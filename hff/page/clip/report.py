@@ -14,13 +14,14 @@ from markupsafe import Markup
 from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
+from hff.locale.lists import paragraph
 from hff.page.clip.attention_map import attention_figure, describe, grid_figure
 from hff.page.clip.timeline import HEIGHT, WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent
 from hff.page.shared.drawing import png, svg
 from hff.page.shared.render import render
-from hff.page.shared.theme import Palette, css_fonts, modality_css
+from hff.page.shared.theme import Palette, colours_css, css_fonts
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def attention_html(result: Result, layer: int | None = None, head: int | None = 
     what = describe(layer, head)
     drawing = svg(partial(attention_figure, result, layer, head), texts.ATTENTION_LABEL.format(what=what))
     part = texts.ATTENTION_PART if len(result.attention.query_times) < len(result.timeline.times) else ""
-    return render("report.html", "figure", f"{texts.ATTENTION_NOTE} {part}".strip(), drawing)
+    return render("report.html", "figure", paragraph(texts.ATTENTION_NOTE, part), drawing)
 
 
 def attention_grid_html(result: Result) -> Markup:
@@ -146,7 +147,7 @@ def html_page(result: Result) -> str:
         made=made,
         parts=parts,
         said=said,
-        style=Markup(STYLE.read_text(encoding="utf-8") + modality_css()),
+        style=Markup(STYLE.read_text(encoding="utf-8") + colours_css()),
         fonts=Markup(css_fonts()),
     )
     return str(page)

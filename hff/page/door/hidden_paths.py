@@ -19,7 +19,9 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hff.locale import texts
 from hff.page.door.gate import API
+from hff.page.door.uploads import size_text
 
 FILE_ROUTE = f"{API}/file="
 MAX_MESSAGE = 16 * 2**20  # bytes of a JSON message; files are not sent in one
@@ -59,7 +61,7 @@ class HiddenPaths:
         elif scope["path"].startswith(FILE_ROUTE):
             path = self._served(scope["path"].removeprefix(FILE_ROUTE))
             if path is None:
-                await _refuse(send, 404, "There is no such file here.")
+                await _refuse(send, 404, texts.FILE_NOT_HERE)
             else:
                 real = FILE_ROUTE + path
                 await self.app({**scope, "path": real, "raw_path": quote(real).encode()}, receive, send)
@@ -67,12 +69,12 @@ class HiddenPaths:
             if scope["method"] == "POST" and not Headers(scope=scope).get("content-type", "").startswith(_FORMS):
                 body = await _whole(receive)
                 if body is None:
-                    await _refuse(send, 413, f"A message has at most {MAX_MESSAGE} bytes; send files as uploads.")
+                    await _refuse(send, 413, texts.BODY_TOO_LARGE.format(limit=size_text(MAX_MESSAGE)))
                     return
                 try:
                     scope, receive = self._opened(scope, body, receive)
                 except (ValueError, RecursionError):
-                    await _refuse(send, 400, "This message is not JSON.")
+                    await _refuse(send, 400, texts.MESSAGE_NO_JSON)
                     return
             await self.app(scope, receive, Rewriter(send, self._hide))
 
@@ -198,6 +200,7 @@ async def _whole(receive: Receive) -> bytes | None:
 
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(sentence)).encode())]
+    body = sentence.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": sentence.encode()})
+    await send({"type": "http.response.body", "body": body})

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hff.errors import InputError
-from hff.locale import texts
+from hff.locale import language, number_format, texts
 
 if TYPE_CHECKING:
     pass
@@ -211,8 +211,8 @@ def no_room() -> Refused:
 
 
 def size_text(size: int) -> str:
-    """Bytes for people: 1 GB, 1.5 GB, 300 MB, 20 bytes."""
+    """Bytes for people in the language of the moment: 1 GB, 1.5 GB, 300 MB, 20 bytes."""
     for unit, name in ((GB, "GB"), (MB, "MB"), (1024, "kB")):
         if size >= unit:
-            return f"{size / unit:.4g} {name}"
-    return f"{size} bytes"
+            return f"{number_format.localised(f'{size / unit:.4g}', language())} {name}"
+    return texts.SIZE_IN_BYTES.format(count=size)

@@ -11,7 +11,8 @@ import gradio as gr
 from hff.errors import HFFError, InputError
 from hff.lab.lessons import Lesson, load_lessons
 from hff.lab.state import YOURS, LabState
-from hff.locale import names, texts, translate
+from hff.locale import texts, translate
+from hff.locale.lists import listed, paragraph
 from hff.page.clip.clip_view import LAB, QUICK
 from hff.page.lab.before_after import comparison, unknown_after
 from hff.page.lab.controls import Controls
@@ -20,11 +21,10 @@ from hff.page.lab.lesson_view import LessonPanel, answer_html
 from hff.page.lab.share import STATE_FILE_NAME, WORKSHEET_NAME, SharePanel, link, state_from_address, state_from_file
 from hff.page.lab.sweep_view import SweepPanel
 from hff.page.lab.workbench import Workbenches
-from hff.page.lab.worksheet import worksheet
+from hff.page.lab.worksheet import weights_said, worksheet
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
-from hff.page.shared.amounts import decimal
 from hff.page.shared.render import render
 
 log = logging.getLogger(__name__)
@@ -190,13 +190,13 @@ class LabView:
     def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
         before, after = lab.read(self._before(lesson, state)), lab.read(state)
         session = self.sessions.of(request.session_hash)
-        own = ", ".join(f"{names.modality(m)} {decimal(share)}" for m, share in before.alpha.items())
+        own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None
         page = worksheet(state, before, after, lesson)
         return [
             comparison(before, after),
             evidence(lab.damaged(state.untouched), lab.damaged(state)),
-            cards.note(f"{texts.LAB_BY_HAND_NOTE} {texts.LAB_OWN_ALPHA.format(weights=own)}"),
+            cards.note(paragraph(texts.LAB_BY_HAND_NOTE, texts.LAB_OWN_ALPHA.format(weights=own))),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
             link(state, request),
             gr.DownloadButton(value=session.make_file(STATE_FILE_NAME, state.to_json()), interactive=True),
@@ -251,5 +251,5 @@ def _trained_with(model) -> str:
     if not missing:
         return texts.LAB_TRAINED_ALL
     return texts.LAB_TRAINED_SOME.format(
-        parts=", ".join(name for part, name in texts.LAB_PART_NAMES.items() if part not in missing)
+        parts=listed(name for part, name in texts.LAB_PART_NAMES.items() if part not in missing)
     )

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from hff.lab.lessons import Lesson
 from hff.locale import texts
+from hff.locale.lists import listed
 from hff.page.shared.cards import alert, note
 from hff.page.shared.render import render
 from hff.result import Result
@@ -82,7 +83,7 @@ def question_html(lesson: Lesson) -> Markup:
 def answer_html(lesson: Lesson, guess: int | None, before: Result, after: Result) -> Markup:
     """Which guess came true, what to watch, why, and the equation."""
     right = lesson.right(before, after)
-    true = ", ".join(choice.text for choice, came in zip(lesson.choices, right, strict=True) if came)
+    true = listed(choice.text for choice, came in zip(lesson.choices, right, strict=True) if came)
     verdict, kind = texts.LESSON_NONE_TRUE, "open"
     if true:
         good = guess is not None and right[guess]

@@ -3,6 +3,7 @@ their own. One HTML file that needs nothing but itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,11 +14,12 @@ from hff.lab.comparison import clip_means
 from hff.lab.lessons import Lesson
 from hff.lab.state import COMPONENTS, YOURS, LabState
 from hff.locale import names, sentence, texts
+from hff.locale.lists import listed
 from hff.page.clip.report import STYLE
 from hff.page.lab.before_after import change_sentence
 from hff.page.shared.amounts import decimal, percent
 from hff.page.shared.render import render
-from hff.page.shared.theme import css_fonts, modality_css
+from hff.page.shared.theme import colours_css, css_fonts
 from hff.result import Result
 
 _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
@@ -25,7 +27,7 @@ _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 
 def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> str:
     """The whole page."""
-    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + modality_css()
+    style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + colours_css()
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
     page = render(
         "worksheet.html",
@@ -67,13 +69,17 @@ def describe(state: LabState) -> list[str]:
             lines.append(texts.WORKSHEET_DAMAGE.format(modality=name, kind=kind, severity=percent(done.severity)))
     if state.alpha is not None:
         named = zip(MODALITIES, state.alpha, strict=True)
-        weights = ", ".join(f"{names.modality(m)} {decimal(share)}" for m, share in named)
-        lines.append(texts.WORKSHEET_ALPHA.format(weights=weights))
+        lines.append(texts.WORKSHEET_ALPHA.format(weights=weights_said(dict(named))))
     off = [texts.LAB_PART_NAMES[part] for part in COMPONENTS if part in state.without]
     if off:
-        lines.append(texts.WORKSHEET_WITHOUT.format(parts=", ".join(off)))
+        lines.append(texts.WORKSHEET_WITHOUT.format(parts=listed(off)))
     lines.append(texts.WORKSHEET_SAMPLES.format(samples=state.samples))
     return lines
+
+
+def weights_said(alpha: Mapping[str, float]) -> str:
+    """The weights of the modalities, one after the other."""
+    return listed(texts.ONE_WEIGHT.format(modality=names.modality(m), weight=decimal(a)) for m, a in alpha.items())
 
 
 def questions(state: LabState) -> list[str]:

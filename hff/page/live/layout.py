@@ -29,6 +29,5 @@ def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False
 
 
 def _kinds() -> list[tuple[str, str]]:
-    """The rows of the attention map: key and name; a modality that the catalogue does not know has its own name."""
-    said = texts.LIVE_KINDS
-    return [("fused", said["fused"]), *((m, said.get(m) or names.modality(m)) for m in MODALITIES)]
+    """The rows of the attention map: key and name."""
+    return [("fused", texts.LIVE_FUSED), *((m, names.modality(m)) for m in MODALITIES)]

@@ -71,4 +71,4 @@ class LiveView:
         except HFFError as error:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         self.sessions.of(request.session_hash).recording = recording
-        gr.Info(texts.LIVE_SENT.format(seconds=f"{decimal(recording.seconds, 1)} s"), title=texts.TAB_LAB)
+        gr.Info(texts.LIVE_SENT.format(seconds=decimal(recording.seconds, 1)), title=texts.TAB_LAB)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hff import modalities
-from hff.config import MODALITIES, SPEECH_ENCODERS, HFFConfig
+from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.locale import names, texts
 from hff.page.shared.render import render
 
@@ -38,9 +38,9 @@ class Block:
     colour: str = ""  # a modality's class, or none
 
 
-def blocks() -> list[Block]:
+def blocks(config: HFFConfig) -> list[Block]:
     return [
-        *_encoders(),
+        *_encoders(config),
         Block("align", 262, 70, 118, 314),
         Block("weights", 432, 70, 190, 140),
         Block("uncertainty", 432, 244, 190, 140),
@@ -50,11 +50,11 @@ def blocks() -> list[Block]:
     ]
 
 
-def _encoders() -> list[Block]:
-    count = len(MODALITIES)
+def _encoders(config: HFFConfig) -> list[Block]:
+    count = len(config.dims)
     gap = _GAP if count <= 3 else _GAP // 2
     height = (_TALL - gap * (count - 1)) // count
-    return [Block(m, 20, _TOP + n * (height + gap), 190, height, f"hff-{m}") for n, m in enumerate(MODALITIES)]
+    return [Block(m, 20, _TOP + n * (height + gap), 190, height, f"hff-{m}") for n, m in enumerate(config.dims)]
 
 
 def _texts(key: str, config: HFFConfig) -> tuple[str, str, str]:
@@ -72,7 +72,7 @@ def _texts(key: str, config: HFFConfig) -> tuple[str, str, str]:
 def sizes(config: HFFConfig) -> dict[str, str]:
     """The figures that stand in the blocks, taken from the model's own config."""
     said = texts.BLOCK_SIZES
-    step = {name: said["step"].format(count=size) for name, size in zip(MODALITIES, config.input_dims, strict=True)}
+    step = {name: said["step"].format(count=size) for name, size in config.dims.items()}
     wide = said["values"].format(count=config.d_model)
     return step | {
         "align": wide,
@@ -89,11 +89,11 @@ def architecture_html(config: HFFConfig) -> Markup:
     figures = sizes(config)
     levels = zip(texts.LEVELS, _LEVELS, strict=True)
     shown = []
-    for block in blocks():
+    for block in blocks(config):
         title, sentence, equations = _texts(block.key, config)
         lines = _lines(title, equations, figures[block.key])
         shown.append((block, title.replace("\n", " "), equations, sentence, lines))
-    return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(), _TOKENS, shown)
+    return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(config), _TOKENS, shown)
 
 
 def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
@@ -103,9 +103,9 @@ def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
     return [*lines, *(line for line in more if line[0])]
 
 
-def _arrows() -> list[tuple[float, float, float, float]]:
+def _arrows(config: HFFConfig) -> list[tuple[float, float, float, float]]:
     """Each from (x, y) to (x, y)."""
-    middles = [block.y + block.height / 2 for block in _encoders()]
+    middles = [block.y + block.height / 2 for block in _encoders(config)]
     encoders = [(212, middle, 258, middle) for middle in middles]
     return [
         *encoders,

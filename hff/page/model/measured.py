@@ -19,6 +19,7 @@ import numpy as np
 from markupsafe import Markup
 
 from hff.locale import language, names, number_format, texts
+from hff.locale.lists import paragraph
 from hff.page.model.recorded import said
 from hff.page.shared import cards
 from hff.page.shared.amounts import decimal
@@ -124,9 +125,9 @@ def confusion_figure(confusion: dict, palette: Palette) -> Figure:
 
 def _reliability(reliability: dict) -> tuple[str, str, Markup]:
     """Title, note and drawing."""
-    sentence = texts.RELIABILITY_NOTE
-    if reliability.get("ece") is not None:
-        sentence += " " + texts.RELIABILITY_ECE.format(ece=decimal(reliability["ece"], 3))
+    known = reliability.get("ece") is not None
+    ece = texts.RELIABILITY_ECE.format(ece=decimal(reliability["ece"], 3)) if known else ""
+    sentence = paragraph(texts.RELIABILITY_NOTE, ece)
     return texts.RELIABILITY_TITLE, sentence, svg(partial(reliability_figure, reliability), texts.RELIABILITY_TITLE)
 
 

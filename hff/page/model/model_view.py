@@ -13,6 +13,7 @@ from hff import weights
 from hff.config import HFFConfig
 from hff.errors import WeightsError
 from hff.locale import language, names, texts, translate
+from hff.locale.lists import listed
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_corpora, load_measured, metrics_html
 from hff.page.model.recorded import said
@@ -69,7 +70,7 @@ def _told(corpus: dict) -> tuple[str, str, str]:
     """What a corpus is, what learned from it, and its terms."""
     parts = dict.fromkeys(texts.CORPUS_PARTS.get(part) or names.modality(part) for part in corpus.get("parts", {}))
     content = texts.CORPUS_CONTENT.get(corpus.get("key")) or corpus.get("content", "")
-    return content, ", ".join(parts), said(corpus.get("licence", ""))
+    return content, listed(parts), said(corpus.get("licence", ""))
 
 
 def _limits() -> Markup:

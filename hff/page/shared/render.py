@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from hff import modalities
 from hff.locale import language, names, texts, translate
+from hff.locale.lists import listed
 from hff.page.shared import amounts, marks
 
 _BREAK = re.compile(r"(?<=[>}])[ \t]*\n\s*(?=[<{])")
@@ -47,6 +48,7 @@ def _environment() -> Environment:
         "modality": names.modality,
         "damage": names.damage,
         "said": translate,
+        "listed": listed,
     }
     made.globals |= {
         "texts": texts,

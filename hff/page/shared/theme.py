@@ -25,7 +25,7 @@ def css_fonts() -> str:
 
 @dataclass(frozen=True)
 class Palette:
-    """Ink and lines of a figure, as matplotlib colours."""
+    """Ink and lines of the page and of a figure, as matplotlib's colours and CSS's."""
 
     ink: str
     muted: str
@@ -33,15 +33,11 @@ class Palette:
     paper: str
 
 
-PRINT = Palette(ink="#16191d", muted="#59616b", line="#c9ced6", paper="#ffffff")
+PRINT = Palette(ink="#16191d", muted="#59616b", line="#c9ced6", paper="#ffffff")  # and the page by day
+NIGHT = Palette(ink="#eef1f5", muted="#a9b3bf", line="#4a535e", paper="#171c22")
 # Placeholders: ``drawing.svg`` puts the page's own variables in their place, so figures follow light and dark.
 PAGE = Palette(ink="#010203", muted="#010204", line="#010205", paper="#010206")
-PAGE_VARIABLES = {
-    PAGE.ink: "var(--hff-ink, #16191d)",
-    PAGE.muted: "var(--hff-muted, #59616b)",
-    PAGE.line: "var(--hff-line, #c9ced6)",
-    PAGE.paper: "var(--hff-paper, #ffffff)",
-}
+PAGE_VARIABLES = {mark: f"var(--hff-{name}, {getattr(PRINT, name)})" for name, mark in vars(PAGE).items()}
 
 
 def page_variables() -> dict[str, str]:
@@ -49,13 +45,22 @@ def page_variables() -> dict[str, str]:
     return PAGE_VARIABLES | {m.colour: f"var(--hff-{m.key}, {m.colour})" for m in modalities.records()}
 
 
-def modality_css() -> str:
-    """The colour of each modality on light and on dark, and its class."""
+def colours_css() -> str:
+    """Ink, lines and the colour of each modality on light and on dark, as CSS variables, and each modality's class.
+
+    ``--hff-vision-on-dark``, and so on, is the colour for what is dark on a light page too.
+    """
     known = modalities.records()
-    light = "".join(f"--hff-{m.key}:{m.colour};" for m in known)
-    dark = "".join(f"--hff-{m.key}:{m.colour_dark};" for m in known)
+    light = _variables(PRINT) + "".join(
+        f"--hff-{m.key}:{m.colour};--hff-{m.key}-on-dark:{m.colour_dark};" for m in known
+    )
+    dark = _variables(NIGHT) + "".join(f"--hff-{m.key}:{m.colour_dark};" for m in known)
     own = "".join(f".hff-{m.key},.hff-live-cells.hff-{m.key}{{--hff-own:var(--hff-{m.key})}}" for m in known)
     return f":root{{{light}}}.dark{{{dark}}}{own}"
+
+
+def _variables(palette: Palette) -> str:
+    return "".join(f"--hff-{name}:{colour};" for name, colour in vars(palette).items())
 
 
 def gradio_theme():

@@ -234,10 +234,10 @@ function draw(mine, answer) {
     places.picture.src = answer.picture;
     places.picture.hidden = false;
   }
-  places.figures.textContent = fill(says.figures, {
+  places.figures.textContent = fill(answer.effort ? says.figures_busy : says.figures, {
     updates: number(rate, 1),
     age: seen === null ? "–" : number(seen, 2),
-    effort: answer.effort ? fill(says.effort, { level: answer.effort }) : "",
+    level: answer.effort,
   });
   const face = answer.face && answer.face.time;
   Object.assign(root.dataset, {

@@ -18,9 +18,9 @@ from starlette.responses import PlainTextResponse
 import app
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
-from hff.locale import texts
+from hff.locale import texts, using
 from hff.page.door.gate import API, Gate
-from hff.page.door.hidden_paths import MAX_MESSAGE, HiddenPaths
+from hff.page.door.hidden_paths import FILE_ROUTE, MAX_MESSAGE, HiddenPaths
 from hff.page.door.host_names import Names
 from hff.page.serve import Server
 from tests.support.door_fixtures import NOTHING
@@ -157,6 +157,20 @@ def test_what_is_no_message_is_refused(layer, body: bytes):
 
 def test_a_message_that_is_too_long_is_refused(layer):
     assert converse(layer, b'"' + b"x" * MAX_MESSAGE + b'"') == {"status": 413}
+
+
+def test_a_refusal_is_said_in_the_language_of_the_moment(layer):
+    went_out: list[dict] = []
+
+    async def send(message: dict) -> None:
+        went_out.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": f"{FILE_ROUTE}visit-0/nothing.mp4", "headers": []}
+    with using("de"):
+        asyncio.run(layer(scope, None, send))
+    (start, body) = went_out
+    assert (start["status"], body["body"].decode()) == (404, "Diese Datei gibt es hier nicht.")
+    assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()
 
 
 def test_events_stream_through_one_by_one(tmp_path: Path):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from hff.config import MAX_CHARACTERS
 from hff.errors import InputError
-from hff.locale import texts
+from hff.locale import texts, using
 from hff.page.door import body_guard, uploads
 from hff.page.door.body_guard import Parts
 from hff.page.door.uploads import MB, Limits, Refused, Uploads, size_text
@@ -409,6 +409,8 @@ def test_sizes_are_told_in_words_and_read_back(size: int, text: str):
     import app
 
     assert size_text(size) == text
+    with using("de"):
+        assert size_text(size) == text.replace(".", ",").replace("bytes", "Bytes")
     if "bytes" not in text:
         assert app.parse(["--max-file-size", text]).max_file_size == size
         assert app.parse(["--max-file-size", text.replace(" ", "").lower()]).max_file_size == size

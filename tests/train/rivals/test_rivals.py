@@ -14,6 +14,8 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
 from hff.config import MODALITIES, HFFConfig
+from hff.locale import languages
+from hff.locale.catalogue import catalogue
 from tests.support.model_fixtures import random_clips, small_config
 from train.rivals import RIVALS, RivalOutput, rival_loss
 from train.rivals.lmf import RANK
@@ -66,8 +68,17 @@ def test_any_labels_and_sizes(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sizes_at_the_papers_features_are_of_hffs_order(name):
-    parameters = sum(p.numel() for p in RIVALS[name](HFFConfig()).parameters())
-    assert 150_000 < parameters < 2_000_000
+    model = RIVALS[name](HFFConfig())
+    parameters = sum(p.numel() for p in model.parameters())
+    assert parameters < 2_000_000
+    assert (parameters > 150_000) is not model.shallow
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_people_read_its_name_in_every_language(name):
+    """A name in small letters is made of words; any other, as TFN, is a proper name."""
+    for language in languages():
+        assert name != name.lower() or name in catalogue(language)["MEASURED_TEXTS"]
 
 
 @pytest.mark.parametrize("name", NAMES)

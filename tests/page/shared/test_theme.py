@@ -1,0 +1,40 @@
+"""Colours stand in one place, and what is drawn takes them from there."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from hff import modalities
+from hff.page.shared import theme
+from train.engine.learning_curve import learning_curve
+
+ROOT = Path(__file__).resolve().parents[3]
+NO_COLOURS = {"#000000", "#ffffff"}
+
+
+def test_a_colour_stands_in_one_file():
+    places = defaultdict(set)
+    for package in ("hff", "train"):
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix in (".py", ".css", ".js", ".html"):
+                for colour in re.findall(r"#[0-9a-fA-F]{6}\b", path.read_text(encoding="utf-8")):
+                    places[colour.lower()].add(path.name)
+    assert places[modalities.of("vision").colour_dark] == {"modalities.py"}
+    assert {colour: files for colour, files in places.items() if len(files) > 1 and colour not in NO_COLOURS} == {}
+
+
+def test_the_style_has_every_variable_that_it_uses():
+    static = ROOT / "hff/page/static"
+    styles = "".join(path.read_text(encoding="utf-8") for path in static.glob("*.css"))
+    known = set(re.findall(r"(--[\w-]+) *:", styles + theme.colours_css()))
+    used = set(re.findall(r"var\((--hff-[\w-]+)\)", styles))
+    assert "--hff-vision-on-dark" in used
+    assert used <= known
+
+
+def test_the_learning_curve_has_the_colours_of_the_house():
+    rows = [{"epoch": str(n), "loss": "1", "score": str(n / 10)} for n in (1, 2)]
+    score = learning_curve(rows, "run").axes[1]
+    assert [line.get_color() for line in score.lines] == [modalities.of(m).colour for m in ("speech", "text")]
