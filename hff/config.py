@@ -87,8 +87,8 @@ class HFFConfig:
     def from_dict(cls, values: dict) -> HFFConfig:
         """Rebuild from ``to_dict``; a key this version does not know raises ``ValueError``.
 
-        The model knows the modalities that ``values`` names and no other; older weights name none and know three. Weights
-        that say nothing of ``bounded`` are older than it.
+        The model knows the modalities that ``values`` names and no other; older weights name none and know three.
+        Weights that say nothing of ``bounded`` are older than it.
         """
         known = {field.name for field in dataclasses.fields(cls)} | set(_OLDER_DIMS)
         unknown = sorted(set(values) - known)
