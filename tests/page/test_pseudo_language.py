@@ -44,8 +44,9 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 _PLACE = re.compile(r"({[^{}]*})")
 _ATTRIBUTES = re.compile(r'\b(?:aria-label|alt|title|placeholder|data-hint|data-start|data-stop)="([^"]*)"')
 _UNSEEN = re.compile(r"<(style|script|metadata|defs)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL)
-# Not words of English: units, formats, the file read, names in formulas, the switch's own names.
-SYMBOLS = {"kHz", "JSON", "CSV", "mp", "English", "Deutsch", "clip", "exp"}
+# Not words of English: units, formats, the file read, names in formulas, the switch's own names; "and" comes from the
+# rules of a language for lists, of which a made-up one has none.
+SYMBOLS = {"kHz", "JSON", "CSV", "mp", "English", "Deutsch", "clip", "exp", "and"}
 SHOWN = ("label", "placeholder", "info", "html_template", "says", "nobody", "emotions", "title")
 
 

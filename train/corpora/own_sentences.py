@@ -17,7 +17,7 @@ from train.corpora.base import Sentence, read_rows, target
 NAME = "own-sentences"
 CONTENT = "everyday sentences, idioms and negations written for this project, and pairs made by rules"
 LICENCE = "this project's own"
-SOURCE = "train/corpora/own_sentences.csv in this repository"
+SOURCE = "train/corpora/own_sentences.csv"
 PARTS: dict[str, str] = {"text": "all but what validates"}
 OWN_KINDS = ("everyday", "negation", "idiom", "exclamation")
 _TABLE = Path(__file__).with_suffix(".csv")
