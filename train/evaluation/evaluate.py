@@ -13,7 +13,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 from hff import weights
-from hff.config import SPEECH_ENCODERS
+from hff.config import EMOTIONS, SPEECH_ENCODERS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
 from train.corpora import fer, ravdess
@@ -89,7 +89,8 @@ def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
         "command": COMMAND,
         "columns": ["encoder", "test items", "measure", "value", "floor", "number of items"],
         "rows": [
-            [EARS[ear], "RAVDESS actors 01, 20-22, 7 classes", "unweighted recall", recall, FLOORS[ear], len(voices)],
+            [EARS[ear], f"RAVDESS actors 01, 20-22, {len(EMOTIONS)} classes", "unweighted recall", recall, FLOORS[ear],
+             len(voices)],
             ["vision (ResNet-18)", "FER2013 private test, FER+ majority label", "accuracy",
              float((guess == faces.labels[held]).mean()), FLOORS["vision"], int(held.sum())],
             ["text (BERT)", "GoEmotions test, Ekman groups", "macro F1", words.get("goemotions_macro_f1"),

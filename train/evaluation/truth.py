@@ -8,6 +8,7 @@ training). Everything is read as the app reads it: a modality alone is the whole
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ COMMAND = "python -m train evaluate --data DIR --out DIR"
 TRUTH_CLIPS = 700  # of each kind
 TRUTH_SEED = 203
 BINS = 10
+VOICE_AND_FACE = (MODALITIES.index("speech"), MODALITIES.index("vision"))
 Judge = Callable[[Batch], "Judged"]
 
 
@@ -128,22 +130,22 @@ def conflicts(pairs: PairedClips, count: int, seed: int = TRUTH_SEED) -> list[tu
     """Clips of two clean modalities of different emotions, ``count`` of each pair of modalities."""
     rng = np.random.default_rng(seed)
     made = []
-    for pair in ((0, 1), (0, 2), (1, 2)):
+    for pair in itertools.combinations(range(len(MODALITIES)), 2):
         choices = [conflict(pairs, pair, rng) for _ in range(count)]
         made.append((pair, batches(pairs, choices, rng)))
     return made
 
 
 def conflict(pairs: PairedClips, pair: tuple[int, int], rng: np.random.Generator) -> Draw:
-    """One clip in which the two modalities show different emotions and the third is absent."""
+    """One clip in which the two modalities show different emotions and any other is absent."""
     own, other = rng.permutation(len(pairs.by_label["speech"]))[:2]
     choices = [pairs.choose(rng, CLEAN, label=int(label)) for label in (own, other)]
     items, steps = list(choices[0].items), len(choices[0].present)
     items[pair[1]] = choices[1].items[pair[1]]
-    if pair[0] != 0:
+    if "speech" not in (MODALITIES[m] for m in pair):
         steps = int(rng.integers(1, 4))
-    there = np.broadcast_to([m in pair for m in range(3)], (steps, 3)).copy()
-    return Draw(tuple(items), np.zeros((steps, 3), int), there, choices[0].target)
+    there = np.broadcast_to([m in pair for m in range(len(MODALITIES))], (steps, len(MODALITIES))).copy()
+    return Draw(tuple(items), np.zeros(there.shape, int), there, choices[0].target)
 
 
 def batches(pairs: PairedClips, choices: list[Draw], rng: np.random.Generator) -> list[Batch]:
@@ -271,7 +273,7 @@ def measure(model: HFF, folder: Path, device: torch.device, half: str = "test") 
         names = " against ".join(MODALITIES[m] for m in pair)
         found["conflicts"].append([names, *conflict_row(judge(model, clips, device, False), pair)])
     found["conflicts"] += [
-        [f"{name} voice against vision", *conflict_row(judge(model, clips, device, False), (0, 2))]
+        [f"{name} voice against vision", *conflict_row(judge(model, clips, device, False), VOICE_AND_FACE)]
         for name, clips in stranger_conflicts(plain, folder, half)
     ]
     found["leaving"] = list(leaving(model, damaged, device))
@@ -303,12 +305,19 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
             steps, size = group["there"].shape[1], len(rows)
             heard = group["there"][rows]
             inside = torch.arange(steps) <= (heard * torch.arange(steps)).amax(1, keepdim=True)
-            present = torch.stack([heard, torch.zeros_like(heard), inside], dim=2)
+            there = {"speech": heard, "vision": inside}
+            shown = {"speech": group["features"][rows], "vision": faces["features"][drawn, 0, :1].expand(-1, steps, -1)}
+            labels = {"speech": label, "vision": faces["label"][drawn]}
+            given = {
+                m: shown[m] if m in shown else torch.zeros(size, steps, pairs.stored[m]["features"].shape[-1])
+                for m in MODALITIES
+            }
+            present = torch.stack([there.get(m, torch.zeros_like(heard)) for m in MODALITIES], dim=2)
             made.append(Batch(
-                group["features"][rows], torch.zeros(size, steps, pairs.stored["text"]["features"].shape[-1]),
-                faces["features"][drawn, 0, :1].expand(-1, steps, -1), present, torch.zeros(size, steps, 3),
-                torch.zeros(size, steps, 3, faces["said"].shape[-1]), faces["label"][drawn],
-                own=torch.stack([label, torch.zeros_like(label), faces["label"][drawn]], 1),
+                **{m: given.pop(m) for m in ("speech", "text", "vision")}, more=given, present=present,
+                severity=torch.zeros(present.shape), said=torch.zeros(*present.shape, pairs.labels),
+                target=labels["vision"],
+                own=torch.stack([labels.get(m, torch.zeros_like(label)) for m in MODALITIES], 1),
             ))  # fmt: skip
         yield name, made
 

@@ -95,6 +95,9 @@ for _name in ("more",):
     setattr(Batch, _name, property(lambda batch: {m: vars(batch)[m] for m in vars(batch) if m not in _OWN}))
 
 
+_VOICE, _FACE = MODALITIES.index("speech"), MODALITIES.index("vision")
+
+
 @dataclass
 class Draw:
     """One clip before its features are looked up: items, variants and presence."""
@@ -150,21 +153,21 @@ class PairedClips:
             self._words(label, target, rng, mix) if m == "text" else self._item(m, label, rng, mix)
             for m, label in zip(MODALITIES, labels, strict=True)
         )
-        steps = int(self.stored["speech"]["length"][items[0]])
+        steps = self._steps(items)
         present = rng.random(count) >= mix.dropped
         if not present.any():
             present[rng.integers(count)] = True
-        if not present[0] and rng.random() < 0.3:
+        if not present[_VOICE] and rng.random() < 0.3:
             steps = int(rng.integers(1, 4))  # a typed sentence or a picture alone is a clip of one step
         grid = np.broadcast_to(present, (steps, count)).copy()
-        grid[:, 2] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
+        grid[:, _FACE] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
         return Draw(items, self._variants(steps, rng, mix), grid, target)
 
     def _choose_alone(self, place: int, rng: np.random.Generator, mix: Mix) -> Draw:
         """A clip of one modality, so that it alone is read as well as its encoder's own head would."""
         target = int(rng.choice(self.labels, p=self.frequency[MODALITIES[place]]))
         items = tuple(self._item(m, target, rng, mix) for m in MODALITIES)
-        steps = int(self.stored["speech"]["length"][items[0]]) if place == 0 else int(rng.integers(1, 4))
+        steps = self._steps(items) if place == _VOICE else int(rng.integers(1, 4))
         grid = np.broadcast_to(np.arange(len(MODALITIES)) == place, (steps, len(MODALITIES))).copy()
         return Draw(items, self._variants(steps, rng, mix), grid, target)
 
@@ -180,10 +183,13 @@ class PairedClips:
         items = tuple(self._item(m, drawn[m], rng, mix) for m in MODALITIES)
         present = np.ones(count, bool)
         present[order[2:]] = rng.random(count - 2) < 0.4
-        first = MODALITIES.index("speech")
-        steps = int(self.stored["speech"]["length"][items[first]]) if present[first] else int(rng.integers(1, 4))
+        steps = self._steps(items) if present[_VOICE] else int(rng.integers(1, 4))
         grid = np.broadcast_to(present, (steps, count)).copy()
         return Draw(items, self._variants(steps, rng, mix), grid, drawn[MODALITIES[order[0]]], contradicts=True)
+
+    def _steps(self, items: tuple[int, ...]) -> int:
+        """How long a clip is: as long as its voice."""
+        return int(self.stored["speech"]["length"][items[_VOICE]])
 
     def _variants(self, steps: int, rng: np.random.Generator, mix: Mix) -> np.ndarray:
         """(T,M) which variant of each modality's item stands at each step."""
