@@ -29,7 +29,7 @@ CALIBRATION_SEED = 4323
 HALF = "validation"
 STEEPEST = 1e-3  # least rise of the error from one knot to the next, so that the map is strictly monotone
 CLEAN_ITEMS, DAMAGED, STRANGERS = range(3)
-KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the scale of sigma^2
+KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the temperatures and in the scale of sigma^2
 TEMPERATURES = 21  # temperatures tried
 
 
@@ -89,12 +89,14 @@ def own_readings(model: HFF, group: strange.Group, m: int, device: torch.device)
 def _calibrate_own(model: HFF, found: list[tuple[int, strange.Group]], m: int, device: torch.device) -> float:
     """The temperature of one modality's own reading, and its scale of sigma^2."""
     temperature = model.alone[m].temperature
-    plain = [group for kind, group in found if kind != STRANGERS]
+    kinds = (CLEAN_ITEMS, DAMAGED)
+    plain = {kind: [group for its, group in found if its == kind] for kind in kinds}
 
     def loss(value: float) -> float:
+        # By kind first: there are many ways to be damaged and one to be clean, which is what is met most.
         temperature.fill_(value)
-        each = [own_readings(model, group, m, device) for group in plain]
-        return float(np.mean([F.nll_loss(p.clamp_min(1e-6).log(), y) for p, _, y in each if len(y)]))
+        losses = [_mean_nll([own_readings(model, group, m, device) for group in plain[kind]]) for kind in kinds]
+        return float(np.average(losses, weights=[KIND_WEIGHTS[kind] for kind in kinds]))
 
     best = float(minimize_scalar(loss, bounds=(0.5, 3), method="bounded", options={"xatol": 0.03}).x)
     temperature.fill_(best)
@@ -108,6 +110,11 @@ def _calibrate_own(model: HFF, found: list[tuple[int, strange.Group]], m: int, d
     shares = np.array([weight / max((kinds == kind).sum(), 1) for kind, weight in enumerate(KIND_WEIGHTS)])
     set_scale(model.scale[m], np.concatenate(raw), np.concatenate(error), shares[kinds.astype(int)])
     return best
+
+
+def _mean_nll(readings: list[tuple[Tensor, Tensor, Tensor]]) -> float:
+    """The mean over groups of the negative log-likelihood of the labels; 0 without any."""
+    return float(np.mean([F.nll_loss(p.clamp_min(1e-6).log(), y) for p, _, y in readings if len(y)] or [0.0]))
 
 
 def set_scale(scale: ErrorScale, raw: np.ndarray, error: np.ndarray, weight: np.ndarray) -> None:
