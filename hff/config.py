@@ -44,7 +44,7 @@ class HFFConfig:
     prior_std: float = 0.1  # standard deviation of the Bayesian layers' weight prior
     precision_eps: float = 1e-2  # epsilon of equation (19); sigma^2 is of order 0.1 to 1
     speech_encoder: str = "mfcc-cnn"  # whose features the weights were trained on; one of ``SPEECH_ENCODERS``
-    bounded: bool = True  # whether the answer is no surer than the modalities that give it (``hff.experts``), and
+    bounded: bool = True  # whether the answer is no surer than the modalities that give it (``hff.model.experts``), and
     # sigma^2 is held to the scale of the Brier error; else one answer for each step, as of an utterance in a dialogue
     novelty_rank: int = 64  # leading directions of the features in which what is unlike the training is looked for
     use_attention: bool = True

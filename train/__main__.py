@@ -9,6 +9,7 @@
                                                           # speech encoder with --speech-encoder mfcc-cnn or whisper
     python -m train strange ...                           # what nothing was trained on, cached; the same
     python -m train fusion ...                            # the fusion and its calibration; the same
+    python -m train truth ...                             # what alpha and sigma^2 mean, on validation items
     python -m train evaluate ...                          # every figure of the model card, on test data
     python -m train card ...                              # the model card and the list of corpora, written anew
     python -m train fingerprint ...                       # what the weights answer to made-up inputs, for the tests

@@ -141,6 +141,24 @@ def _evaluate(options: Options) -> dict[str, Any]:
     return evaluate.run(options.data, options.out, options.device)
 
 
+def _truth(options: Options) -> dict[str, Any]:
+    from hff.pipeline.analyzer import Analyzer
+    from train.evaluation import truth
+    from train.fusion import feature_files
+
+    (name,) = _speech_encoders(options)
+    model = Analyzer(str(options.device), options.out / "weights", name).model
+    tables = truth.tables(model, feature_files.folder_of(options.out, name), options.device, options.half)
+    return {table["title"]: table["rows"] for table in tables}
+
+
+def _truth_arguments(parser: argparse.ArgumentParser) -> None:
+    _speech_encoder_argument(parser)
+    parser.add_argument(
+        "--half", choices=("validation", "test"), default="validation", help="of the items (default: validation)"
+    )
+
+
 def _card(options: Options) -> dict[str, Any]:
     from train.evaluation import model_card
 
@@ -196,6 +214,7 @@ STAGES = {
     "strange": Stage(_strange, "cache features of what nothing was trained on", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),
+    "truth": Stage(_truth, "measure what alpha and sigma^2 mean, to choose by; writes nothing", _truth_arguments),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),

@@ -105,6 +105,24 @@ def test_own_readings_are_those_of_the_whole_model():
 
 
 @given(st.integers(0, 2000))
+def test_weights_set_by_hand_say_whom_to_believe(seed):
+    """Of a pair that contradicts itself the one with nearly all the weight is followed, whichever is the surer."""
+    clips = random_clips(MODEL.config, 8, 3, seed, np.ones((8, 3, 3)))
+    clips["present"][..., seed % 3] = False
+    pair = [m for m in range(3) if m != seed % 3]
+    for believed, other in (pair, pair[::-1]):
+        alpha = torch.zeros(8, 3, 3)
+        alpha[..., believed], alpha[..., other] = 1.0, 1e-3
+        output = MODEL(**clips, alpha=alpha)
+        own, against = (output.readings[:, -1, m] for m in (believed, other))
+        apart = experts.witness(own).amax(-1).eq(1) & experts.witness(against).amax(-1).eq(1)
+        apart &= own.argmax(-1) != against.argmax(-1)
+        most = torch.maximum(own, 1e-3 * against)
+        assert (output.probabilities[apart] <= most[apart] + 1e-4).all()
+        assert (output.step_logits[0, apart, -1].softmax(-1) <= most[apart] + 1e-4).all()
+
+
+@given(st.integers(0, 2000))
 def test_no_pair_that_contradicts_itself_makes_the_model_surer(seed):
     clips = random_clips(MODEL.config, 8, 3, seed, np.ones((8, 3, 3)))
     clips["present"][..., seed % 3] = False

@@ -284,6 +284,17 @@ def test_sigma_of_the_new_weights_is_on_the_scale_of_the_error(out):
     assert all((novelty.means != 0).any() for novelty in model.novelty)
 
 
+def test_what_alpha_means_is_told_of_validation_items_to_choose_by(data, out, capsys, monkeypatch):
+    monkeypatch.setattr(truth, "TRUTH_CLIPS", CLIPS)
+    before = {path: path.stat().st_mtime_ns for path in (out / "weights").iterdir()}
+    assert main(["truth", "--data", str(data), "--out", str(out), "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert "What moved the answer" in told
+    assert "Known against strange" in told
+    assert "kinds never trained on" not in told  # which only test items have
+    assert {path: path.stat().st_mtime_ns for path in (out / "weights").iterdir()} == before
+
+
 def test_strangers_and_a_classrooms_damage_are_cached(out):
     for m, modality in enumerate(MODALITIES):
         for half in strange.STRANGE_HALVES:

@@ -65,7 +65,8 @@ class Judged:
 
 def judge(model: HFF, clips: list[Batch], device: torch.device, every_subset: bool = True) -> Judged:
     """Read clips as a whole, and as each subset (else as each modality alone)."""
-    wanted = [s for s in subsets(MODALITIES) if len(s) in ((1, 2) if every_subset else (1,))]
+    most = len(MODALITIES) - 1 if every_subset else 1
+    wanted = [s for s in subsets(MODALITIES) if 1 <= len(s) <= most]
     said = {
         s: np.concatenate([o.probabilities.cpu().numpy() for _, o in outputs(model, clips, device, keep=tuple(s))])
         for s in wanted
@@ -138,7 +139,7 @@ def conflicts(pairs: PairedClips, count: int, seed: int = TRUTH_SEED) -> list[tu
 
 def conflict(pairs: PairedClips, pair: tuple[int, int], rng: np.random.Generator) -> Draw:
     """One clip in which the two modalities show different emotions and any other is absent."""
-    own, other = rng.permutation(len(pairs.by_label["speech"]))[:2]
+    own, other = rng.permutation(pairs.labels)[:2]
     choices = [pairs.choose(rng, CLEAN, label=int(label)) for label in (own, other)]
     items, steps = list(choices[0].items), len(choices[0].present)
     items[pair[1]] = choices[1].items[pair[1]]
@@ -173,7 +174,7 @@ def leaving(model: HFF, pairs: PairedClips, device: torch.device, count: int = 2
     """Modality, kind of a classroom's damage, alpha clean, alpha broken, their ratio, share not even detected."""
     for m, modality in enumerate(MODALITIES):
         clean = _alpha_of(model, pairs, m, 0, count, device)[0]
-        for number, kind in enumerate(FIELD[modality], 1):
+        for number, kind in enumerate(FIELD.get(modality, ()), 1):
             broken, lost = _alpha_of(model, pairs, m, number, count, device)
             yield [modality, kind, clean, broken, broken / clean, lost]
 
@@ -231,7 +232,8 @@ def read_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -
 def strangers(model: HFF, folder: Path, pairs: PairedClips, half: str, device: torch.device) -> Iterator[list]:
     """Modality, group, items, AUROC of sigma^2 and of its epistemic part against known items, mean sigma^2, mean
     confidence, accuracy (None without labels)."""
-    for m, modality in enumerate(MODALITIES):
+    for modality in strange.STRANGE:
+        m = MODALITIES.index(modality)
         _, usual, usual_epistemic = read_alone(model, calibration.variant(pairs, modality, 0), m, device)
         for name, group in strange.load(folder, modality, half).items():
             p, variance, epistemic = read_alone(model, group, m, device)
@@ -255,8 +257,9 @@ def measure(model: HFF, folder: Path, device: torch.device, half: str = "test") 
     """Every table on the ``half`` of the cached features in ``folder``, rows as plain lists."""
     model = model.eval()
     splits = {"kinds of the training": half} | ({"kinds never trained on": "unseen"} if half == "test" else {})
-    pairs = {kinds: PairedClips(folder, split) for kinds, split in splits.items()}
-    damaged = PairedClips(folder, f"field-{half}")
+    labels = model.config.labels
+    pairs = {kinds: PairedClips(folder, split, labels) for kinds, split in splits.items()}
+    damaged = PairedClips(folder, f"field-{half}", labels)
     pairs["a classroom's"] = damaged
     plain = pairs["kinds of the training"]
     found: dict = {"alpha": [], "conflicts": [], "scale": [], "accuracy": []}
@@ -322,9 +325,9 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
         yield name, made
 
 
-def tables(model: HFF, folder: Path, device: torch.device) -> list[dict]:
-    """The card's section: what ``measure`` finds on test items."""
-    found = measure(model, folder, device)
+def tables(model: HFF, folder: Path, device: torch.device, half: str = "test") -> list[dict]:
+    """The card's section: what ``measure`` finds on the items of a half."""
+    found = measure(model, folder, device, half)
 
     def table(title: str, note: str, columns: list[str], rows: list[list]) -> dict:
         return {"title": title, "note": note, "command": COMMAND, "columns": columns, "rows": rows}

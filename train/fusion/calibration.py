@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from hff.config import MODALITIES
 from hff.model.hff import HFF
 from hff.model.uncertainty import MAX_ERROR, ErrorScale
 from train.fusion import strange
+from train.fusion.feature_files import as_clips
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 from train.metrics import brier, expected_calibration_error
 
@@ -38,8 +40,10 @@ def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = 
     held = PairedClips(folder, HALF, model.config.labels)
     found = {}
     if model.config.bounded:
+        ruined = _field(folder, model.config.labels)
         for m, modality in enumerate(MODALITIES):
-            found[f"{modality}_temperature"] = _calibrate_own(model, groups(folder, held, modality), m, device)
+            kinds = groups(folder, held, ruined, modality)
+            found[f"{modality}_temperature"] = _calibrate_own(model, kinds, m, device)
     return found | {"temperature": set_temperature(model, held, device, mix or Mix())}
 
 
@@ -53,22 +57,25 @@ def alone_inputs(features: Tensor, there: Tensor, m: int, sizes: tuple[int, ...]
 
 def variant(pairs: PairedClips, modality: str, number: int) -> strange.Group:
     """Every item of a split at one of its variants, as a clip of that modality alone: features, there, label."""
-    stored = pairs.stored[modality]
-    features = stored["features"][:, number]
-    features = features[:, None] if modality == "text" else features[:, :1] if modality == "vision" else features
-    there = torch.ones(features.shape[:2], dtype=torch.bool)
-    return {
-        "features": features, "label": stored["label"],
-        "there": stored["there"][:, number] if modality == "speech" else there,
-    }  # fmt: skip
+    features, there = as_clips(pairs.stored[modality], number)
+    return {"features": features, "there": there, "label": pairs.stored[modality]["label"]}
 
 
-def groups(folder: Path, held: PairedClips, modality: str) -> list[tuple[int, strange.Group]]:
+def _field(folder: Path, labels: Sequence[str]) -> PairedClips | None:
+    """The items under a classroom's damage, where ``python -m train strange`` has cached them."""
+    split = f"field-{HALF}"
+    there = all((folder / f"{m}-{split}.safetensors").exists() for m in MODALITIES)
+    return PairedClips(folder, split, labels) if there else None
+
+
+def groups(
+    folder: Path, held: PairedClips, ruined: PairedClips | None, modality: str
+) -> list[tuple[int, strange.Group]]:
     """Items of one modality by kind: ``CLEAN_ITEMS``, ``DAMAGED`` (also as in a classroom), ``STRANGERS``."""
     found = [(DAMAGED if v else CLEAN_ITEMS, variant(held, modality, v)) for v in range(held.variants(modality))]
-    if (folder / f"{modality}-strange-{HALF}.safetensors").exists():
-        ruined = PairedClips(folder, f"field-{HALF}")
+    if ruined is not None:
         found += [(DAMAGED, variant(ruined, modality, v)) for v in range(1, ruined.variants(modality))]
+    if (folder / f"{modality}-strange-{HALF}.safetensors").exists():
         found += [(STRANGERS, group) for group in strange.load(folder, modality, HALF).values()]
     return [(kind, group) for kind, group in found if (group["label"] >= 0).all()]
 
@@ -100,15 +107,15 @@ def _calibrate_own(model: HFF, found: list[tuple[int, strange.Group]], m: int, d
 
     best = float(minimize_scalar(loss, bounds=(0.5, 3), method="bounded", options={"xatol": 0.03}).x)
     temperature.fill_(best)
-    raw, error, weight = [], [], []
+    raw, error, own_kind = [], [], []
     for kind, group in found:
         p, variance, label = own_readings(model, group, m, device)
         raw.append(variance.numpy())
         error.append(brier(p, label).numpy())
-        weight.append(np.full(len(label), kind, float))
-    kinds = np.concatenate(weight)
-    shares = np.array([weight / max((kinds == kind).sum(), 1) for kind, weight in enumerate(KIND_WEIGHTS)])
-    set_scale(model.scale[m], np.concatenate(raw), np.concatenate(error), shares[kinds.astype(int)])
+        own_kind.append(np.full(len(label), kind))
+    each = np.concatenate(own_kind)
+    shares = np.array([weight / max((each == kind).sum(), 1) for kind, weight in enumerate(KIND_WEIGHTS)])
+    set_scale(model.scale[m], np.concatenate(raw), np.concatenate(error), shares[each])
     return best
 
 

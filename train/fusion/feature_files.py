@@ -206,6 +206,18 @@ def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:
     return stored | {name: stored[name].float() for name in ("features", "said")}
 
 
+def as_clips(stored: dict[str, Tensor], number: int) -> tuple[Tensor, Tensor]:
+    """Every item of a set at one variant as a clip of its own: features (N,T,d), and the steps at which it is there.
+
+    What is not over time is one step long, of several views the first.
+    """
+    features = stored["features"][:, number]
+    if "there" in stored:
+        return features, stored["there"][:, number]
+    features = features[:, None] if features.ndim == 2 else features[:, :1]
+    return features, torch.ones(features.shape[:2], dtype=torch.bool)
+
+
 def folder_of(out: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:
     """Where the features lie: a folder for each speech encoder."""
     return out / ("features" if speech_encoder == SPEECH_ENCODERS[0] else f"features-{speech_encoder}")

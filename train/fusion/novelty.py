@@ -17,6 +17,7 @@ from torch import Tensor
 from hff.config import MODALITIES
 from hff.model.uncertainty import Novelty
 from train.fusion import strange
+from train.fusion.feature_files import as_clips
 from train.fusion.pairing import PairedClips
 
 SHRINK = 1e-3  # of the largest variance, added to every direction's
@@ -25,17 +26,11 @@ QUANTILE = 0.9
 PER_GROUP = 200  # features of each strange group
 
 
-def clean_features(pairs: PairedClips, modality: str, held_out: bool = False) -> tuple[Tensor, Tensor]:
+def clean_features(pairs: PairedClips, modality: str) -> tuple[Tensor, Tensor]:
     """Features (N,d) of every untouched item (and step at which it is present) of a split, and labels (N,)."""
     stored = pairs.stored[modality]
-    features, label = stored["features"][:, 0], stored["label"]
-    kept = stored["held_out"] if held_out else torch.ones_like(stored["held_out"])
-    if modality == "speech":
-        there = stored["there"][:, 0] & kept[:, None]
-        return features[there], label[:, None].expand_as(there)[there]
-    if modality == "vision":
-        features = features[:, 0]
-    return features[kept], label[kept]
+    features, there = as_clips(stored, 0)
+    return features[there], stored["label"][:, None].expand_as(there)[there]
 
 
 @torch.no_grad()
@@ -72,6 +67,7 @@ def strange_features(folder: Path, held: PairedClips, modality: str, half: str =
     """(K,d) features of every strange group, as many of each; where none is cached, of ruined items."""
     path = folder / f"{modality}-strange-{half}.safetensors"
     if not path.exists():
+        print(f"note: no {path.name}; what is strange to the {modality} is told from ruined items alone", flush=True)
         return ruined_features(held, modality)
     generator, found = torch.Generator().manual_seed(0), strange.load(folder, modality, half)
     rows = [group["features"][group["there"]] for name, group in found.items() if name not in strange.LEARNED]
@@ -84,7 +80,7 @@ def ruined_features(pairs: PairedClips, modality: str) -> Tensor:
     worst = stored["severity"].argmax(1)
     rows = torch.arange(len(worst))
     features = stored["features"][rows, worst]
-    return features[stored["there"][rows, worst]] if modality == "speech" else features.flatten(0, -2)
+    return features[stored["there"][rows, worst]] if "there" in stored else features.flatten(0, -2)
 
 
 def fit(model: torch.nn.Module, folder: Path, pairs: PairedClips, held: PairedClips) -> None:

@@ -11,8 +11,6 @@ Speakers, sentences and pictures of the two halves differ.
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,12 +24,11 @@ from hff import weights
 from hff.config import EMOTIONS, FACE_SIZE, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.detectors.vad import voiced_segments
 from hff.errors import HFFError
-from hff.media.audio import read_audio
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
-from train.corpora import fer, goemotions, made_up, meld, ravdess
-from train.corpora.base import load_found, read_rows
+from train.corpora import ased, fer, goemotions, korean, made_up, meld, nemo, ravdess
+from train.corpora.base import Utterance, load_found
 from train.engine import data_files, provenance
 from train.fusion.feature_files import MAX_ITEM_STEPS, _balanced, _frequency, _said, _text_features, folder_of
 from train.fusion.field_corruption import FIELD, tune
@@ -40,10 +37,8 @@ STRANGE_HALVES = ("validation", "test")
 FIELD_PER_CLASS = 60  # faces and texts of each label under a classroom's damage
 STRANGE_RECORDINGS = 140  # of each corpus of strangers, at most, in each half
 MADE = 40  # pieces of music and drawings in each half
-LANGUAGES = {"Polish": "nemo_16k", "Korean": "korean_emotiontts_16k", "Amharic": "ased_16k"}
+LANGUAGES = {"Polish": nemo, "Korean": korean, "Amharic": ased}
 LEARNED = ("Polish", "Korean")  # from other people: these are unknown, but nothing strange
-UNMET = {"Polish": ("MK0", "MP0"), "Korean": ("emg", "neo")}  # for each half, of corpora whose other people were met
-_WORDS = {"disgust": "disgusted"}
 FOREIGN_SENTENCES = {
     "validation": (
         "Ich freue mich so sehr, dass du gekommen bist.", "Warum hast du das schon wieder vergessen?",
@@ -175,34 +170,22 @@ def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
 
 def strange_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     groups = {}
-    for language, name in LANGUAGES.items():
-        path = next(iter(data.rglob(f"{name}.tar")), None)
-        if path is not None:
-            waves, labels = recordings(path, half, rng, UNMET.get(language))
-            groups[language] = _voices(encoders, waves, labels)
+    for language, corpus in LANGUAGES.items():
+        found = recordings(load_found((corpus,), data, none_will_do=True), half, rng)
+        if found:
+            groups[language] = _voices(encoders, [u.wave for u in found], [u.label for u in found])
     for name, make_one in (("music", tune), ("machines", machine)):
         waves = [make_one(3 * SAMPLE_RATE, rng).astype(np.float32) for _ in range(MADE)]
         groups[name] = _voices(encoders, waves, [-1] * MADE, voiced=True)
     return _joined(groups)
 
 
-def _emotion(row: dict[str, str]) -> str:
-    return _WORDS.get(row["emotion"], row["emotion"])
-
-
-def recordings(
-    path: Path, half: str, rng: np.random.Generator, unmet: tuple[str, str] | None = None
-) -> tuple[list[np.ndarray], list[int]]:
-    """Waves and labels of every second speaker of an archive, whose table lies beside it; of the half's ``unmet``."""
-    rows = read_rows(data_files.used(path.stem, path.with_suffix(".csv")), needed=("file", "speaker", "emotion"))
-    everyone = sorted({row["speaker"] for row in rows})
-    speakers = everyone[STRANGE_HALVES.index(half) :: 2] if unmet is None else [unmet[STRANGE_HALVES.index(half)]]
-    rows = [row for row in rows if row["speaker"] in speakers and _emotion(row) in EMOTIONS]
-    rows = [rows[i] for i in sorted(rng.permutation(len(rows))[:STRANGE_RECORDINGS])]
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(data_files.used(path.stem, path)) as tar:
-        tar.extractall(folder, members=[tar.getmember(row["file"]) for row in rows], filter="data")
-        waves = [read_audio(Path(folder) / row["file"]) for row in rows]
-    return waves, [EMOTIONS.index(_emotion(row)) for row in rows]
+def recordings(utterances: list[Utterance], half: str, rng: np.random.Generator) -> list[Utterance]:
+    """Some of every second person of a corpus; only of those from whom neither an encoder nor the fusion learns."""
+    unmet = [u for u in utterances if u.split not in ("train", "fusion")]
+    speakers = sorted({u.speaker for u in unmet})[STRANGE_HALVES.index(half) :: 2]
+    own = [u for u in unmet if u.speaker in speakers]
+    return [own[i] for i in sorted(rng.permutation(len(own))[:STRANGE_RECORDINGS])]
 
 
 def machine(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -324,6 +324,14 @@ def test_ased_is_never_for_training(tmp_path, public, hum):
     )  # fmt: skip
 
 
+def test_aseds_table_tells_two_people_of_one_number_apart(tmp_path, hum):
+    names = made.ased_names(("01", "09"))
+    made.speech(tmp_path, names, hum, "ased", False)
+    rows = ["file,speaker", *(f"{name}.opus,{name[-2:]}{'f' if name[0] in 'an' else ''}" for name in names[5:])]
+    (tmp_path / "speech" / "ased_16k.csv").write_text("\n".join(rows) + "\n")
+    assert Counter(u.speaker for u in ased.load(tmp_path)) == {"ased01": 5, "ased09": 3, "ased09f": 2}
+
+
 @pytest.mark.parametrize("name", [name for name in ALL if name != own_sentences.NAME])
 def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
     for root in (tmp_path, tmp_path / "nowhere"):
