@@ -39,7 +39,7 @@ def trained(tmp_path_factory, speech_wave) -> Path:
     made.speech(data, made.emodb_names(), voice, "emodb", True)
     made.speech(data, made.nemo_names(("EB0", "MK0")), voice, "nemo", True)
     made.speech(data, made.ased_names(("01",)), voice, "ased", True)
-    copied_weights(out / "weights", *weights.WEIGHT_FILES)
+    copied_weights(out / "weights", *weights.part_names())
     rng = np.random.default_rng(0)
     (out / "features").mkdir()
     for split, variants in TINY.items():
