@@ -31,7 +31,7 @@ CALIBRATION_SEED = 4323
 HALF = "validation"
 STEEPEST = 1e-3  # least rise of the error from one knot to the next, so that the map is strictly monotone
 CLEAN_ITEMS, DAMAGED, STRANGERS = range(3)
-KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the temperatures and in the scale of sigma^2
+KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the scale of sigma^2 and the temperature of words
 TEMPERATURES = 21  # temperatures tried
 
 
@@ -98,12 +98,15 @@ def _calibrate_own(model: HFF, found: list[tuple[int, strange.Group]], m: int, d
     temperature = model.alone[m].temperature
     kinds = (CLEAN_ITEMS, DAMAGED)
     plain = {kind: [group for its, group in found if its == kind] for kind in kinds}
+    # People before a camera are strangers in rooms of their own, so every kind of damage counts as much as the clean
+    # items do. Typed words come as the corpora have them.
+    typed = MODALITIES[m] == "text"
+    weights = [KIND_WEIGHTS[kind] if typed else len(plain[kind]) for kind in kinds]
 
     def loss(value: float) -> float:
-        # By kind first: there are many ways to be damaged and one to be clean, which is what is met most.
         temperature.fill_(value)
         losses = [_mean_nll([own_readings(model, group, m, device) for group in plain[kind]]) for kind in kinds]
-        return float(np.average(losses, weights=[KIND_WEIGHTS[kind] for kind in kinds]))
+        return float(np.average(losses, weights=weights))
 
     best = float(minimize_scalar(loss, bounds=(0.5, 3), method="bounded", options={"xatol": 0.03}).x)
     temperature.fill_(best)
