@@ -29,8 +29,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--speech-encoder",
         choices=SPEECH_ENCODERS,
-        default=SPEECH_ENCODERS[0],
-        help="what hears the voice: the paper's network, or one on Whisper's encoder states",
+        help="what hears the voice: the paper's network (mfcc-cnn), or one on Whisper's first layers; if not given, "
+        "whisper where its weights are there",
     )
     parser.add_argument(
         "--capture",

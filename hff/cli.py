@@ -26,6 +26,7 @@ CLIP_SUFFIXES = frozenset(
     ".mp4 .webm .mov .mkv .avi .gif .m4v .wav .mp3 .flac .ogg .oga .m4a .opus .aac .jpg .jpeg .png .webp .txt".split()
 )
 MAX_TEXT_BYTES = 1_000_000
+PER_MODALITY = ("alpha", "alone_seconds", "variance", "present")  # columns of a table of readings
 
 USAGE = """\
 examples:
@@ -92,8 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument(
         "--speech-encoder",
         choices=SPEECH_ENCODERS,
-        default=SPEECH_ENCODERS[0],
-        help="the paper's (default), or the one on Whisper's encoder states",
+        help="the paper's (mfcc-cnn), or the one on Whisper's first layers (default where its weights are there)",
     )
     analyze.add_argument("--format", choices=("json", "csv"), default="json")
     analyze.add_argument("--full", action="store_true", help="JSON with the timeline, every subset and attention")
@@ -244,7 +244,9 @@ def _reading(model, path: Path | None, options: argparse.Namespace) -> dict:
     if options.full:
         del whole["file"]
         return whole
-    short = ("emotion", "probabilities", "entropy", "alpha", "variance", "present", "seconds", "warnings")
+    short = (
+        "emotion", "probabilities", "entropy", "alpha", "alone_seconds", "variance", "present", "seconds", "warnings",
+    )  # fmt: skip
     return {key: whole[key] for key in short} | {"transcript": result.transcript and result.transcript.text}
 
 
@@ -275,7 +277,7 @@ def _read_text(path: Path) -> str:
 def _columns(labels: tuple[str, ...]) -> list[str]:
     from hff.config import MODALITIES
 
-    per_modality = [f"{name}_{m}" for name in ("alpha", "variance", "present") for m in MODALITIES]
+    per_modality = [f"{name}_{m}" for name in PER_MODALITY for m in MODALITIES]
     return ["file", "emotion", *(f"p_{label}" for label in labels), "entropy", *per_modality, "transcript", "seconds",
             "warnings", "error"]  # fmt: skip
 
@@ -284,7 +286,7 @@ def _flat(row: dict) -> dict:
     """A JSON object as one CSV row."""
     flat = {key: row.get(key) for key in ("file", "emotion", "entropy", "transcript", "seconds", "error")}
     flat |= {f"p_{label}": p for label, p in row.get("probabilities", {}).items()}
-    for name in ("alpha", "variance", "present"):
+    for name in PER_MODALITY:
         flat |= {f"{name}_{m}": value for m, value in row.get(name, {}).items()}
     return flat | {"warnings": "; ".join(row.get("warnings", []))}
 

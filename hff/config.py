@@ -44,6 +44,9 @@ class HFFConfig:
     prior_std: float = 0.1  # standard deviation of the Bayesian layers' weight prior
     precision_eps: float = 1e-2  # epsilon of equation (19); sigma^2 is of order 0.1 to 1
     speech_encoder: str = "mfcc-cnn"  # whose features the weights were trained on; one of ``SPEECH_ENCODERS``
+    bounded: bool = True  # whether the answer is no surer than the modalities that give it (``hff.model.experts``), and
+    # sigma^2 is held to the scale of the Brier error; else one answer for each step, as of an utterance in a dialogue
+    novelty_rank: int = 64  # leading directions of the features in which what is unlike the training is looked for
     use_attention: bool = True
     use_dynamic_weighting: bool = True
     use_temporal: bool = True
@@ -85,13 +88,14 @@ class HFFConfig:
         """Rebuild from ``to_dict``; a key this version does not know raises ``ValueError``.
 
         The model knows the modalities that ``values`` names and no other; older weights name none and know three.
+        Weights that say nothing of ``bounded`` are older than it.
         """
         known = {field.name for field in dataclasses.fields(cls)} | set(_OLDER_DIMS)
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown config keys {unknown}; known are {sorted(known)}")
-        older = {m: modalities.of(m).size for m in _OLDER_DIMS.values()}
-        return cls(**({"dims": older} | values | {"labels": tuple(values.get("labels", EMOTIONS))}))
+        older = {"dims": {m: modalities.of(m).size for m in _OLDER_DIMS.values()}, "bounded": False}
+        return cls(**(older | values | {"labels": tuple(values.get("labels", EMOTIONS))}))
 
 
 # Keyword arguments only: read back, each is a property of what ``dims`` says. ``dataclasses.replace`` hands them on, so

@@ -77,6 +77,24 @@ class Timeline:
         """sigma^2 (T,M), aleatoric plus epistemic; 0 where absent."""
         return self.aleatoric + self.epistemic
 
+    @property
+    def mean_alpha(self) -> dict[str, float]:
+        """A clip's alpha, by modality (``clip_alpha``)."""
+        return dict(zip(MODALITIES, clip_alpha(self.alpha, self.present, self.beta).tolist(), strict=True))
+
+    @property
+    def alone_seconds(self) -> dict[str, float]:
+        """How long each modality was the only one, s."""
+        only = self.present & (self.present.sum(1, keepdims=True) == 1)
+        return dict(zip(MODALITIES, (only.sum(0) * self.step_seconds).tolist(), strict=True))
+
+    def mean_present(self, values: np.ndarray) -> dict[str, float | None]:
+        """Mean of ``values`` (T,M) over the steps at which each modality is present; None where it never is."""
+        return {
+            m: float(values[self.present[:, i], i].mean()) if self.present[:, i].any() else None
+            for i, m in enumerate(MODALITIES)
+        }
+
     def rows(self, labels: tuple[str, ...]) -> list[dict[str, float | bool]]:
         """One flat dictionary per step, for CSV."""
         per_modality = {
@@ -129,7 +147,7 @@ class Result:
     probabilities: dict[str, float]
     spread: dict[str, float]  # standard deviation of each probability over the Monte Carlo samples
     entropy: float  # of ``probabilities``, as a share of the largest possible: 0 certain, 1 a guess
-    alpha: dict[str, float]  # clip means; they sum to 1
+    alpha: dict[str, float]  # of the clip (``clip_alpha``); they sum to 1
     variance: dict[str, float | None]  # clip means over the steps where the modality is present
     aleatoric: dict[str, float | None]
     epistemic: dict[str, float | None]
@@ -146,6 +164,7 @@ class Result:
     evidence: Evidence = field(repr=False, default_factory=Evidence)
     file: str | None = None
     speech_encoder: str = "mfcc-cnn"
+    alone_seconds: dict[str, float] = field(default_factory=dict)  # s, each modality the only one: not in ``alpha``
 
     def to_dict(self) -> dict:
         """Everything but the evidence, as JSON-ready values."""
@@ -168,9 +187,9 @@ class Result:
         }
         plain = {
             name: getattr(self, name)
-            for name in ("file", "emotion", "probabilities", "spread", "entropy", "alpha", "variance", "aleatoric",
-                         "epistemic", "present", "seconds", "warnings", "per_modality", "subsets", "shapley",
-                         "timings", "speech_encoder")
+            for name in ("file", "emotion", "probabilities", "spread", "entropy", "alpha", "alone_seconds",
+                         "variance", "aleatoric", "epistemic", "present", "seconds", "warnings", "per_modality",
+                         "subsets", "shapley", "timings", "speech_encoder")
         }  # fmt: skip
         return plain | {"transcript": transcript, "timeline": timeline, "attention": attention}
 
@@ -182,6 +201,19 @@ class Result:
         writer.writeheader()
         writer.writerows(rows)
         return text.getvalue()
+
+
+def clip_alpha(alpha: np.ndarray, present: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """A clip's alpha (M,): the mean over the moments in which there was a choice, by how much the answer rests on each.
+
+    alpha (T,M), present (T,M) bool, beta (T,). With one modality present alpha is 1 whatever it is worth, so such
+    moments count only where there are no others. Sums to 1; zeros where nothing is present.
+    """
+    weight = np.where(alpha.sum(1) > 0, beta, 0.0)
+    choice = weight * (present.sum(1) > 1)
+    weight = choice if choice.any() else weight
+    mean = weight @ alpha
+    return mean / mean.sum() if mean.sum() > 0 else mean
 
 
 def normalised_entropy(probabilities: np.ndarray) -> float:

@@ -55,6 +55,12 @@ def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0])
     return folder / (f"{part}-{speech_encoder}.safetensors" if own else f"{part}.safetensors")
 
 
+def preferred_speech_encoder(folder: Path) -> str:
+    """The speech encoder of whoever asks for none: "whisper" where all its weights are there, else the paper's."""
+    there = all(part_path(folder, part, "whisper").is_file() for part in ("speech", "fusion"))
+    return "whisper" if there else SPEECH_ENCODERS[0]
+
+
 def check(folder: Path, speech_encoder: str) -> None:
     """Raise ``WeightsError`` for a file that another speech encoder than the paper's needs and that is not there."""
     if speech_encoder not in SPEECH_ENCODERS:

@@ -128,7 +128,7 @@ def test_two_batches_of_training(tmp_path, monkeypatch, labels):
     assert 0 <= figures["mixed_brier"] <= 2
     folder = tmp_path / "features"
     pairs, rng = PairedClips(folder, "fusion", labels), np.random.default_rng(0)
-    draws = [pairs.choose(rng, Mix(alone=0, conflict=0, unfeeling_face=1.0)) for _ in range(30)]
+    draws = [pairs.choose(rng, Mix(alone=0, conflict=0, contradiction=0, unfeeling_face=1.0)) for _ in range(30)]
     faces = pairs.stored["vision"]["label"]
     assert all(int(faces[draw.items[2]]) == draw.target for draw in draws)  # none is neutral, so none says nothing
     with pytest.raises(HFFError, match=f"{len(labels)} labels"):

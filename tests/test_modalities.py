@@ -37,7 +37,8 @@ from hff.result import Result, Transcript
 from tests.support.live_fixtures import FakeEncoder
 from tests.support.model_fixtures import random_clips
 from train.engine.loop import Plan
-from train.fusion import training
+from train.evaluation import truth
+from train.fusion import calibration, training
 from train.fusion.pairing import Mix, PairedClips
 
 LABELS = 7
@@ -108,6 +109,7 @@ def result(analyzer, recording) -> Result:
 def test_the_model_takes_it(pulse):
     from hff.model.hff import HFF
 
+    torch.manual_seed(0)
     config = HFFConfig(d_model=16, layers=2, heads=2)
     assert config.dims == {"speech": 128, "text": 768, "vision": 512, "pulse": 6}
     assert HFFConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
@@ -248,7 +250,17 @@ def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
     model, figures = train_two_steps(tmp_path, monkeypatch, config, LABELS)
     assert 0 <= figures["clean_accuracy"] <= 1
     assert not torch.equal(model.alignment.linear[3].weight, before)  # it learns from its own features
+    monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", 2 * LABELS)
+    found = calibration.calibrate(model, tmp_path / "features", torch.device("cpu"))
+    assert found.keys() == {"speech_temperature", "text_temperature", "vision_temperature", "pulse_temperature",
+                            "temperature"}  # fmt: skip
+    assert (model.novelty[3].means != 0).any()
+    assert model.scale[3].error[-1] < 2  # no longer the identity
     pairs = PairedClips(tmp_path / "features", "fusion")
+    for pair, clips in truth.conflicts(pairs, 3):
+        read = truth.judge(model, clips, torch.device("cpu"))
+        assert set(map(len, read.said)) == {1, 2, 3, 4}
+        np.testing.assert_array_equal(read.present, [[m in pair for m in range(4)]] * 3)
     rng = np.random.default_rng(0)
     batch = pairs.collate([pairs.choose(rng, Mix()) for _ in range(8)], rng)
     assert batch.inputs()["pulse"].shape[-1] == 6

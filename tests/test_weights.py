@@ -78,6 +78,16 @@ def test_folder_is_asked_for_then_the_environment_then_the_shipped_one(tmp_path,
         weights.folder()
 
 
+def test_the_second_speech_encoder_is_preferred_where_all_its_weights_are(tmp_path):
+    assert weights.preferred_speech_encoder(tmp_path) == "mfcc-cnn"
+    (tmp_path / "fusion-whisper.safetensors").touch()
+    assert weights.preferred_speech_encoder(tmp_path) == "mfcc-cnn"
+    (tmp_path / "speech-whisper.safetensors").touch()
+    assert weights.preferred_speech_encoder(tmp_path) == "whisper"
+    (tmp_path / "fusion-whisper.safetensors").unlink()
+    assert weights.preferred_speech_encoder(tmp_path) == "mfcc-cnn"
+
+
 def test_fusion_weights_of_another_version_are_refused(tmp_path, monkeypatch):
     """A config key that this version does not know, as a later version might write."""
     monkeypatch.setattr(analyzer, "load_encoders", lambda *_: None)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hff import weights
 from hff.config import SPEECH_ENCODERS
 
 Options = argparse.Namespace
@@ -64,27 +65,39 @@ def _whisper(options: Options) -> dict[str, Any]:
     from train.engine import parallel
 
     plan = _plan(speech_whisper.PLAN, options)
+    tuning = _plan(speech_whisper.TUNING, options) if getattr(options, "tune", False) else None
     teach = getattr(options, "teach", False)
-    figures = speech_whisper.train(options.data, options.out, options.device, plan, teach)
+    figures = speech_whisper.train(options.data, options.out, options.device, plan, teach, tuning)
     if parallel.is_main():
         export.export_encoder("whisper", options.out, "speech-whisper")
     return figures
+
+
+def _left_out_voices(options: Options) -> dict[str, Any]:
+    from train.evaluation import left_out_voices
+
+    return left_out_voices.run(options.data, options.out, options.device, _plan(left_out_voices.PLAN, options))
 
 
 def _whisper_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teach", action="store_true", help="write soft targets from other speakers' networks, for the paper's encoder"
     )
+    parser.add_argument("--tune", action="store_true", help="let Whisper's layers learn along, if that gains")
 
 
 def _speech_encoders(options: Options) -> tuple[str, ...]:
-    """The one asked for; "all" goes through both."""
-    return (options.speech_encoder,) if hasattr(options, "speech_encoder") else SPEECH_ENCODERS
+    """The one asked for, else the preferred one of the weights there are; "all" goes through both."""
+    if not hasattr(options, "speech_encoder"):
+        return SPEECH_ENCODERS
+    return (options.speech_encoder or weights.preferred_speech_encoder(options.out / "weights"),)
 
 
 def _speech_encoder_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--speech-encoder", choices=SPEECH_ENCODERS, default=SPEECH_ENCODERS[0], help="whose features of the voice"
+        "--speech-encoder",
+        choices=SPEECH_ENCODERS,
+        help="whose features of the voice (default: whisper where all its weights are in OUT/weights, else mfcc-cnn)",
     )
 
 
@@ -93,6 +106,14 @@ def _features(options: Options) -> dict[str, Any]:
 
     for name in _speech_encoders(options):
         feature_files.make(options.data, options.out, options.device, speech_encoder=name)
+    return {}
+
+
+def _strange(options: Options) -> dict[str, Any]:
+    from train.fusion import strange
+
+    for name in _speech_encoders(options):
+        strange.make(options.data, options.out, options.device, speech_encoder=name)
     return {}
 
 
@@ -118,6 +139,24 @@ def _evaluate(options: Options) -> dict[str, Any]:
     from train.evaluation import evaluate
 
     return evaluate.run(options.data, options.out, options.device)
+
+
+def _truth(options: Options) -> dict[str, Any]:
+    from hff.pipeline.analyzer import Analyzer
+    from train.evaluation import truth
+    from train.fusion import feature_files
+
+    (name,) = _speech_encoders(options)
+    model = Analyzer(str(options.device), options.out / "weights", name).model
+    tables = truth.tables(model, feature_files.folder_of(options.out, name), options.device, options.half)
+    return {table["title"]: table["rows"] for table in tables}
+
+
+def _truth_arguments(parser: argparse.ArgumentParser) -> None:
+    _speech_encoder_argument(parser)
+    parser.add_argument(
+        "--half", choices=("validation", "test"), default="validation", help="of the items (default: validation)"
+    )
 
 
 def _card(options: Options) -> dict[str, Any]:
@@ -166,11 +205,16 @@ STAGES = {
     "text": Stage(_encoder("text"), "train the text encoder", in_all=True, shared=True),
     "vision": Stage(_encoder("vision"), "train the vision encoder", in_all=True, shared=True),
     "whisper": Stage(
-        _whisper, "train the second speech encoder, on Whisper's states", _whisper_arguments, in_all=True, shared=True
+        _whisper, "train the second speech encoder, on Whisper's layers", _whisper_arguments, in_all=True, shared=True
+    ),
+    "left-out-voices": Stage(
+        _left_out_voices, "measure the second speech encoder on each corpus of voices left out in turn"
     ),
     "features": Stage(_features, "cache what the fusion learns from", _speech_encoder_argument, in_all=True),
+    "strange": Stage(_strange, "cache features of what nothing was trained on", _speech_encoder_argument, in_all=True),
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),
+    "truth": Stage(_truth, "measure what alpha and sigma^2 mean, to choose by; writes nothing", _truth_arguments),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Generator
+from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,38 +35,23 @@ CERTAIN_ANYWAY = 0.5  # ... unless it is at least this probable
 
 _lock = threading.Lock()  # one step of a recognition at a time: the model uses all cores anyway
 _loading = threading.Lock()
-_compute_type: ContextVar[str] = ContextVar("compute type of the recogniser", default="int8")
 
 
 def recogniser() -> WhisperModel:
     """The model, loaded once (0.5 s) by whoever asks first."""
     with _loading:
-        return _model(_compute_type.get())
-
-
-@contextmanager
-def computing_in(compute_type: str) -> Iterator[None]:
-    """``recogniser()`` computes in another of CTranslate2's types, as "float32".
-
-    "int8" is quicker, but processors round it in ways of their own: what has to come out alike on all of them is
-    computed in "float32".
-    """
-    before = _compute_type.set(compute_type)
-    try:
-        yield
-    finally:
-        _compute_type.reset(before)
+        return _model()
 
 
 @cache
-def _model(compute_type: str) -> WhisperModel:
+def _model() -> WhisperModel:
     folder = pretrained.whisper_folder()
     if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
         raise WeightsError(say("weights.tokenizer", folder=folder, package=pretrained.WHISPER.requirement))
     return _interruptible()(
         str(folder),
         device="cpu",
-        compute_type=compute_type,
+        compute_type="int8",
         cpu_threads=min(4, os.cpu_count() or 1),
         local_files_only=True,
     )

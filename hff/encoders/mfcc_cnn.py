@@ -8,6 +8,7 @@ already heard need not be computed again.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 import torchaudio
@@ -50,15 +51,15 @@ def mfcc_transform() -> torchaudio.transforms.MFCC:
 
 def mel_spectrogram(wave: Tensor) -> Tensor:
     """Equation (3): (samples,) -> power per mel filter (N_MELS, frames), frames ``HOP_LENGTH`` apart."""
-    return _in_chunks(mfcc_transform().MelSpectrogram, wave)
+    return in_chunks(mfcc_transform().MelSpectrogram, wave)
 
 
 def mfcc(wave: Tensor, gain: float = 1.0) -> Tensor:
     """(samples,) at 16 kHz -> (N_MFCC, frames) of ``gain * wave``; frame k is centred on sample k * HOP_LENGTH."""
-    return _in_chunks(mfcc_transform(), wave, gain)
+    return in_chunks(mfcc_transform(), wave, gain)
 
 
-def _in_chunks(transform, wave: Tensor, gain: float = 1.0) -> Tensor:
+def in_chunks(transform: Callable[[Tensor], Tensor], wave: Tensor, gain: float = 1.0) -> Tensor:
     """Apply a frame-wise transform chunk by chunk: an hour's STFT, or a louder copy, at once would fill the memory."""
     frames = len(wave) // HOP_LENGTH + 1
     if frames <= CHUNK_FRAMES:

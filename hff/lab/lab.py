@@ -27,7 +27,7 @@ from hff.lab.ablation import switch_off
 from hff.lab.damage import damage_faces, damage_other, damage_transcript, damage_wave
 from hff.lab.state import LabState
 from hff.locale import say
-from hff.pipeline.analyzer import Analyzer
+from hff.pipeline.analyzer import Analyzer, timeline_of
 from hff.pipeline.features import ClipFeatures, Encoded, Material, encode_one, step_count
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
@@ -244,18 +244,13 @@ def _sweep_point(analyzer: Analyzer, clip: ClipFeatures, state: LabState, severi
     output = analyzer.fuse(
         clip, samples=state.samples, seed=state.seed, alpha=_given(state, clip.present), with_attention=False
     )
-    present = clip.present
-    used = present.any(1)
-    alpha, variance = output.alpha[0].float().cpu(), output.variance[0].float().cpu()
+    timeline = timeline_of(output, clip)
     probabilities = output.probabilities[0].tolist()
     labels = analyzer.config.labels
     return SweepPoint(
         severity=severity,
         emotion=labels[int(np.argmax(probabilities))],
-        alpha={m: float(alpha[used, i].mean()) for i, m in enumerate(MODALITIES)},
-        variance={
-            m: float(variance[present[:, i], i].mean()) if present[:, i].any() else None
-            for i, m in enumerate(MODALITIES)
-        },
+        alpha=timeline.mean_alpha,
+        variance=timeline.mean_present(timeline.variance),
         probabilities=dict(zip(labels, probabilities, strict=True)),
     )

@@ -16,9 +16,12 @@ from hff.cancel import checkpoint
 from hff.config import MAX_STEPS, HFFConfig
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
+from hff.model.experts import LEAST_PROBABILITY, bound, hold, readings, trust
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
-from hff.model.uncertainty import ModalityUncertainty, precision
+from hff.model.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision
 from hff.model.weighting import Alignment, DynamicWeights, reweight, weighted_sum
+
+SCALE_KNOTS = 24  # points of the map from raw sigma^2 to the expected error
 
 
 @dataclass
@@ -28,6 +31,7 @@ class FusionOutput:
     logits: Tensor  # (K,B,C), divided by the calibrated temperature
     step_logits: Tensor  # (K,B,T,C), the classifier on each state h_t
     alone_logits: Tensor  # (B,T,M,C), what each modality's own feature says
+    readings: Tensor | None  # (B,T,M,C), each modality's own reading up to each step, 0 where not heard yet
     alpha0: Tensor  # (B,T,M), equation (17)
     precision: Tensor  # (B,T,M), equation (19); 0 where absent
     alpha: Tensor  # (B,T,M), the weights that multiply the features
@@ -58,7 +62,8 @@ class HFF(nn.Module):
         self.alignment = Alignment(config)
         self.dynamic_weights = DynamicWeights(config)
         self.uncertainty = nn.ModuleList(
-            ModalityUncertainty(config.d_model, config.prior_std, config.dropout) for _ in range(modalities)
+            ModalityUncertainty(config.d_model, config.prior_std, config.dropout, config.bounded)
+            for _ in range(modalities)
         )
         self.alone = nn.ModuleList(
             EmotionClassifier(config.d_model, labels, config.classifier_dropout) for _ in range(modalities)
@@ -67,6 +72,10 @@ class HFF(nn.Module):
         self.recurrence = GatedRecurrentUnit(config.d_model, config.d_model) if config.use_temporal else None
         self.pooling = TemporalPooling(config.d_model) if config.use_temporal else MeanOverTime()
         self.classifier = EmotionClassifier(config.d_model, labels, config.classifier_dropout)
+        if config.bounded:
+            self.novelty = nn.ModuleList(Novelty(size, config.novelty_rank, labels) for size in config.input_dims)
+            self.scale = nn.ModuleList(ErrorScale(SCALE_KNOTS) for _ in range(modalities))
+            self.product = nn.Parameter(torch.tensor(1.5))  # exponent of the product of experts
 
     def forward(
         self,
@@ -87,20 +96,27 @@ class HFF(nn.Module):
         name: whatever stands in an absent place is ignored.
         present (B,T,M), bool: which modality is there at which step; padding is a step with none.
         samples: draws of equation (20) in one batched pass; 0 takes the mean (eps = 0).
-        alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities.
+        alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities; a step whose
+        present modalities all weigh 0 is as one with none.
         with_attention: leave the maps out where nobody looks at them.
         """
-        valid = present.any(-1)
         given = {"speech": speech, "text": text, "vision": vision} | more
-        aligned = self.alignment([given[m] for m in self.config.dims], present)
+        features = [given[m] for m in self.config.dims]
+        aligned = self.alignment(features, present)
         mean, aleatoric, epistemic, unit_variance = self._distributions(aligned, present)
+        strange = self._strange(features, present)
+        aleatoric, epistemic = self._on_scale(aleatoric, epistemic, strange, present)
         variance = aleatoric + epistemic
-        alpha0 = self.dynamic_weights(aligned, present)
+        alpha0 = self.dynamic_weights(aligned, present, strange)
         weight = precision(variance, self.config.precision_eps) * present
+        by_hand = alpha
         if alpha is not None:
+            # A moment at which nothing is there that has a weight is left out, not read from what was set to 0.
             alpha = reweight(alpha * present, torch.ones_like(alpha0))
+            present = present & (alpha > 0).any(-1, keepdim=True)
         else:
             alpha = reweight(alpha0, weight) if self.config.use_dynamic_weighting else alpha0
+        valid = present.any(-1)
 
         spread = ((alpha**2)[..., None] * (aleatoric[..., None] + unit_variance)).sum(2)
         fused1 = self._sample(weighted_sum(alpha, mean), spread, samples, generator)
@@ -108,16 +124,38 @@ class HFF(nn.Module):
         valid_k = valid.expand(fused2.shape[0], *valid.shape).flatten(0, 1)
         states = self._recur(fused2.flatten(0, 1), valid_k)
         pooled, beta = self.pooling(states, valid_k)
-        beta = beta.unflatten(0, (-1, len(valid))).mean(0)
+        beta_k = beta.unflatten(0, (-1, len(valid)))
+        beta = beta_k.mean(0)
         if maps is None and with_attention and self.attention is not None:
             maps, start = self._block_with_most_beta(aligned, alpha, present, beta)
+        logits = self.classifier(pooled).unflatten(0, (-1, len(valid)))
+        step_logits = self.classifier(states).unflatten(0, (-1, len(valid)))
+        own = None
+        if self.config.bounded:
+            drawn = self._said(self._sample(mean, unit_variance, samples, generator), strange)
+            heard = weight * (alpha > 0)
+            own = readings(drawn, heard)
+            # Detached: each expert learns from its own task alone, so that its reading stays its own.
+            # Weights set by hand also say whom to believe in a contradiction.
+            so_far = alpha.cumsum(1)
+            most = so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)
+            trusted = trust(heard.detach()) if by_hand is None else so_far / most
+            logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
+            own = own.mean(0)
         return FusionOutput(
-            logits=self.classifier(pooled).unflatten(0, (-1, len(valid))),
-            step_logits=self.classifier(states).unflatten(0, (-1, len(valid))),
-            alone_logits=torch.stack([head(mean[:, :, m]) for m, head in enumerate(self.alone)], dim=2),
+            logits=logits, step_logits=step_logits, alone_logits=self._said(mean, strange).log(), readings=own,
             alpha0=alpha0, precision=weight, alpha=alpha, aleatoric=aleatoric, epistemic=epistemic,
             beta=beta, attention=maps, attention_start=start,
         )  # fmt: skip
+
+    def own(self, present: Tensor, **given: Tensor) -> tuple[Tensor, Tensor]:
+        """Each modality's own reading up to each step (B,T,M,C) and its sigma^2 (B,T,M), unfused; inputs as above."""
+        features = [given[m] for m in self.config.dims]
+        mean, aleatoric, epistemic, _ = self._distributions(self.alignment(features, present), present)
+        strange = self._strange(features, present)
+        variance = sum(self._on_scale(aleatoric, epistemic, strange, present))
+        weight = precision(variance, self.config.precision_eps) * present
+        return readings(self._said(mean, strange), weight), variance
 
     def kl(self) -> Tensor:
         """KL divergence of all Bayesian layers from their priors, in nats."""
@@ -131,9 +169,59 @@ class HFF(nn.Module):
         there = present[..., None]
         return mean * there, aleatoric * present, epistemic * present, unit_variance * there
 
+    def _strange(self, features: list[Tensor], present: Tensor) -> Tensor:
+        """(B,T,M), how unlike the training each modality's input is, 0 to 1; 0 where it is absent."""
+        if not self.config.bounded:
+            return torch.zeros_like(present, dtype=features[0].dtype)
+        seen = [x.masked_fill(~present[..., m, None], 0) for m, x in enumerate(features)]
+        return torch.stack([novelty(x) for novelty, x in zip(self.novelty, seen, strict=True)], -1) * present
+
+    def _on_scale(
+        self, aleatoric: Tensor, epistemic: Tensor, strange: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The two parts of sigma^2 as the expected Brier error: what is strange is worth a guess, or less.
+
+        The stranger it is, the more of it is epistemic.
+        """
+        if not self.config.bounded:
+            return aleatoric, epistemic
+        guess = 1 - 1 / len(self.config.labels)
+        unknown = strange * (guess - aleatoric).clamp_min(0) + epistemic
+        raw = aleatoric + unknown
+        whole = torch.stack([scale(raw[..., m]) for m, scale in enumerate(self.scale)], -1) * present
+        # Whose is it: of the strange all, of the rest what the weights leave open.
+        share = strange + (1 - strange) * unknown / raw.clamp_min(1e-6)
+        return whole * (1 - share).clamp_min(1e-3), whole * share.clamp_max(1 - 1e-3)
+
+    def _said(self, mean: Tensor, strange: Tensor) -> Tensor:
+        """What each modality says at each step, (...,B,T,M,d) and (B,T,M) -> probabilities (...,B,T,M,C).
+
+        Of what is strange it says nothing: every class alike.
+        """
+        said = torch.stack([head(mean[..., m, :]) for m, head in enumerate(self.alone)], dim=-2).float().softmax(-1)
+        return torch.lerp(said, torch.full_like(said, 1 / said.shape[-1]), strange[..., None].float())
+
+    def _answer(
+        self, logits: Tensor, step_logits: Tensor, own: Tensor, trusted: Tensor, alpha: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The answer (K,B,C) and that at each step (K,B,T,C): with the experts' product, and within their bound.
+
+        own (K,B,T,M,C) the modalities' readings up to each step, trusted and alpha (B,T,M), beta (K,B,T).
+        """
+        power = self.product / self.classifier.temperature
+        # The clip's answer rests on what each modality says of all of it, a step's on what it has said so far.
+        whole, so_far = (
+            (alpha[..., None] * x.clamp_min(LEAST_PROBABILITY).log()).sum(-2) * power for x in (own[:, :, -1:], own)
+        )
+        logits, step_logits = logits + (beta[..., None] * whole).sum(-2), step_logits + so_far
+        if self.training:  # what is cut off would teach nothing
+            return logits, step_logits
+        limit = bound(own, trusted)
+        return hold(logits, limit[:, :, -1]), hold(step_logits, limit)
+
     @staticmethod
     def _sample(mean: Tensor, variance: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
-        """Equation (20): (B,T,d) -> (K,B,T,d), K = max(samples, 1)."""
+        """Equation (20): (B,T,...,d) -> (K,B,T,...,d), K = max(samples, 1)."""
         if samples == 0:
             return mean[None]
         # Drawn on the generator's device, so that one seed gives one result on every device.

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+MAX_ERROR = 2.0  # the largest Brier error, of an answer that is sure and wrong: sigma^2 never exceeds it
+
 
 class BayesianLinear(nn.Module):
     """A linear layer with an independent Gaussian over each weight and bias.
@@ -49,23 +51,70 @@ class BayesianLinear(nn.Module):
 
 
 class ModalityUncertainty(nn.Module):
-    """One modality's feature distribution: mean, aleatoric and epistemic variance.
+    """One modality's feature distribution: mean, the input's own noise, and what the weights leave open.
 
-    The aleatoric head is trained to predict the modality's own expected Brier error (see
-    ``train/fusion/losses.py``), so sigma^2 near 0 means "this modality alone is right" and values near
-    1 - 1/C mean "no better than a guess".
+    The noise head is trained to predict the modality's own expected Brier error (see ``train/fusion/losses.py``), so 0
+    means "this modality alone is right" and 1 - 1/C "no better than a guess".
     """
 
-    def __init__(self, size: int, prior_std: float, dropout: float) -> None:
+    def __init__(self, size: int, prior_std: float, dropout: float, bounded: bool = True) -> None:
         super().__init__()
+        self.bounded = bounded
         self.bayes = BayesianLinear(size, size, prior_std)
         self.noise = nn.Sequential(nn.Linear(size, size // 2), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size // 2, 1))
 
     def forward(self, aligned: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B,T,d) -> mean (B,T,d), aleatoric (B,T), epistemic (B,T), per-unit epistemic (B,T,d)."""
         mean, unit_variance = self.bayes(aligned)
-        aleatoric = F.softplus(self.noise(aligned).squeeze(-1))
+        noise = self.noise(aligned).squeeze(-1)
+        aleatoric = MAX_ERROR * torch.sigmoid(noise) if self.bounded else F.softplus(noise)
         return mean, aleatoric, unit_variance.mean(-1), unit_variance
+
+
+class Novelty(nn.Module):
+    """How unlike the training a modality's feature is, 0 to 1: by its Mahalanobis distance (Lee et al. 2018).
+
+    The distance is that to the nearest class mean in the ``rank`` leading directions of the training features, and
+    what lies outside of these, each over what is usual (``train.novelty`` sets the buffers). Where no class mean has
+    been set nothing is novel.
+    """
+
+    def __init__(self, size: int, rank: int, labels: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(size))
+        self.register_buffer("whiten", torch.zeros(size, rank))  # onto the leading directions, unit variance in each
+        self.register_buffer("basis", torch.zeros(size, rank))  # the same directions, unit length
+        self.register_buffer("means", torch.zeros(labels, rank))  # of each label, whitened
+        self.register_buffer("weights", torch.zeros(2))  # of the logarithms of the two distances
+        self.register_buffer("bias", torch.full((), -1e4))
+
+    def distances(self, features: Tensor) -> Tensor:
+        """(...,d) -> (...,2): logarithms of the mean squared distance inside and outside of the leading directions."""
+        centred = features - self.centre
+        inside = (centred @ self.whiten)[..., None, :] - self.means
+        outside = centred - (centred @ self.basis) @ self.basis.T
+        nearest = inside.square().mean(-1).amin(-1)
+        return torch.stack([nearest, outside.square().mean(-1)], -1).clamp_min(1e-8).log()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(...,d) -> (...,)."""
+        return torch.sigmoid(self.distances(features) @ self.weights + self.bias)
+
+
+class ErrorScale(nn.Module):
+    """A monotone map of raw sigma^2 to the expected Brier error, through ``knots`` points; at first the identity."""
+
+    def __init__(self, knots: int) -> None:
+        super().__init__()
+        self.register_buffer("raw", torch.linspace(0, MAX_ERROR, knots))
+        self.register_buffer("error", torch.linspace(0, MAX_ERROR, knots))
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Of any shape; below the first knot and above the last as at them."""
+        place = torch.searchsorted(self.raw, raw.detach().contiguous()).clamp(1, len(self.raw) - 1)
+        left, right = self.raw[place - 1], self.raw[place]
+        share = ((raw - left) / (right - left)).clamp(0, 1)
+        return self.error[place - 1] + share * (self.error[place] - self.error[place - 1])
 
 
 def precision(variance: Tensor, eps: float) -> Tensor:

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from hff.config import HFFConfig
 
+DISTRUST = 1.0  # power of 1 - novelty by which alpha0 leaves what is strange
+LEAST_TRUST = 1e-3  # so that a modality that is alone still has a weight
+
 
 def masked_softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
     """Softmax over the places where ``mask`` holds; exactly 0 elsewhere, and 0 where nothing holds."""
@@ -42,7 +45,8 @@ class Alignment(nn.Module):
 class DynamicWeights(nn.Module):
     """Equation (17): alpha0 = softmax(W_dyn [f_s, f_t, f_v]) over the present modalities.
 
-    Switched off (an ablation of table 4), every present modality weighs the same.
+    The stranger an input (``hff.uncertainty.Novelty``), the less it is chosen. Switched off (an ablation of table 4),
+    every present modality weighs the same.
     """
 
     def __init__(self, config: HFFConfig) -> None:
@@ -51,9 +55,13 @@ class DynamicWeights(nn.Module):
         self.enabled = config.use_dynamic_weighting
         self.w_dyn = nn.Linear(modalities * config.d_model, modalities, bias=False) if self.enabled else None
 
-    def forward(self, aligned: Tensor, present: Tensor) -> Tensor:
-        """(B,T,M,d) and (B,T,M) -> alpha0 (B,T,M), summing to 1 over present modalities."""
-        scores = self.w_dyn(aligned.flatten(2)) if self.w_dyn is not None else torch.zeros_like(aligned[..., 0])
+    def forward(self, aligned: Tensor, present: Tensor, strange: Tensor | None = None) -> Tensor:
+        """(B,T,M,d), (B,T,M) and novelty (B,T,M), 0 to 1 -> alpha0 (B,T,M), summing to 1 over present modalities."""
+        if self.w_dyn is None:
+            return masked_softmax(torch.zeros_like(aligned[..., 0]), present)
+        scores = self.w_dyn(aligned.flatten(2))
+        if strange is not None:
+            scores = scores + DISTRUST * (1 - strange).clamp_min(LEAST_TRUST).log()
         return masked_softmax(scores, present)
 
 

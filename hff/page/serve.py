@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hff import quiet, weights
-from hff.config import SPEECH_ENCODERS, HFFConfig
+from hff.config import HFFConfig
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import DEFAULT, languages
@@ -45,7 +45,7 @@ class Options:
     transcribe: bool = True
     certificate: str | None = None
     key: str | None = None
-    speech_encoder: str = SPEECH_ENCODERS[0]
+    speech_encoder: str | None = None  # by default ``weights.preferred_speech_encoder``
     native: bool = False  # the Live view watches this computer's own devices
     camera: int | None = None
     microphone: int | None = None
@@ -229,7 +229,11 @@ def _load(options: Options):
 
 
 def _config(options: Options) -> HFFConfig:
-    return weights.stored_config(weights.folder(), options.speech_encoder)
+    return weights.stored_config(weights.folder(), _speech_encoder(options))
+
+
+def _speech_encoder(options: Options) -> str:
+    return options.speech_encoder or weights.preferred_speech_encoder(weights.folder())
 
 
 def run(options: Options) -> int:
@@ -240,7 +244,7 @@ def run(options: Options) -> int:
     try:
         check_port(options.host, options.port)
         check_files(options.certificate, options.key)
-        weights.check(weights.folder(), options.speech_encoder)
+        weights.check(weights.folder(), _speech_encoder(options))
         if options.native:
             check_capture(options.camera, options.microphone)
         server = Server(options)

@@ -33,10 +33,10 @@ def load(device: str = "auto", weights: str | Path | None = None, speech_encoder
     """The model with its trained weights, ready to analyse.
 
     device: "auto", "cpu", "cuda", "mps". weights: a folder, by default the one shipped. speech_encoder: one of
-    ``hff.config.SPEECH_ENCODERS``, by default the paper's, "mfcc-cnn".
+    ``hff.config.SPEECH_ENCODERS``, by default ``hff.weights.preferred_speech_encoder``; "mfcc-cnn" is the paper's.
     Raises ``DeviceError``, ``WeightsError`` or ``DependencyError``.
     """
-    return Analyzer(device, weights, speech_encoder or SPEECH_ENCODERS[0])
+    return Analyzer(device, weights, speech_encoder)
 
 
 def load_encoders(
@@ -58,10 +58,11 @@ class Analyzer:
     """The trained model. One instance serves many threads: nothing in it changes after loading."""
 
     def __init__(
-        self, device: str = "auto", folder: str | Path | None = None, speech_encoder: str = SPEECH_ENCODERS[0]
+        self, device: str = "auto", folder: str | Path | None = None, speech_encoder: str | None = None
     ) -> None:
         self.device = devices.choose(device)
         self.folder = weights.folder(folder)
+        speech_encoder = speech_encoder or weights.preferred_speech_encoder(self.folder)
         weights.check(self.folder, speech_encoder)
         path = weights.part_path(self.folder, "fusion", speech_encoder)
         state, config = weights.load(path)
@@ -208,10 +209,11 @@ class Analyzer:
             probabilities=named(probabilities),
             spread=named(output.logits[:, 0].float().softmax(-1).std(0, correction=0).cpu().numpy()),
             entropy=normalised_entropy(probabilities),
-            alpha=_mean_alpha(timeline),
-            variance=_mean_present(timeline, timeline.variance),
-            aleatoric=_mean_present(timeline, timeline.aleatoric),
-            epistemic=_mean_present(timeline, timeline.epistemic),
+            alpha=timeline.mean_alpha,
+            alone_seconds=timeline.alone_seconds,
+            variance=timeline.mean_present(timeline.variance),
+            aleatoric=timeline.mean_present(timeline.aleatoric),
+            epistemic=timeline.mean_present(timeline.epistemic),
             present=present,
             timeline=timeline,
             attention=attention_of(output, timeline),
@@ -267,15 +269,3 @@ def attention_of(output: FusionOutput, timeline: Timeline) -> Attention | None:
         by_kind = values.reshape(*values.shape[:3], kinds, -1)[:, :, : len(times), :, : len(times)]
         values = by_kind.reshape(*by_kind.shape[:3], -1)
     return Attention(values, times)
-
-
-def _mean_alpha(timeline: Timeline) -> dict[str, float]:
-    used = timeline.present.any(1)
-    return {m: float(timeline.alpha[used, i].mean()) for i, m in enumerate(MODALITIES)}
-
-
-def _mean_present(timeline: Timeline, values: np.ndarray) -> dict[str, float | None]:
-    return {
-        m: float(values[timeline.present[:, i], i].mean()) if timeline.present[:, i].any() else None
-        for i, m in enumerate(MODALITIES)
-    }

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from hff.config import MODALITIES
+from hff.config import FACE_SIZE, MODALITIES
+from hff.detectors.faces import FaceTracker
 from hff.detectors.vad import voiced_segments
 from hff.errors import InputError, NothingToAnalyse
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.lab.ablation import switch_off, trained_without
 from hff.lab.damage import KINDS, damage_transcript, is_trained
 from hff.lab.lab import Lab, damage, excerpt
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.lab.sweep_points import severities
 from hff.locale import translate, using
+from hff.media.image import read_image
 from hff.pipeline.analyzer import check_draws
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
@@ -29,11 +33,16 @@ SAID = "I am so very glad that you came here today"
 
 
 def crop(seed: int) -> np.ndarray:
-    """Something with the contrast of a face."""
-    y, x = np.mgrid[:48, :48]
-    oval = ((x - 24) / 17) ** 2 + ((y - 25) / 21) ** 2 < 1
-    noise = np.random.default_rng(seed).normal(0, 6, (48, 48))
-    return np.clip(60 + 110 * oval - 70 * ((x - 16) ** 2 + (y - 19) ** 2 < 9) + noise, 0, 255).astype(np.uint8)
+    """A real face as the app sees it, with a camera's noise: a drawn one would be trusted with nothing."""
+    noise = np.random.default_rng(seed).normal(0, 4, (FACE_SIZE, FACE_SIZE))
+    return np.clip(portrait() + noise, 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def portrait() -> np.ndarray:
+    seen = FaceTracker().update(0.0, read_image(EXAMPLES_FOLDER / "portrait.jpg"))
+    assert seen is not None
+    return seen.crop
 
 
 @pytest.fixture(scope="module")

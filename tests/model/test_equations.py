@@ -45,10 +45,12 @@ def test_dynamic_weights_are_a_softmax_of_the_joined_features():
     weights = DynamicWeights(small_config())
     torch.nn.init.normal_(weights.w_dyn.weight)
     aligned = torch.randn(1, 5, 3, 16)
-    alpha0 = weights(aligned, torch.from_numpy(PATTERN)[None])
-    np.testing.assert_allclose(
-        numbers(alpha0[0]), paper.dynamic_weights(weights.w_dyn, numbers(aligned[0]), PATTERN), atol=1e-6
-    )
+    strange = torch.rand(1, 5, 3)
+    for novelty in (None, strange):
+        alpha0 = weights(aligned, torch.from_numpy(PATTERN)[None], novelty)
+        by_hand = np.zeros((5, 3)) if novelty is None else numbers(novelty[0])
+        expected = paper.dynamic_weights(weights.w_dyn, numbers(aligned[0]), PATTERN, by_hand)
+        np.testing.assert_allclose(numbers(alpha0[0]), expected, atol=1e-6)
 
 
 def test_fused_feature_is_the_weighted_sum():
@@ -205,27 +207,34 @@ def test_whole_model_equals_the_paper_in_numpy(present):
     model.classifier.temperature.fill_(1.3)
     clips, features = one_clip(model, seed=4, present=present)
     output, expected = model(**clips), paper.read(model, features, present)
-    for name in ("alpha0", "precision", "alpha", "aleatoric", "epistemic", "beta", "probabilities"):
+    for name in ("alpha0", "precision", "alpha", "aleatoric", "epistemic", "beta", "readings", "probabilities"):
         np.testing.assert_allclose(
             numbers(getattr(output, name)[0]), getattr(expected, name), rtol=1e-4, atol=1e-5, err_msg=name
         )
     np.testing.assert_allclose(numbers(output.attention[0]), expected.maps, atol=1e-5)
+    heard = present.any(1).cumsum() > 0
+    steps = numbers(output.step_logits[0, 0].softmax(-1))
+    np.testing.assert_allclose(steps[heard], expected.steps[heard], rtol=1e-3, atol=1e-5)
 
 
-def test_what_each_modality_alone_says_and_each_step_says():
-    """The alone heads read each modality's own mean; the step logits are the classifier on each state."""
-    model = small_model(seed=6)
+def test_of_a_dialogue_each_step_says_its_own():
+    """Unbounded: the alone heads read each modality's own mean; the step logits are the classifier on each state."""
+    model = small_model(seed=6, bounded=False)
     clips, features = one_clip(model)
+    seen = []
+    handle = model.recurrence.register_forward_hook(lambda module, inputs, output: seen.append(output[0]))
     output = model(**clips)
+    handle.remove()
     aligned = paper.align(model.alignment, features, PATTERN)
     for m, layer in enumerate(model.uncertainty):
         mean = paper.bayesian(layer.bayes, aligned[:, m])[0]
         for t in np.flatnonzero(PATTERN[:, m]):
             expected = paper.classify(model.alone[m], mean[t])
             np.testing.assert_allclose(numbers(output.alone_logits[0, t, m].softmax(-1)), expected, atol=1e-5)
-    whole = paper.read(model, features, PATTERN)
-    states = paper.gru(model.recurrence, whole.fused2, PATTERN.any(1))
-    for t, state in enumerate(states):
+            noise = paper.linear(layer.noise[3], np.maximum(paper.linear(layer.noise[0], aligned[t, m]), 0))[0]
+            assert numbers(output.aleatoric[0, t, m]) == pytest.approx(paper.softplus(noise), rel=1e-4)
+    for t, state in enumerate(numbers(seen[0])):
         np.testing.assert_allclose(
             numbers(output.step_logits[0, 0, t].softmax(-1)), paper.classify(model.classifier, state), atol=1e-5
         )
+    assert output.readings is None

@@ -140,9 +140,11 @@ def test_draws_in_one_pass_equal_a_pass_for_each(monkeypatch):
     monkeypatch.setattr(HFF, "_sample", staticmethod(lambda *a: drawn.append(sample(*a)) or drawn[-1]))
     together = model(**clips, **draws())
     assert len(encoded) == 1  # attention sees no noise, so it is computed once
+    assert len(drawn) == 2  # the fused feature, and each modality's own
     betas = []
     for k in range(3):
-        monkeypatch.setattr(HFF, "_sample", staticmethod(lambda *a, k=k: drawn[0][k : k + 1]))
+        again = iter(drawn)
+        monkeypatch.setattr(HFF, "_sample", staticmethod(lambda *a, k=k, again=again: next(again)[k : k + 1]))
         one = model(**clips)
         torch.testing.assert_close(one.logits[0], together.logits[k])
         torch.testing.assert_close(one.step_logits[0], together.step_logits[k])

@@ -225,6 +225,20 @@ def test_the_drawing_takes_its_sizes_from_the_config():
         assert figure in shown
 
 
+def test_the_drawing_names_the_speech_encoder_that_is_loaded():
+    for language, ours, theirs in (
+        ("en", "Voice: MFCC, CNN", "Voice: Whisper base, first three layers"),
+        ("de", "Stimme: MFCC, CNN", "Stimme: Whisper base, erste drei Schichten"),
+    ):
+        with using(language):
+            paper, whisper = (architecture_html(HFFConfig(speech_encoder=e)) for e in ("mfcc-cnn", "whisper"))
+        assert f"<strong>{ours}</strong>" in paper
+        assert f"<strong>{theirs}</strong>" in whisper
+        assert "MFCC" not in whisper
+        assert "(1)–(8)" in paper
+        assert "(1)–(8)" not in whisper  # the paper's equations are not what is computed
+
+
 METRICS = {
     "generated_by": "python -m train evaluate",
     "tables": [

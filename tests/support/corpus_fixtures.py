@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support.media_fixtures import write_media, write_wav
+from train.corpora.base import Utterance
 
 RATE = 16_000
 RAVDESS_EMOTIONS = ("01", "03", "04", "05", "06", "07", "08")  # in the order of hff.config.EMOTIONS; 02 is calm
@@ -171,9 +173,40 @@ def muxspace(root: Path, public: bool) -> None:
     )
 
 
+def london(root: Path, public: bool) -> None:
+    """Two people, each neutral and smiling, in one real face's picture; the last neutral one shows none."""
+    people = (("001", 24, "white"), ("002", 31, "black"))
+    portrait = Image.open(EXAMPLES_FOLDER / "portrait.jpg").convert("RGB")
+    pictures = [portrait, Image.new("RGB", (64, 64)), portrait, portrait]
+    if public:
+        for n, picture in enumerate(pictures):
+            folder = root / ("neutral_front" if n < 2 else "smiling_front")
+            folder.mkdir(exist_ok=True)
+            picture.save(folder / f"{people[n % 2][0]}_{'03' if n < 2 else '08'}.jpg")
+        rows = [[f"X{person}", age, "female", ethnicity] for person, age, ethnicity in people]
+        write_rows(root / "london_faces_info.csv", ["face_id", "face_age", "face_gender", "face_eth"], rows)
+        return
+    stored = [encoded(picture, "jpeg", quality=95) for picture in pictures]
+    (root / "faces").mkdir(parents=True, exist_ok=True)
+    np.savez(
+        root / "faces" / "london_faces400.npz",
+        jpeg=np.frombuffer(b"".join(stored), np.uint8),
+        offsets=np.cumsum([0, *map(len, stored)]),
+        label=np.array([6, 6, 3, 3], np.int8),
+        person=np.array([person for person, *_ in (*people, *people)]),
+        age=np.array([age for _, age, _ in (*people, *people)], np.int16),
+        gender=np.array(4 * ["female"]),
+        ethnicity=np.array([ethnicity for *_, ethnicity in (*people, *people)]),
+    )
+
+
 def webp(picture: np.ndarray) -> bytes:
+    return encoded(Image.fromarray(picture), "webp", lossless=True)
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "webp", lossless=True)
+    picture.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -238,6 +271,32 @@ def emodb_names() -> list[str]:
     return ["03a01Fa", *(f"08a02{emotion}b" for emotion in EMODB_EMOTIONS + "L"), "15a01Na"]
 
 
+NEMO_EMOTIONS = ("neutral", "happiness", "sadness", "anger", "fear", "surprised")
+
+
+def nemo_names(speakers: tuple[str, ...]) -> list[str]:
+    return [f"{speaker}_{emotion}_{n}" for speaker in speakers for n, emotion in enumerate(NEMO_EMOTIONS, 1)]
+
+
+def korean_names(speakers: tuple[str, ...]) -> list[str]:
+    """One of each emotion: a hundred lines are neutral, then happy, angry, sad."""
+    return [f"{speaker}{number:05}" for speaker in speakers for number in (7, 100, 101, 201, 400)]
+
+
+def ased_names(speakers: tuple[str, ...]) -> list[str]:
+    return [f"{emotion}-01-01-01-{speaker}" for speaker in speakers for emotion in ("a5", "f2", "h3", "n1", "s4")]
+
+
+VOICES = {  # corpus: folder of its public layout, name of its archive, codec in it
+    "ravdess": ("RAVDESS/Actor_{}", "ravdess_speech_16k.tar", "flac"),
+    "emodb": ("EmoDB/wav", "emodb_full4_16k.tar", "flac"),
+    "emodb more": ("", "emodb_full7_sp03_09_16k.tar", "opus"),
+    "nemo": ("nEMO/samples", "nemo_16k.tar", "opus"),
+    "korean": ("emotiontts", "korean_emotiontts_16k.tar", "opus"),
+    "ased": ("ASED_V1/anger", "ased_16k.tar", "opus"),
+}
+
+
 def variation(voice: np.ndarray, number: int) -> np.ndarray:
     """The same voice at another level and with another beginning."""
     shift = 160 * (number % 7)
@@ -245,20 +304,23 @@ def variation(voice: np.ndarray, number: int) -> np.ndarray:
 
 
 def speech(root: Path, names: list[str], voice: np.ndarray, corpus: str, public: bool) -> None:
-    """RAVDESS or EmoDB: wav files in the public folders, or FLAC in one tar."""
+    """A corpus of voices: wav files in the public folders, or FLAC or Opus in one tar."""
+    folder, archive_name, codec = VOICES[corpus]
     if public:
         for n, name in enumerate(names):
-            folder = root / "RAVDESS" / f"Actor_{name[-2:]}" if corpus == "ravdess" else root / "EmoDB" / "wav"
-            folder.mkdir(parents=True, exist_ok=True)
-            write_wav(folder / f"{name}.wav", variation(voice, n), RATE, 16)
+            own = root / folder.format(name[-2:])
+            own.mkdir(parents=True, exist_ok=True)
+            write_wav(own / f"{name}.wav", variation(voice, n), RATE, 16)
         return
-    archive = root / "speech" / {"ravdess": "ravdess_speech_16k.tar", "emodb": "emodb_full4_16k.tar"}[corpus]
+    archive = root / "speech" / archive_name
     archive.parent.mkdir(parents=True, exist_ok=True)
+    coding = {"flac": ("flac", "flac"), "opus": ("libopus", "ogg")}[codec]
     with tarfile.open(archive, "w") as tar:
         for n, name in enumerate(names):
             path = write_media(
-                archive.parent / f"{name}.flac", audio="flac", wave=variation(voice, n), rate=RATE, layout="mono"
-            )
+                archive.parent / f"{name}.{codec}", audio=coding[0], container=coding[1], wave=variation(voice, n),
+                rate=RATE, layout="mono",
+            )  # fmt: skip
             tar.add(path, path.name)
             path.unlink()
 
@@ -275,3 +337,9 @@ def everything(root: Path, voice: np.ndarray) -> Path:
     speech(root, ravdess_names((1, 2, 15, 18, 20, 23)), voice, "ravdess", True)
     speech(root, emodb_names(), voice, "emodb", True)
     return root
+
+
+def voice_of(corpus: str, label: int, speaker: int, number: int) -> Utterance:
+    """A silent recording: what tells of it is all that counts."""
+    name = f"{corpus}-{speaker}-{number}"
+    return Utterance(name, np.zeros(10, np.float32), label, f"{corpus}{speaker}", corpus, "train")

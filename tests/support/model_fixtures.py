@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.model.hff import HFF, FusionOutput
 
-SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4}
+SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4, "novelty_rank": 5}
 
 
 def small_config(**changes) -> HFFConfig:
@@ -25,6 +29,13 @@ def small_model(seed: int = 0, **changes) -> HFF:
                 parameter.uniform_(-3, -1)
             else:
                 parameter.add_(0.2 * torch.randn_like(parameter))
+        if model.config.bounded:
+            for layer, scale in zip(model.novelty, model.scale, strict=True):
+                for buffer in (layer.centre, layer.whiten, layer.means, layer.weights):
+                    buffer.copy_(0.3 * torch.randn_like(buffer))
+                layer.basis.copy_(torch.linalg.qr(torch.randn(*layer.basis.shape))[0][:, : layer.basis.shape[1]])
+                layer.bias.fill_(-1)
+                scale.error.copy_(torch.rand_like(scale.error).cumsum(0) / len(scale.error))
     return model
 
 
@@ -56,3 +67,11 @@ def assert_same(a: FusionOutput, b: FusionOutput, atol: float = 1e-5) -> None:
     assert left.keys() == right.keys()
     for name in left:
         torch.testing.assert_close(left[name], right[name], atol=atol, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def copied_weights(folder: Path, *names: str) -> Path:
+    """A folder of the shipped weights of these parts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(weights.folder() / f"{name}.safetensors", folder / f"{name}.safetensors")
+    return folder

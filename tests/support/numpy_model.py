@@ -58,9 +58,12 @@ def align(alignment, features: list[np.ndarray], present: np.ndarray) -> np.ndar
     return np.stack(columns, axis=1)
 
 
-def dynamic_weights(w_dyn, aligned: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """(17): softmax(W_dyn [f_s, f_t, f_v]) of each step. (T,M)."""
-    return np.stack([softmax_where(linear(w_dyn, f.reshape(-1)), p) for f, p in zip(aligned, present, strict=True)])
+def dynamic_weights(w_dyn, aligned: np.ndarray, present: np.ndarray, strange: np.ndarray) -> np.ndarray:
+    """(17): softmax(W_dyn [f_s, f_t, f_v]) of each step, times 1 - novelty. (T,M)."""
+    trust = np.log(np.maximum(1 - strange, 1e-3))
+    return np.stack([
+        softmax_where(linear(w_dyn, f.reshape(-1)) + s, p) for f, p, s in zip(aligned, present, trust, strict=True)
+    ])  # fmt: skip
 
 
 def bayesian(layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,6 +148,57 @@ def classify(module, final: np.ndarray) -> np.ndarray:
     return softmax(linear(module.out, hidden) / float(module.temperature))
 
 
+def novelty(layer, x: np.ndarray) -> float:
+    """How unlike the training one feature (d,) is."""
+    white = (x - numbers(layer.centre)) @ numbers(layer.whiten)
+    nearest = min(np.mean((white - mean) ** 2) for mean in numbers(layer.means))
+    basis = numbers(layer.basis)
+    outside = (x - numbers(layer.centre)) - sum(((x - numbers(layer.centre)) @ b) * b for b in basis.T)
+    scores = np.log(np.maximum([nearest, np.mean(outside**2)], 1e-8))
+    return sigmoid(float(scores @ numbers(layer.weights) + float(layer.bias)))
+
+
+def own_reading(said: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What one modality says at each step (T,C), by its precision there (T,) -> its reading so far (C,)."""
+    return np.zeros(said.shape[1]) if not weight.any() else weight @ said / weight.sum()
+
+
+def trust(weight: np.ndarray) -> np.ndarray:
+    """(T,M) precisions up to now -> (M,): the fifth power of each mean over the largest, of where it was heard."""
+    means = np.array([w[w > 0].mean() if (w > 0).any() else 0.0 for w in weight.T])
+    return (means / max(means.max(), 1e-300)) ** 5
+
+
+def bound(readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+    """The most that each class may get, from readings (M,C) of the modalities heard so far and trust in each (M,)."""
+    limits, classes = [], readings.shape[1]
+    for c in range(classes):
+        witnesses = []
+        for q in readings:
+            next_best = max(np.delete(q, c).max(), 1e-6)
+            lead = min(max((q[c] / next_best - 1) / 0.25, 0), 1)
+            odds = q[c] / max(1 - q[c], 1e-6)
+            witnesses.append((lead * q[c], max(odds * (classes - 1), 1.0) ** lead, lead))
+        apart = 1 - (sorted(lead for _, _, lead in witnesses)[-2] if len(witnesses) > 1 else 0)
+        apart = apart if sum(q.any() for q in readings) <= 2 else 0
+        most = max(t**apart * q[c] for q, t in zip(readings, trusted, strict=True))
+        witnesses.remove(max(witnesses, key=lambda each: each[0]))
+        further = math.prod(factor for _, factor, _ in witnesses)
+        together = most / max(1 - most, 1e-6) * further
+        limits.append(together / (1 + together) if further > 1 else most)
+    return np.array(limits)
+
+
+def hold(logits: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """min(k p, limit) with the k at which it sums to 1, found by halving."""
+    p = np.maximum(softmax(logits), 1e-6)
+    low, high = 0.0, 1e8
+    for _ in range(200):
+        k = (low + high) / 2
+        low, high = (k, high) if np.minimum(k * p, limit).sum() < 1 else (low, k)
+    return np.minimum(high * p, limit)
+
+
 @dataclass
 class Reading:
     """What the whole model gives for one clip, without Monte Carlo noise."""
@@ -160,21 +214,27 @@ class Reading:
     maps: np.ndarray
     beta: np.ndarray
     probabilities: np.ndarray
+    readings: np.ndarray  # (T,M,C), each modality's own, up to each step
+    steps: np.ndarray  # (T,C), the answer if the clip ended there
 
 
 def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     """The whole of (16) to (30) for one clip: features M x (T,d_m), present (T,M)."""
     aligned = align(model.alignment, features, present)
-    alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present)
-    means, aleatoric, units = [], [], []
-    for m, layer in enumerate(model.uncertainty):
-        mean, unit = bayesian(layer.bayes, aligned[:, m])
-        noise = linear(layer.noise[3], np.maximum(linear(layer.noise[0], aligned[:, m]), 0))[:, 0]
-        means.append(mean)
-        units.append(unit)
-        aleatoric.append(softplus(noise))
-    mean, unit, aleatoric = np.stack(means, 1), np.stack(units, 1), np.stack(aleatoric, 1)
-    epistemic = unit.mean(-1)
+    guess = 1 - 1 / len(model.config.labels)
+    mean, unit = np.zeros_like(aligned), np.zeros_like(aligned)
+    aleatoric, epistemic, strange = np.zeros(present.shape), np.zeros(present.shape), np.zeros(present.shape)
+    for t, m in np.argwhere(present):
+        layer, scale = model.uncertainty[m], model.scale[m]
+        mean[t, m], unit[t, m] = bayesian(layer.bayes, aligned[t, m])
+        hidden = np.maximum(linear(layer.noise[0], aligned[t, m]), 0)
+        noise = 2 * sigmoid(linear(layer.noise[3], hidden)[0])
+        strange[t, m] = novelty(model.novelty[m], features[m][t])
+        raw = noise + strange[t, m] * max(guess - noise, 0) + unit[t, m].mean()
+        whole = np.interp(raw, numbers(scale.raw), numbers(scale.error))
+        share = strange[t, m] + (1 - strange[t, m]) * (raw - noise) / raw
+        aleatoric[t, m], epistemic[t, m] = whole * (1 - share), whole * share
+    alpha0 = dynamic_weights(model.dynamic_weights.w_dyn, aligned, present, strange)
     precision = np.where(present, 1 / (aleatoric + epistemic + model.config.precision_eps), 0)  # (19)
     weighted = alpha0 * precision
     alpha = weighted / np.maximum(weighted.sum(1, keepdims=True), 1e-300)
@@ -185,7 +245,21 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     valid = present.any(1)
     states = gru(model.recurrence, fused2, valid)
     final, beta = pool(model.pooling, states, valid)
+    labels, product = len(model.config.labels), float(model.product) / float(model.classifier.temperature)
+    said = np.full((*present.shape, labels), 1 / labels)
+    for t, m in np.argwhere(present):
+        said[t, m] = (1 - strange[t, m]) * classify(model.alone[m], mean[t, m]) + strange[t, m] / labels
+    readings = np.array([
+        [own_reading(said[: t + 1, m], precision[: t + 1, m]) for m in range(present.shape[1])]
+        for t in range(len(present))
+    ])  # fmt: skip
+    limits = [bound(r, trust(precision[: t + 1])) for t, r in enumerate(readings)]
+    experts = product * np.einsum("tm,tmc->tc", alpha, np.log(np.maximum(readings, 1e-6)))
+    whole = product * alpha @ np.log(np.maximum(readings[-1], 1e-6))
+    answer = np.log(classify(model.classifier, final)) + beta @ whole
+    steps = [np.log(classify(model.classifier, h)) + e for h, e in zip(states, experts, strict=True)]
     return Reading(
-        alpha0, precision, alpha, aleatoric * present, epistemic * present, fused1, spread, fused2, maps, beta,
-        classify(model.classifier, final),
+        alpha0, precision, alpha, aleatoric, epistemic, fused1, spread, fused2, maps, beta,
+        hold(answer, limits[-1]), readings,
+        np.stack([hold(*each) for each in zip(steps, limits, strict=True)]),
     )  # fmt: skip

@@ -15,16 +15,18 @@ from safetensors import safe_open
 
 import hff
 from hff import weights
-from hff.config import EMOTIONS, MODALITIES
+from hff.config import EMOTIONS, MODALITIES, HFFConfig
 from hff.model.classifier import EmotionClassifier
 from tests.support import corpus_fixtures as made
 from tests.support.media_fixtures import write_media
 from train.__main__ import main
 from train.corpora import ravdess
-from train.encoders import speech, speech_whisper
-from train.evaluation import robustness
+from train.encoders import speech, speech_whisper, whisper_base
+from train.evaluation import robustness, truth
+from train.fusion import calibration, strange, training
 from train.fusion import feature_files as features
-from train.fusion import training
+from train.fusion.field_corruption import FIELD
+from train.fusion.pairing import Mix, PairedClips
 
 STAGES = ("speech", "text", "vision", "fusion")
 WITH_WHISPER = ("speech-whisper", "fusion-whisper")
@@ -51,6 +53,7 @@ def out(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speech_whisper, "ROUNDS", 1)
+        patch.setattr(whisper_base, "load", lambda layers: layers)
         patch.setattr(speech, "COPIES", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
@@ -58,6 +61,10 @@ def out(data, tmp_path_factory) -> Path:
         patch.setattr(training, "VALIDATION_CLIPS", CLIPS)
         patch.setattr(robustness, "CLIPS", CLIPS)
         patch.setattr(robustness, "SHAPLEY_CLIPS", CLIPS)
+        patch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
+        patch.setattr(strange, "FIELD_PER_CLASS", 2)
+        patch.setattr(strange, "MADE", 2)
+        patch.setattr(truth, "TRUTH_CLIPS", CLIPS)
         assert run("all", data, folder) == 0
     return folder
 
@@ -92,7 +99,7 @@ def test_every_run_tells_what_it_was_made_of(out):
         assert told["plan"]["epochs"] == 1
         assert (out / stage / "curve.png").stat().st_size > 5000
     assert told["config"]["heads"] == 8
-    assert told["data"]["features"]["files"] == 2 * len(MODALITIES)  # fusion and validation
+    assert told["data"]["features"]["files"] == 3 * len(MODALITIES)  # fusion, validation, strangers
 
 
 def test_the_weights_are_fingerprinted_with_their_figures(out):
@@ -202,11 +209,13 @@ def test_the_app_reads_with_the_new_weights(out, speech_path):
 def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
     monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 2)
     monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
+    monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
     monkeypatch.setattr(speech, "COPIES", 2)
 
     def state() -> dict[str, object]:
         logs = {str(path): path.read_text() for path in out.glob("*/log.csv")}
-        features = {str(path): path.read_bytes() for path in (out / "features").iterdir()}
+        folders = (out / "features", out / "features-whisper")
+        features = {str(path): path.read_bytes() for folder in folders for path in folder.iterdir()}
         tensors = {  # not bytes: the order of the header's entries is left to chance
             f"{path.stem}/{name}": value.tolist()
             for path in (out / "weights").glob("*.safetensors")
@@ -218,7 +227,8 @@ def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
     for stage in ("speech", "features", "fusion"):
         assert run(stage, data, out) == 0
     assert state() == before
-    assert "resuming fusion after epoch 1" in capsys.readouterr().out
+    # Both speech encoders are there: of the two, the second is gone on with.
+    assert "resuming fusion-whisper after epoch 1" in capsys.readouterr().out
 
 
 def test_a_kill_while_features_are_written_leaves_nothing_half_done(out, tmp_path, monkeypatch):
@@ -252,13 +262,51 @@ class Boaster(torch.nn.Module):
         clip = torch.arange(len(speech))
         p = torch.full((len(speech), 7), 0.05)
         p[clip, (clip + (clip % 10 >= 7)) % 7] = 0.7
-        return SimpleNamespace(logits=self.scale * p.log()[None])
+        return SimpleNamespace(probabilities=(self.scale * p.log() / self.classifier.temperature).softmax(-1))
 
 
-def test_calibration_mends_a_model_that_boasts(out, monkeypatch):
+@pytest.mark.parametrize("scale", [1, 2])
+def test_calibration_mends_a_model_that_boasts(out, monkeypatch, scale):
     """Logits twice as large get twice the temperature; an honest model keeps its own."""
-    monkeypatch.setattr(training, "VALIDATION_CLIPS", CLIPS)
-    honest, boastful = (Boaster(scale) for scale in (1, 2))
-    assert training.calibrate(honest, out / "features", torch.device("cpu")) == pytest.approx(1, abs=0.1)
-    assert training.calibrate(boastful, out / "features", torch.device("cpu")) == pytest.approx(2, abs=0.15)
-    assert float(boastful.classifier.temperature) == pytest.approx(2 * float(honest.classifier.temperature), abs=0.03)
+    monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
+    held = PairedClips(out / "features", "validation")
+    model = Boaster(scale)
+    found = calibration.set_temperature(model, held, torch.device("cpu"), Mix())
+    assert found == pytest.approx(scale, rel=0.08)
+    assert float(model.classifier.temperature) == pytest.approx(found)
+
+
+def test_sigma_of_the_new_weights_is_on_the_scale_of_the_error(out):
+    model = hff.load("cpu", out / "weights").model
+    for scale in model.scale:
+        assert (scale.error.diff() > 0).all()
+        assert 0 < scale.error.min() <= scale.error.max() <= 2
+    assert all((novelty.means != 0).any() for novelty in model.novelty)
+
+
+def test_what_alpha_means_is_told_of_validation_items_to_choose_by(data, out, capsys, monkeypatch):
+    monkeypatch.setattr(truth, "TRUTH_CLIPS", CLIPS)
+    before = {path: path.stat().st_mtime_ns for path in (out / "weights").iterdir()}
+    assert main(["truth", "--data", str(data), "--out", str(out), "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert "What moved the answer" in told
+    assert "Known against strange" in told
+    assert "kinds never trained on" not in told  # which only test items have
+    assert {path: path.stat().st_mtime_ns for path in (out / "weights").iterdir()} == before
+
+
+def test_strangers_and_a_classrooms_damage_are_cached(out):
+    for m, modality in enumerate(MODALITIES):
+        for half in strange.STRANGE_HALVES:
+            groups = strange.load(out / "features", modality, half)
+            assert len(groups) >= 2
+            for group in groups.values():
+                assert len(group["features"]) == len(group["there"]) == len(group["label"]) > 0
+                assert group["features"].shape[-1] == model_sizes()[m]
+            stored = features.load(out / "features", modality, f"field-{half}")
+            assert stored["features"].shape[1] == 1 + len(FIELD[modality])
+            assert stored["severity"][0].tolist() == [0.0] + [1.0] * len(FIELD[modality])
+
+
+def model_sizes() -> tuple[int, ...]:
+    return HFFConfig().input_dims

@@ -7,6 +7,7 @@ raises ``base.CorpusError``, naming the file that is missing. To add a corpus, w
 """
 
 from train.corpora import (
+    ased,
     dailydialog,
     dairai,
     emodb,
@@ -14,17 +15,22 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    korean,
+    london,
     meld,
     mmsa,
     mustard,
     muxspace,
+    nemo,
+    own_sentences,
     ravdess,
 )
 
 ALL = {
     corpus.NAME: corpus
     for corpus in (
-        ravdess, emodb, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard, muxspace, mmsa,
+        ravdess, emodb, nemo, korean, ased, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard,
+        muxspace, london, own_sentences, mmsa,
     )
 }  # fmt: skip
 

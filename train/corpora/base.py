@@ -54,6 +54,7 @@ class Faces:
     votes: np.ndarray  # (N,7) float32, rows sum to 1
     labels: np.ndarray  # (N,) majority label, index into EMOTIONS
     splits: np.ndarray  # (N,) "train", "fusion", "validation" or "test"
+    first: np.ndarray | None = None  # (N,) label of an earlier, single rater, -1 where unknown; None without one
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -29,6 +29,7 @@ PARTS: dict[str, str] = {
     "vision": "training faces, less one in eight",
     "fusion": "the faces held back, and the encoder's own of rare emotions",
 }
+_FIRST = np.array([3, 5, 4, 1, 2, 6, 0, -1])  # our label of FER2013's own 0 to 6, and of -1, which is unknown
 _SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 
 
@@ -37,23 +38,31 @@ def load(root: Path) -> Faces:
 
     One training image in eight is the "fusion" split: the encoder never learns from it, so that the
     fusion meets features as uncertain as those of new faces. Training images with a near copy in
-    another split (FER2013 repeats some) are left out.
+    another split (FER2013 repeats some) are left out. ``first`` is FER2013's own label, before FER+.
     """
     path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], "FER2013", SOURCE)
-    images, votes, splits, near_copy = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, root)
+    images, votes, splits, near_copy, first = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, root)
     ours = votes[:, _OURS].astype(np.float32)
     kept = (votes.argmax(1) < 7) & (ours.sum(1) > 0) & ~(near_copy & (splits == "train"))
-    images, ours, splits = images[kept], ours[kept], splits[kept]
+    images, ours, splits, first = images[kept], ours[kept], splits[kept], first[kept]
     train = np.flatnonzero(splits == "train")
     splits[train[::8]] = "fusion"
-    return Faces(images, ours / ours.sum(1, keepdims=True), ours.argmax(1), splits)
+    return Faces(images, ours / ours.sum(1, keepdims=True), ours.argmax(1), splits, first)
 
 
-def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def no_faces(root: Path) -> np.ndarray:
+    """(N,48,48) the pictures that most raters called no face at all: nothing learns from them."""
+    path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], "FER2013", SOURCE)
+    images, votes, *_ = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, root)
+    return images[votes.argmax(1) == _VOTES.index("NF")]
+
+
+def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     with np.load(path) as stored:
         pictures = pictures_of(stored)
         splits = np.array(["train", "validation", "test"], dtype=object)[stored["split"]]
-        return np.stack(pictures), stored["ferplus_votes"], splits, stored["near_dup"]
+        first = _FIRST[stored["label"]] if "label" in stored else np.full(len(pictures), -1)
+        return np.stack(pictures), stored["ferplus_votes"], splits, stored["near_dup"], first
 
 
 def pictures_of(stored) -> list[np.ndarray]:
@@ -62,7 +71,7 @@ def pictures_of(stored) -> list[np.ndarray]:
     return [np.array(Image.open(io.BytesIO(data[a:b].tobytes())).convert("L")) for a, b in itertools.pairwise(offsets)]
 
 
-def _from_csv(pixels: Path, root: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _from_csv(pixels: Path, root: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     path = find(root, ["fer2013new.csv"], "FER+", SOURCE)
     faces = read_rows(pixels, needed=("pixels", "Usage"))
     votes = read_rows(path, needed=_VOTES)
@@ -73,5 +82,6 @@ def _from_csv(pixels: Path, root: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
     images = np.stack([np.array(row["pixels"].split(), np.uint8).reshape(48, 48) for row in faces])
     counts = np.array([[int(row[name]) for name in _VOTES] for row in votes])
     splits = np.array([_SPLITS[row["Usage"]] for row in faces], dtype=object)
-    _, first, copies = np.unique(images.reshape(len(images), -1), axis=0, return_inverse=True, return_counts=True)
-    return images, counts, splits, copies[first.reshape(-1)] > 1
+    _, back, copies = np.unique(images.reshape(len(images), -1), axis=0, return_inverse=True, return_counts=True)
+    first = _FIRST[[int(row.get("emotion") or -1) for row in faces]]
+    return images, counts, splits, copies[back.reshape(-1)] > 1, first

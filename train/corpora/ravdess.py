@@ -22,7 +22,7 @@ PARTS: dict[str, str] = {
     "fusion": "actors 15-17, and three voices in ten of the encoder's own",
 }
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
-_OURS = {"01": 0, "03": 1, "04": 2, "05": 3, "06": 4, "07": 5, "08": 6}
+EMOTION_OF = {"01": 0, "03": 1, "04": 2, "05": 3, "06": 4, "07": 5, "08": 6}
 _SPLIT = (
     dict.fromkeys(range(2, 15), "train")
     | dict.fromkeys(range(15, 18), "fusion")
@@ -36,8 +36,10 @@ def load(root: Path) -> list[Utterance]:
     utterances = []
     for name, wave in voices.read(path, 1, "Actor_*/03-01-*.wav", "RAVDESS"):
         emotion, actor = name.split("-")[2], int(name.split("-")[6])
-        if emotion in _OURS and actor in _SPLIT:
-            utterances.append(Utterance(name, wave, _OURS[emotion], f"ravdess{actor:02}", "ravdess", _SPLIT[actor]))
+        if emotion in EMOTION_OF and actor in _SPLIT:
+            utterances.append(
+                Utterance(name, wave, EMOTION_OF[emotion], f"ravdess{actor:02}", "ravdess", _SPLIT[actor])
+            )
     for split in dict.fromkeys(_SPLIT.values()):
         actors = [actor for actor, own in _SPLIT.items() if own == split]
         if not any(u.split == split for u in utterances):

@@ -14,7 +14,7 @@ from hff.media.audio import read_audio
 from train.corpora.base import CorpusError
 from train.engine import data_files
 
-RECORDING_SUFFIXES = (".flac", ".wav")
+RECORDING_SUFFIXES = (".flac", ".opus", ".wav")
 
 
 def read_tar(archive: Path) -> Iterator[tuple[str, np.ndarray]]:

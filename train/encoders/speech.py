@@ -68,12 +68,18 @@ def variants(
                 torch.from_numpy(wave), round(SAMPLE_RATE * speed / 100) * 100, SAMPLE_RATE
             ).numpy()
             speed = len(utterance.wave) / len(wave)
-        severity = rng.uniform(0, 1) if number % 2 else 0.0
-        if severity:
-            kind = rng.choice(list(corruption.trained("speech")))
-            wave = corruption.kind("speech", kind).apply(wave, severity, rng)
+        severity = 0.0
+        if number % 2:
+            wave, severity = damaged(wave, rng)
         spans = [(a / speed, b / speed) for a, b in segments]
         yield normalise_level(wave, spans), spans, severity
+
+
+def damaged(wave: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """The wave damaged in a random one of the kinds of the training, and how severely."""
+    severity = float(rng.uniform(0, 1))
+    kind = str(rng.choice(list(corruption.trained("speech"))))
+    return corruption.kind("speech", kind).apply(wave, severity, rng), severity
 
 
 def prepare(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | None:

@@ -6,6 +6,7 @@ frozen, so that only the upper four need to be shipped.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from torch import Tensor, nn
 from hff import corruption, weights
 from hff.config import EMOTIONS
 from hff.encoders.bert import TextEncoder, tokenizer
-from train.corpora import dailydialog, dairai, emorynlp, goemotions, isear, meld
+from train.corpora import dailydialog, dairai, emorynlp, goemotions, isear, meld, own_sentences
 from train.corpora.base import CorpusError, Sentence, load_found
 from train.encoders import quality
 from train.engine.loop import Plan, autocast, fit
 
-TEXT_CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)
+TEXT_CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)  # beside the project's own sentences
 PLAN = Plan(
     epochs=2, cycles=(1, 1), learning_rate=1.5e-4, weight_decay=0.01, batch_size=32, schedule="cosine", average=0.998,
     patience=2,
@@ -31,6 +32,8 @@ FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.") 
 TRAIN_TOKENS = 64  # longer sentences are cut while training
 DAMAGED_TEXT_SHARE = 0.3  # of training sentences that lose or garble words
 COMMON_WORDS = 4
+OWN_REPEATS = 5  # how often an epoch shows each of the project's own sentences, which are few
+GO_ON_SENTENCES, GO_ON_RATE = 40_000, 5e-5  # of the other corpora in the epoch after a finished run; its learning rate
 RARE_POWER = 0.35  # class weights ~ frequency ** -RARE_POWER
 
 
@@ -40,7 +43,7 @@ def load(data: Path) -> list[Sentence]:
     MELD and EmoryNLP label the same series, so whole lines would cross otherwise. Phrases of fewer than
     ``COMMON_WORDS`` words ("oh my god!") are everybody's and stay.
     """
-    sentences = load_found(TEXT_CORPORA, data)
+    sentences = load_found(TEXT_CORPORA, data) + own_sentences.load(data)
     kept_back = {_plain(s.text) for s in sentences if s.split in ("validation", "test")}
     return [
         s for s in sentences
@@ -79,7 +82,8 @@ def damage(text: str, rng: np.random.Generator) -> tuple[str, float]:
 
 
 def scores(sentences: list[Sentence], probabilities: np.ndarray) -> dict[str, float]:
-    """Macro F1 on GoEmotions (single-label items, as the benchmark's Ekman grouping), weighted F1 on MELD.
+    """Macro F1 on GoEmotions (single-label items, as the benchmark's Ekman grouping), weighted F1 on MELD, accuracy on
+    the project's own sentences, of all and of each kind.
 
     A corpus with no item among ``sentences`` has no figure.
     """
@@ -89,17 +93,38 @@ def scores(sentences: list[Sentence], probabilities: np.ndarray) -> dict[str, fl
     go = np.array([s.corpus == "goemotions" for s in sentences]) & single
     friends = np.array([s.corpus == "meld" for s in sentences])
     measures = (("goemotions_macro_f1", go, "macro"), ("meld_weighted_f1", friends, "weighted"))
-    return {
+    figures = {
         name: float(f1_score(truth[own], guess[own], average=average)) for name, own, average in measures if own.any()
     }
+    kinds = {kind: np.array([s.corpus == f"own_{kind}" for s in sentences]) for kind in own_sentences.OWN_KINDS}
+    kinds = {"accuracy": np.any(list(kinds.values()), axis=0)} | kinds
+    return figures | {f"own_{kind}": float((truth == guess)[own].mean()) for kind, own in kinds.items() if own.any()}
+
+
+def score(figures: dict[str, float]) -> float:
+    """What chooses the best epoch: the mean of each corpus' figure, the own sentences' as one."""
+    counted = [figures[name] for name in ("goemotions_macro_f1", "meld_weighted_f1", "own_accuracy") if name in figures]
+    return sum(counted) / len(counted)
+
+
+def epochs_sentences(training: list[Sentence], rng: np.random.Generator, most: int | None = None) -> list[Sentence]:
+    """What an epoch shows: the own sentences several times, and all, or at most ``most``, of the others."""
+    own = [s for s in training if s.corpus.startswith("own_")]
+    others = [s for s in training if not s.corpus.startswith("own_")]
+    if most is not None and len(others) > most:
+        others = [others[i] for i in rng.permutation(len(others))[:most]]
+    return others + OWN_REPEATS * own
 
 
 def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: Path | None = None) -> dict[str, float]:
-    """``init``: weights of a finished first cycle to go on from."""
+    """``init``: weights of a finished run to go on from, for one epoch at a low rate on a part of the sentences."""
+    if init:
+        plan = dataclasses.replace(plan, learning_rate=min(plan.learning_rate, GO_ON_RATE))
+    most = GO_ON_SENTENCES if init else None
     sentences = load(data)
     training = [s for s in sentences if s.split == "train"]
     held = [s for s in sentences if s.split == "validation"]
-    if not held:
+    if all(s.corpus.startswith("own_") for s in held):
         raise CorpusError("text: no validation sentence; GoEmotions or MELD must be there, which alone have any.")
     print(f"text: {len(training)} training sentences, {len(held)} for validation, seed {plan.seed}", flush=True)
     torch.manual_seed(plan.seed)
@@ -111,18 +136,17 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
     share = np.mean([s.target for s in training], axis=0)
     rarity = np.where(share > 0, share, 1) ** -RARE_POWER  # of a label without a sentence: any number
     weight = torch.tensor(rarity / np.sum(share * rarity), device=device).float()
-    count = max(1, len(training) // plan.batch_size)
+    count = max(1, len(epochs_sentences(training, np.random.default_rng(0), most)) // plan.batch_size)
 
     def batches(epoch: int):
         rng = np.random.default_rng([plan.seed, epoch])
+        shown = epochs_sentences(training, rng, most)
         # Batches of like length waste little on padding; their order stays random.
-        order = rng.permutation(len(training))
-        pools = [
-            sorted(pool, key=lambda i: len(training[i].text)) for pool in np.array_split(order, max(1, count // 50))
-        ]
+        order = rng.permutation(len(shown))
+        pools = [sorted(pool, key=lambda i: len(shown[i].text)) for pool in np.array_split(order, max(1, count // 50))]
         groups = [part for pool in pools for part in np.array_split(pool, max(1, round(len(pool) / plan.batch_size)))]
         for number in rng.permutation(len(groups)):
-            part = [training[i] for i in groups[number]]
+            part = [shown[i] for i in groups[number]]
             texts, severity = zip(*(damage(s.text, rng) for s in part), strict=True)
             ids, mask = tokens(list(texts), device)
             target = torch.tensor(np.stack([s.target for s in part])).to(device)
@@ -136,7 +160,7 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
 
     def validate(model: nn.Module) -> dict[str, float]:
         figures = scores(held, predict(model, [s.text for s in held], device))
-        return {"score": sum(figures.values()) / len(figures)} | figures
+        return {"score": score(figures)} | figures
 
     done = plan.cycles[0] if init else 0
     return fit(model, batches, count, loss, validate, plan, out / "text", device, done)

@@ -48,6 +48,8 @@ class Plan:
     average: float = 0.0  # decay of an exponential moving average of the weights; 0 for none
     bf16: bool = True
     seed: int = 0
+    slow: str = ""  # what the names of parameters begin with that learn more slowly, such as pre-trained layers
+    slow_rate: float = 1.0  # how much more slowly
 
     def cycle(self, step: float, per_epoch: int) -> tuple[float, int]:
         """The cosine cycle that ``step`` is in: share of it that is over (0 to 1), and its length in steps."""
@@ -149,8 +151,7 @@ class _Run:
         self.model, self.plan, self.folder, self.device = model.to(device), plan, folder, device
         self.per_epoch, self.epoch, self.bad = per_epoch, done, 0
         self.best: dict[str, float] = {}
-        trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+        self.optimizer = torch.optim.AdamW(_groups(model, plan), lr=plan.learning_rate, weight_decay=plan.weight_decay)
         self.scheduler = _scheduler(self.optimizer, plan, per_epoch, done)
         self.average = WeightAverage(model, plan.average) if plan.average else None
         self.begun = self.reported = time.monotonic()
@@ -275,6 +276,15 @@ class _Run:
         self.model.load_state_dict(parallel.broadcast(best, self.device))
         self.model.eval()
         return self.best
+
+
+def _groups(model: nn.Module, plan: Plan) -> list[dict]:
+    """The parameters to train, those that learn more slowly apart."""
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    slow = [p for name, p in trained.items() if plan.slow and name.startswith(plan.slow)]
+    others = [p for name, p in trained.items() if not plan.slow or not name.startswith(plan.slow)]
+    groups: list[dict] = [{"params": others}, {"params": slow, "lr": plan.slow_rate * plan.learning_rate}]
+    return [group for group in groups if group["params"]]
 
 
 def _scheduler(

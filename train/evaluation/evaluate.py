@@ -13,13 +13,12 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 from hff import weights
-from hff.config import SPEECH_ENCODERS
+from hff.config import EMOTIONS, SPEECH_ENCODERS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
-from hff.pipeline.features import Encoders
 from train.corpora import fer, ravdess
 from train.encoders import speech, text, vision
-from train.evaluation import model_card, robustness
+from train.evaluation import by_group, model_card, robustness, truth
 from train.evaluation import unimodal as alone
 from train.evaluation.floors import FLOORS
 from train.evaluation.joint import evaluate_joint
@@ -41,15 +40,20 @@ from train.fusion.pairing import CLEAN, Mix, PairedClips
 from train.fusion.training import fixed_clips
 from train.metrics import entropy_auroc, expected_calibration_error, reliability
 
+EARS = {"mfcc-cnn": "speech (MFCC, CNN)", "whisper": "speech (Whisper's first layers)"}  # of ``SPEECH_ENCODERS``
+
 
 def run(data: Path, out: Path, device: torch.device) -> dict:
     """Measure everything and write it beside the weights in ``out / "weights"``."""
     folder = out / "weights"
     analyzer = analysis.Analyzer(str(device), folder)
     report: dict = {"generated_by": COMMAND, "seed": SEED, "tables": []}
-    report["tables"] += [*encoders_tables(analyzer.encoders, data, device), alone_table(analyzer, data)]
-    pairs = {split: PairedClips(out / "features", split) for split in DAMAGE}
+    report["tables"] += [*encoders_tables(analyzer, data), *by_group.tables(analyzer.encoders, data, device)]
+    report["tables"].append(alone_table(analyzer, data))
+    features = folder_of(out, analyzer.config.speech_encoder)
+    pairs = {split: PairedClips(features, split) for split in DAMAGE}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])
+    report["tables"] += truth.tables(analyzer.model, features, device)
     if (folder / "fusion-whisper.safetensors").exists():
         report["tables"].append(speech_encoders_table(data, out, device))
     joint = evaluate_joint(analyzer, data)
@@ -68,8 +72,9 @@ def other_tables(path: Path) -> list[dict]:
     return [table for table in tables if table["command"] != COMMAND]
 
 
-def encoders_tables(encoders: Encoders, data: Path, device: torch.device) -> list[dict]:
+def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
     """Each encoder alone, with its own head, on its own corpus' test items; the voices by gender too."""
+    encoders, device, ear = analyzer.encoders, analyzer.device, analyzer.config.speech_encoder
     voices = [(u, speech.voices(u)) for u in ravdess.load(data) if u.split == "test"]
     recall = speech.unweighted_recall(encoders.speech, voices)
     faces = fer.load(data)
@@ -84,8 +89,8 @@ def encoders_tables(encoders: Encoders, data: Path, device: torch.device) -> lis
         "command": COMMAND,
         "columns": ["encoder", "test items", "measure", "value", "floor", "number of items"],
         "rows": [
-            ["speech (MFCC, CNN)", "RAVDESS actors 01, 20-22, 7 classes", "unweighted recall", recall,
-             FLOORS["mfcc-cnn"], len(voices)],
+            [EARS[ear], f"RAVDESS actors 01, 20-22, {len(EMOTIONS)} classes", "unweighted recall", recall, FLOORS[ear],
+             len(voices)],
             ["vision (ResNet-18)", "FER2013 private test, FER+ majority label", "accuracy",
              float((guess == faces.labels[held]).mean()), FLOORS["vision"], int(held.sum())],
             ["text (BERT)", "GoEmotions test, Ekman groups", "macro F1", words.get("goemotions_macro_f1"),
@@ -113,9 +118,11 @@ def encoders_tables(encoders: Encoders, data: Path, device: torch.device) -> lis
 def alone_table(analyzer: analysis.Analyzer, data: Path) -> dict:
     """What the app says of a voice, a face or a sentence on its own."""
     rows = alone.rows(analyzer, data)
-    path = weights.part_path(analyzer.folder, "fusion", "whisper")
-    if path.exists():
-        rows[1:1] = alone.rows(analysis.Analyzer(str(analyzer.device), analyzer.folder, "whisper"), data)
+    for other in SPEECH_ENCODERS:
+        trained = all(weights.part_path(analyzer.folder, part, other).exists() for part in ("speech", "fusion"))
+        if other != analyzer.config.speech_encoder and trained:
+            model = analysis.Analyzer(str(analyzer.device), analyzer.folder, other)
+            rows[1:1] = alone.rows(model, data, voice_only=True)
     return {
         "title": "Each modality alone, through the whole model",
         "note": "What the app says of one modality on its own, and what that encoder's own head says: the fusion must "

@@ -13,8 +13,7 @@ from pathlib import Path
 from hff.config import EMOTIONS
 from hff.errors import HFFError
 from hff.pipeline.analyzer import Analyzer
-
-LABEL = {"01": 0, "03": 1, "04": 2, "05": 3, "06": 4, "07": 5, "08": 6}
+from train.corpora import ravdess
 
 
 def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
@@ -27,7 +26,7 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
             paths = sorted(Path(folder).rglob("*.mp4"))
         else:
             paths = sorted(data.rglob("01-01-*-01.mp4"))
-        clips = [_read(analyzer, path) for path in paths if path.stem.split("-")[2] in LABEL]
+        clips = [_read(analyzer, path) for path in paths if path.stem.split("-")[2] in ravdess.EMOTION_OF]
     if not clips:
         return None
     rows = []
@@ -44,7 +43,7 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
         "table": {
             "title": "Really joint clips: RAVDESS actor 01 (a test speaker), face and voice of one person",
             "note": "Share of clips read right, through the whole pipeline; the words (two fixed sentences, recognised "
-            "from the sound) carry no emotion. Chance is 1/7.",
+            f"from the sound) carry no emotion. Chance is 1/{len(EMOTIONS)}.",
             "command": "python -m train evaluate --data DIR --out DIR",
             "columns": ["clips", "number", "all present", "voice alone", "face alone", "words alone", "voice + face"],
             "rows": rows,
@@ -53,7 +52,7 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
 
 
 def _read(analyzer: Analyzer, path: Path) -> dict:
-    truth = EMOTIONS[LABEL[path.stem.split("-")[2]]]
+    truth = EMOTIONS[ravdess.EMOTION_OF[path.stem.split("-")[2]]]
     row = {"clip": path.stem, "kind": path.parent.name, "truth": truth}
     try:
         result = analyzer.analyze(video=path)

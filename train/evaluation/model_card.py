@@ -11,7 +11,7 @@ from train.engine.whole_files import write_whole
 CORPORA_FILE = "corpora.json"  # beside the weights, for the page
 PART_NAMES = {
     "speech": "speech (MFCC and CNN)",
-    "whisper": "speech, the second encoder (states of Whisper tiny.en, whose weights are MIT, and a small network)",
+    "whisper": "speech, the second encoder (the first three layers of Whisper base, MIT, and a small network)",
     "vision": "vision (ResNet-18)",
     "text": "text (BERT, fine-tuned)",
     "fusion": "fusion",
@@ -30,14 +30,18 @@ to judge pupils, applicants, patients, employees or anybody else.
 
 {corpora}
 
-RAVDESS, DailyDialog and ISEAR are for non-commercial use, share-alike; so are these weights.
+{non_commercial} are for non-commercial use, share-alike; so are these weights.
 
 **No corpus here has face, voice and words of one person under seven emotions at scale.** The fusion was trained on
 *class-paired* clips: a voice, words and a face of the same emotion from different people, with damage, missing
-modalities, partners that say nothing and partners that contradict. Three in ten of its clips are of one modality alone,
-with the labels as frequent as in their corpora; there the encoders' own heads teach the answer. alpha is trained to
-be shared out by how sound each modality is, sigma^2 to tell each one's error and to grow with damage. Test clips are
-paired the same way from test items. The one table on really joint clips says so.
+modalities, partners that say nothing and partners that contradict. One in five of its clips is of one modality alone,
+with the labels as frequent as in their corpora; there the encoders' own heads teach what it says. One in four of the
+others has modalities of different emotions and no truth: it is taught what they come to together, each by its precision
+(squared). alpha is trained to be each modality's expected share of what they know of the truth, sigma^2 to tell each
+one's own expected Brier error; a monotone map for each modality, fitted on validation items, holds it to that scale.
+What is unlike the training features (Mahalanobis distance) raises the epistemic part. The answer is never surer than
+the modalities that give it, taken together as independent witnesses; those that contradict each other are not. Test
+clips are paired the same way from test items. The one table on really joint clips says so.
 
 Speakers never cross a split: RAVDESS actors 18-19 validate, 01 and 20-22 test. FER2013, GoEmotions and MELD keep
 their own splits; training faces with a near copy elsewhere and training sentences that stand in a validation or test
@@ -51,8 +55,9 @@ Every table comes from the command named under it, on test items, after all choi
 LIMITS = """
 ## Limits
 
-- Voices: two English sentences by 24 North American actors, and German actors; other languages, children and
-  spontaneous speech are outside what it heard.
+- Voices: two English sentences by 24 North American actors, and German actors; the second encoder has heard Polish
+  and Korean ones too. They act. Children, whispering, real shouting, other languages and spontaneous speech are outside
+  what either heard: nothing is known of how it does there but the figures on corpora that were left out.
 - Faces: grey web pictures with far more happy and neutral faces than disgusted and fearful ones.
 - Words: English only; the recogniser (Whisper tiny.en) makes mistakes with accents and noise.
 - Pairing strangers teaches which modality to trust, not how one person's face and voice go together.
@@ -83,6 +88,12 @@ def corpora_table(corpora: list[dict]) -> str:
     return table(["part", "learned from", "licence"], rows)
 
 
+def non_commercial(corpora: list[dict]) -> str:
+    """The names of those whose licence is for non-commercial use, as one says them in a row."""
+    *first, last = [corpus["name"] for corpus in corpora if "-NC" in corpus["licence"]]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def write_corpora(folder: Path) -> list[dict]:
     """Write what the weights in ``folder`` were made from beside them, for the page."""
     corpora = described()
@@ -98,7 +109,8 @@ def rewrite(folder: Path) -> dict[str, int]:
 
 def write(report: dict, path: Path) -> None:
     """Write the card with every table of ``report``, and the list of corpora beside it."""
-    parts = [HEAD.replace("{corpora}", corpora_table(write_corpora(path.parent)))]
+    corpora = write_corpora(path.parent)
+    parts = [HEAD.replace("{corpora}", corpora_table(corpora)).replace("{non_commercial}", non_commercial(corpora))]
     for part in report["tables"]:
         parts.append(
             f"### {part['title']}\n\n{table(part['columns'], part['rows'])}\n\n{part['note']}\n\n`{part['command']}`\n"

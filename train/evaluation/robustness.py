@@ -72,7 +72,7 @@ def one_broken(pairs: PairedClips, among: tuple[str, ...], level: int = SEVERITY
 
 def _broken(pairs: PairedClips, level: int, which) -> list[Batch]:
     rng, pick = np.random.default_rng(SEED + 2), np.random.default_rng(SEED + 3)
-    choices = [pairs.choose(rng, CLEAN, label=n % 7) for n in range(CLIPS)]
+    choices = [pairs.choose(rng, CLEAN, label=n % pairs.labels) for n in range(CLIPS)]
     for choice in choices:
         choice.variants[:, which(pick)] = level
     return [pairs.collate(choices[first : first + 100], rng) for first in range(0, CLIPS, 100)]
@@ -82,7 +82,7 @@ def subsets_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     """The robustness matrix: every subset, clean and with one of its modalities broken."""
     clean = fixed_clips(pairs["test"], CLIPS, CLEAN, SEED)
     rows = []
-    for size in (1, 2, 3):
+    for size in range(1, len(MODALITIES) + 1):
         for keep in combinations(MODALITIES, size):
             row: list = [" + ".join(keep)]
             for clips in (clean, *(one_broken(pairs[split], keep) for split in DAMAGE)):
@@ -93,7 +93,7 @@ def subsets_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
         "title": "Every subset of the modalities, clean and with one of them broken",
         "note": f"{CLIPS} class-paired clips put together from test items of different people; broken: one of the "
         f"modalities that are present, drawn for each clip, at severity 1, in {DAMAGE['test']} and in "
-        f"{DAMAGE['unseen']}. F1 is the macro F1; chance is 1/7.",
+        f"{DAMAGE['unseen']}. F1 is the macro F1; chance is 1/{pairs['test'].labels}.",
         "command": COMMAND,
         "columns": ["present", *measures],
         "rows": rows,

@@ -13,7 +13,7 @@ import torch
 from sklearn.metrics import recall_score
 from torch import Tensor
 
-from hff.config import MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
+from hff.config import MODALITIES, SAMPLE_RATE
 from hff.encoders.resnet import normalise_faces
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import encode_speech, step_count
@@ -78,8 +78,11 @@ def voices(analyzer: Analyzer, utterances: list[ravdess.Utterance]) -> Answers:
     return np.concatenate(whole), np.concatenate(own)
 
 
-def rows(analyzer: Analyzer, data: Path, split: str = "test") -> list[list]:
-    """Modality, items, measure, whole model, encoder's own head, floor, ECE of the whole model, number of items."""
+def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool = False) -> list[list]:
+    """Modality, items, measure, whole model, encoder's own head, floor, ECE of the whole model, number of items.
+
+    ``voice_only``: no words and faces, which are read alike with every speech encoder.
+    """
     made = []
 
     def row(modality: str, items: str, measure: str, score, found: Answers, truth: np.ndarray, floor: str) -> None:
@@ -94,7 +97,7 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test") -> list[list]:
         lambda p: float(recall_score(truth, p.argmax(1), average="macro")), voices(analyzer, spoken), truth,
         name,
     )  # fmt: skip
-    if name != SPEECH_ENCODERS[0]:  # words and faces are read alike with both speech encoders
+    if voice_only:
         return made
     found = fer.load(data)
     labels = found.labels[found.splits == split].astype(np.int64)

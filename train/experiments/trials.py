@@ -29,6 +29,7 @@ import hff.model
 import train.engine.loop
 import train.fusion
 import train.rivals.rival
+from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
@@ -37,7 +38,7 @@ from train.engine.data_files import fingerprint
 from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
-from train.fusion import feature_files, training
+from train.fusion import feature_files, novelty, training
 from train.fusion.losses import fusion_loss
 from train.fusion.pairing import Batch, Mix, PairedClips
 from train.rivals import rival_loss
@@ -96,21 +97,22 @@ class Trial:
 
 
 class Arena:
-    """The cached features in ``out / "features"`` and the trials made on them."""
+    """The cached features in ``out``, of the speech encoder preferred there, and the trials made on them."""
 
     def __init__(self, out: Path, device: torch.device, budget: TrainingBudget, mix: Mix | None = None) -> None:
         self.out, self.device, self.budget, self.mix = out, device, budget, mix or Mix()
-        paths = [out / "features" / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
+        self.features = feature_files.folder_of(out, weights.preferred_speech_encoder(out / "weights"))
+        paths = [self.features / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
         if missing:
             raise HFFError(
-                f"{out / 'features'} has no {', '.join(missing)}; make them with "
+                f"{self.features} has no {', '.join(missing)}; make them with "
                 f"python -m train features --data DIR --out {out}"
             )
         self.fingerprint = fingerprint(set(paths))["sha256"]
 
     def split(self, name: str) -> PairedClips:
-        return PairedClips(self.out / "features", name)
+        return PairedClips(self.features, name)
 
     @cached_property
     def pairs(self) -> PairedClips:
@@ -137,6 +139,8 @@ class Arena:
             return Trial(contender, seed, folder, json.loads(finished.read_text()))
         torch.manual_seed(seed)
         model = contender.build(contender.config)
+        if isinstance(model, HFF) and model.config.bounded:
+            novelty.fit(model, self.out / "features", self.pairs, self.split("validation"))
         seconds: list[float] = []
         best = fit(
             model, lambda epoch: self._batches(seed, epoch, seconds), self.budget.batches, _loss, self._validate,
@@ -202,8 +206,11 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, training.TWINS, batch.said)
-    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said)
+        return fusion_loss(
+            model, output, batch.target, batch.present, batch.severity, training.TWINS, batch.said, batch.own,
+            batch.contradicts,
+        )  # fmt: skip
+    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said, batch.contradicts)
 
 
 def budget_from(options: argparse.Namespace, seeds: int) -> TrainingBudget:

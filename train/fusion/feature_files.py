@@ -33,10 +33,12 @@ from hff.errors import HFFError
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
-from train.corpora import fer, goemotions, meld, ravdess
+from train.corpora import fer, goemotions, korean, meld, nemo, ravdess
 from train.corpora.base import Faces, load_found
+from train.encoders import corpus_balance
 from train.encoders.vision import random_view
 from train.engine import data_files, provenance
+from train.engine.loop import autocast
 
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
@@ -70,6 +72,9 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     # The few held-back actors alone would be learned by heart, so the encoder's own join them in training.
     wanted = (split, "train") if split == "fusion" else (items_of(split),)
     items = [u for u in ravdess.load(data) if u.split in wanted]
+    if split == "fusion":
+        others = load_found((nemo, korean), data, none_will_do=True)
+        items += corpus_balance.thin([u for u in others if u.split == "fusion"], corpus_balance.PER_CELL)
     count = VARIANTS[split]
     if split == "fusion" and count % 2:
         raise ValueError(f"VARIANTS['fusion'] must be even, not {count}: half of them stand for the other half.")
@@ -82,7 +87,8 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         for v in range(own):
             wave = damage("speech", split, item.wave, float(severity[n, v]), rng)
             steps = min(MAX_ITEM_STEPS, step_count(len(wave) / SAMPLE_RATE))
-            x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
+            with autocast(encoders.device, True):
+                x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, present
         features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
         severity[n, own:] = severity[n, : count - own]
@@ -198,6 +204,18 @@ def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:
     """A cached set, features as float32."""
     stored = load_file(data_files.used("features", folder / f"{modality}-{split}.safetensors"))
     return stored | {name: stored[name].float() for name in ("features", "said")}
+
+
+def as_clips(stored: dict[str, Tensor], number: int) -> tuple[Tensor, Tensor]:
+    """Every item of a set at one variant as a clip of its own: features (N,T,d), and the steps at which it is there.
+
+    What is not over time is one step long, of several views the first.
+    """
+    features = stored["features"][:, number]
+    if "there" in stored:
+        return features, stored["there"][:, number]
+    features = features[:, None] if features.ndim == 2 else features[:, :1]
+    return features, torch.ones(features.shape[:2], dtype=torch.bool)
 
 
 def folder_of(out: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -11,14 +12,14 @@ from train.metrics import brier
 STEP_WEIGHT = 0.3  # of the loss at every step, so that the reading is good before the clip ends
 UNIMODAL_WEIGHT = 0.5  # of each modality's own classification
 VARIANCE_WEIGHT = 0.3
-RANK_WEIGHT = 0.5  # of ordinality between two versions of one clip
-ACROSS_WEIGHT = 1.0  # of ordinality between different clips
-TEACHER_WEIGHT = 4.0  # of what each encoder's own head says, for that modality alone and for clips of one modality
+RANK_WEIGHT = 0.2  # of ordinality between two versions of one clip
+ACROSS_WEIGHT = 0.2  # of ordinality between different clips
+TEACHER_WEIGHT = 4.0  # of what each encoder's own head says, for that modality alone
 TAUGHT_MAX = 0.6  # severity of damage beyond which that head has not learned and teaches nothing
-RELIABILITY_WEIGHT = 4.0  # of alpha as a share of soundness
-SOUNDNESS_LEFT = 0.02  # what severity 1 leaves of 1
-SOUNDNESS_POWER = 3  # the higher, the sooner alpha leaves
+GAIN_WEIGHT = 2.0  # of alpha as each modality's share of what they know of the truth
+GAIN_POWER = 2  # of what each knows, in its share: the higher, the more alpha goes to the one that knows most
 EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of damage (``dialogues``)
+CONTRADICTION_POWER = 2  # of the precision by which contradicting modalities share the answer
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
 RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
 FUSION_LABEL_SMOOTHING = 0.05
@@ -58,15 +59,26 @@ def expert_loss(alpha: Tensor, alone: Tensor, target: Tensor) -> Tensor:
     return -(alpha * right).sum(-1).clamp_min(1e-6).log()
 
 
-def reliability_loss(alpha: Tensor, severity: Tensor, present: Tensor) -> Tensor:
-    """Alpha must go by how sound each modality is: cross-entropy to shares of (1 - severity^2)^SOUNDNESS_POWER.
+def gains(said: Tensor, target: Tensor) -> Tensor:
+    """How much of the truth each modality knows beyond a guess: said (...,M,C), target (...,C) -> (...,M), 0 to 1."""
+    classes = said.shape[-1]
+    return ((said * target[..., None, :]).sum(-1) - 1 / classes).clamp_min(0) * classes / (classes - 1)
 
-    Sound modalities are to weigh the same: what each has to say is in its features, alpha says whom to listen to.
-    alpha, severity, present (...,M) -> (...,).
+
+def gain_loss(alpha: Tensor, gain: Tensor) -> Tensor:
+    """Alpha must be each modality's expected share of the gain: cross-entropy, (...,M) each -> (...,).
+
+    What is ruined knows nothing, what says nothing of the emotion neither: nobody tells alpha which inputs are damaged.
     """
-    sound = (1 + SOUNDNESS_LEFT - severity.square()).pow(SOUNDNESS_POWER) * present
-    shares = sound / sound.sum(-1, keepdim=True).clamp_min(1e-6)
-    return -(shares * alpha.clamp_min(1e-6).log()).sum(-1)
+    sharp = gain**GAIN_POWER
+    shares = sharp / sharp.sum(-1, keepdim=True).clamp_min(1e-6)
+    return -(shares * alpha.clamp_min(1e-6).log()).sum(-1) * gain.amax(-1)
+
+
+def settled(said: Tensor, weight: Tensor) -> Tensor:
+    """What contradicting modalities say together: the mean of said (...,M,C) by weight (...,M)^CONTRADICTION_POWER."""
+    weight = weight.pow(CONTRADICTION_POWER)[..., None]
+    return (said * weight).sum(-2) / weight.sum(-2).clamp_min(1e-6)
 
 
 def divergence(said: Tensor, logits: Tensor) -> Tensor:
@@ -97,31 +109,54 @@ def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp_min(1)
 
 
+def mean_said(said: Tensor, present: Tensor) -> Tensor:
+    """What each encoder's head says of a clip: logits said (B,T,M,C), present (B,T,M) -> probabilities (B,M,C)."""
+    there = present[..., None]
+    return (said.float().softmax(-1) * there).sum(1) / there.sum(1).clamp_min(1)
+
+
+def clip_targets(output: FusionOutput, target: Tensor, contradicts: Tensor | None) -> Tensor:
+    """(B,C), smoothed: the label; where a clip contradicts itself, what its modalities' own readings come to."""
+    classes = output.logits.shape[-1]
+    wanted = F.one_hot(target, classes).float() * (1 - FUSION_LABEL_SMOOTHING) + FUSION_LABEL_SMOOTHING / classes
+    if contradicts is None or output.readings is None:
+        return wanted
+    there = output.precision > 0
+    weight = output.precision.sum(1) / there.sum(1).clamp_min(1)
+    return torch.where(contradicts[:, None], settled(output.readings[:, -1], weight).detach(), wanted)
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Of logits (...,C) with distributions (...,C) -> (...,)."""
+    return -(target * logits.log_softmax(-1)).sum(-1)
+
+
 def fusion_loss(
     model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, twins: int,
-    said: Tensor | None = None,
+    said: Tensor | None = None, own: Tensor | None = None, contradicts: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The whole loss of a batch whose last ``twins`` clips are its first ones at other severities.
 
-    target (B,), present (B,T,M), severity (B,T,M); said (B,T,M,C), logits of the encoders' own heads, where they teach.
+    target (B,), present (B,T,M), severity (B,T,M); said (B,T,M,C), logits of the encoders' own heads, where they teach;
+    own (B,M), the label of each modality's own item (by default the clip's); contradicts (B,), which clips have none.
     """
-    steps = output.step_logits.shape[2]
+    steps, modalities = present.shape[1:]
     valid = present.any(-1)
-    logits = output.logits[0].float()
-    emotion = F.cross_entropy(logits, target, label_smoothing=FUSION_LABEL_SMOOTHING)
-    by_step = target[:, None].expand(-1, steps)
-    step = F.cross_entropy(output.step_logits[0].float().flatten(0, 1), by_step.flatten(), reduction="none")
-    by_modality = by_step[..., None].expand(*by_step.shape, present.shape[-1])
+    wanted = clip_targets(output, target, contradicts)
+    by_step = wanted[:, None].expand(-1, steps, -1)
+    own = target[:, None].expand(-1, modalities) if own is None else own
+    by_modality = own[:, None].expand(-1, steps, -1)
     alone_logits = output.alone_logits.float()
     alone = F.cross_entropy(alone_logits.flatten(0, 2), by_modality.flatten(), reduction="none").view_as(severity)
     variance = output.variance.float().clamp_min(1e-6)
-    error = brier(alone_logits.detach().softmax(-1), by_modality)
+    known = alone_logits.detach().softmax(-1)
+    gain = gains(known, by_step) * present
     loss = (
-        emotion
-        + STEP_WEIGHT * _mean_where(step.view_as(valid), valid)
+        cross_entropy(output.logits[0].float(), wanted).mean()
+        + STEP_WEIGHT * _mean_where(cross_entropy(output.step_logits[0].float(), by_step), valid)
         + UNIMODAL_WEIGHT * _mean_where(alone, present)
-        + VARIANCE_WEIGHT * _mean_where(variance_nll(variance, error), present)
-        + RELIABILITY_WEIGHT * _mean_where(reliability_loss(output.alpha.float(), severity, present), valid)
+        + VARIANCE_WEIGHT * _mean_where(variance_nll(variance, brier(known, by_modality)), present)
+        + GAIN_WEIGHT * _mean_where(gain_loss(output.alpha.float(), gain), valid)
         + ACROSS_WEIGHT * rank_across_clips(variance, severity, present)
         + KL_WEIGHT * model.kl()
     )

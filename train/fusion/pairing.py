@@ -33,7 +33,8 @@ class Mix:
     unfeeling_face: float = 0.15
     unfeeling_voice: float = 0.1
     conflict: float = 0.08  # one modality of another emotion than the other two
-    alone: float = 0.3  # one modality and no other, its labels as frequent as in its own corpora
+    contradiction: float = 0.3  # of clips of no given label: modalities of different emotions, none of them the truth
+    alone: float = 0.2  # one modality and no other, its labels as frequent as in its own corpora
     held_out: float = 0.7  # share of items that the encoder did not learn from, where there are others
 
     def unfeeling(self, modality: str) -> float:
@@ -43,7 +44,7 @@ class Mix:
 
 
 CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling_face=0, unfeeling_voice=0,
-            conflict=0, alone=0, held_out=1)  # fmt: skip
+            conflict=0, contradiction=0, alone=0, held_out=1)  # fmt: skip
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Batch:
     severity: Tensor  # (B,T,M)
     said: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
+    own: Tensor | None = None  # (B,M), the label of each modality's own item
+    contradicts: Tensor | None = None  # (B,) bool: modalities of different emotions, with no truth between them
     twins: int = 0  # the last ones are the first ones again, at other severities
     more: InitVar[dict[str, Tensor] | None] = None  # (B,T,d) of any other modality; each becomes an attribute too
 
@@ -92,6 +95,9 @@ for _name in ("more",):
     setattr(Batch, _name, property(lambda batch: {m: vars(batch)[m] for m in vars(batch) if m not in _OWN}))
 
 
+_VOICE, _FACE = MODALITIES.index("speech"), MODALITIES.index("vision")
+
+
 @dataclass
 class Draw:
     """One clip before its features are looked up: items, variants and presence."""
@@ -100,6 +106,7 @@ class Draw:
     variants: np.ndarray  # (T,M) variant index per step
     present: np.ndarray  # (T,M)
     target: int
+    contradicts: bool = False
 
 
 class PairedClips:
@@ -132,6 +139,8 @@ class PairedClips:
         """Draw one clip; with a ``label``, one of that emotion, which is then not of one modality on purpose."""
         if label is None and rng.random() < mix.alone:
             return self._choose_alone(int(rng.integers(len(MODALITIES))), rng, mix)
+        if label is None and rng.random() < mix.contradiction:
+            return self._choose_contradiction(rng, mix)
         target = int(rng.integers(self.labels)) if label is None else label
         count = len(MODALITIES)
         labels = [target] * count
@@ -144,23 +153,43 @@ class PairedClips:
             self._words(label, target, rng, mix) if m == "text" else self._item(m, label, rng, mix)
             for m, label in zip(MODALITIES, labels, strict=True)
         )
-        steps = int(self.stored["speech"]["length"][items[0]])
+        steps = self._steps(items)
         present = rng.random(count) >= mix.dropped
         if not present.any():
             present[rng.integers(count)] = True
-        if not present[0] and rng.random() < 0.3:
+        if not present[_VOICE] and rng.random() < 0.3:
             steps = int(rng.integers(1, 4))  # a typed sentence or a picture alone is a clip of one step
         grid = np.broadcast_to(present, (steps, count)).copy()
-        grid[:, 2] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
+        grid[:, _FACE] &= (rng.random(steps) >= mix.gaps) | (steps == 1)
         return Draw(items, self._variants(steps, rng, mix), grid, target)
 
     def _choose_alone(self, place: int, rng: np.random.Generator, mix: Mix) -> Draw:
         """A clip of one modality, so that it alone is read as well as its encoder's own head would."""
         target = int(rng.choice(self.labels, p=self.frequency[MODALITIES[place]]))
         items = tuple(self._item(m, target, rng, mix) for m in MODALITIES)
-        steps = int(self.stored["speech"]["length"][items[0]]) if place == 0 else int(rng.integers(1, 4))
+        steps = self._steps(items) if place == _VOICE else int(rng.integers(1, 4))
         grid = np.broadcast_to(np.arange(len(MODALITIES)) == place, (steps, len(MODALITIES))).copy()
         return Draw(items, self._variants(steps, rng, mix), grid, target)
+
+    def _choose_contradiction(self, rng: np.random.Generator, mix: Mix) -> Draw:
+        """Two modalities of different emotions; any other is absent, on one side, or of an emotion of its own."""
+        count = len(MODALITIES)
+        labels = rng.integers(self.labels, size=count)
+        labels[:2] = rng.choice(self.labels, 2, replace=False)
+        sides = (rng.random(count) < 0.5) & (np.arange(count) >= 2)
+        labels[sides] = labels[rng.integers(2, size=int(sides.sum()))]
+        order = rng.permutation(count)
+        drawn = dict(zip((MODALITIES[m] for m in order), labels.tolist(), strict=True))
+        items = tuple(self._item(m, drawn[m], rng, mix) for m in MODALITIES)
+        present = np.ones(count, bool)
+        present[order[2:]] = rng.random(count - 2) < 0.4
+        steps = self._steps(items) if present[_VOICE] else int(rng.integers(1, 4))
+        grid = np.broadcast_to(present, (steps, count)).copy()
+        return Draw(items, self._variants(steps, rng, mix), grid, drawn[MODALITIES[order[0]]], contradicts=True)
+
+    def _steps(self, items: tuple[int, ...]) -> int:
+        """How long a clip is: as long as its voice."""
+        return int(self.stored["speech"]["length"][items[_VOICE]])
 
     def _variants(self, steps: int, rng: np.random.Generator, mix: Mix) -> np.ndarray:
         """(T,M) which variant of each modality's item stands at each step."""
@@ -175,7 +204,8 @@ class PairedClips:
     def twin(self, choice: Draw, rng: np.random.Generator) -> Draw:
         """The same clip with every modality at another random severity."""
         drawn = [rng.integers(0, self.variants(m)) for m in MODALITIES]
-        return Draw(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target)
+        return Draw(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target,
+                    choice.contradicts)  # fmt: skip
 
     def collate(self, choices: list[Draw], rng: np.random.Generator) -> Batch:
         """Look the features up and pad to the longest clip."""
@@ -183,10 +213,12 @@ class PairedClips:
         size, count = (len(choices), steps), len(MODALITIES)
         features = {m: torch.zeros(*size, self.stored[m]["features"].shape[-1]) for m in MODALITIES}
         whole = dict(features)
+        own = [self.stored[m]["label"][[c.items[i] for c in choices]] for i, m in enumerate(MODALITIES)]
         batch = Batch(
             **{m: features.pop(m) for m in ("speech", "text", "vision")}, more=features,
             present=torch.zeros(*size, count, dtype=torch.bool), severity=torch.zeros(*size, count),
             said=torch.zeros(*size, count, self.labels), target=torch.tensor([c.target for c in choices]),
+            own=torch.stack(own, 1), contradicts=torch.tensor([c.contradicts for c in choices]),
         )  # fmt: skip
         for b, choice in enumerate(choices):
             length = len(choice.present)

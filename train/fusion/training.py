@@ -21,9 +21,10 @@ from hff.errors import HFFError
 from hff.model.hff import HFF
 from train.engine import parallel
 from train.engine.loop import Plan, fit
+from train.fusion import calibration, novelty
 from train.fusion.losses import fusion_loss
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
-from train.metrics import brier, expected_calibration_error
+from train.metrics import brier
 
 PLAN = Plan(epochs=6, learning_rate=5e-4, schedule="cosine", average=0.995, patience=6, bf16=False)
 BATCHES_PER_EPOCH = 100
@@ -92,6 +93,7 @@ def train(
     clips = validation_clips(held, mix)
     torch.manual_seed(plan.seed)
     model = HFF(config)
+    novelty.fit(model, folder, pairs, held)
     print(f"fusion: {sum(p.numel() for p in model.parameters()):,} parameters, seed {plan.seed}", flush=True)
 
     def batches(epoch: int):
@@ -100,33 +102,15 @@ def train(
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         output = model(**batch.inputs(), samples=1, with_attention=False)
-        return fusion_loss(model, output, batch.target, batch.present, batch.severity, batch.twins, batch.said)
+        return fusion_loss(
+            model, output, batch.target, batch.present, batch.severity, batch.twins, batch.said, batch.own,
+            batch.contradicts,
+        )  # fmt: skip
 
     best = fit(
         model, batches, BATCHES_PER_EPOCH, loss, lambda model: validation(model, clips, device), plan, run, device
     )  # fmt: skip
     return model, best
-
-
-def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = None) -> float:
-    """Set the classifier's temperature to the one at which neither clean nor mixed validation clips are far off.
-
-    One temperature cannot suit both: sound clips want a lower one. The larger of their two errors (ECE) is made least.
-    """
-    held = PairedClips(folder, "validation", model.config.labels)
-    found = []
-    for number, kind in enumerate((CLEAN, mix or Mix()), 2):
-        clips = fixed_clips(held, 2 * VALIDATION_CLIPS, kind, VALIDATION_SEED + number)
-        with torch.inference_mode():
-            logits = torch.cat([model(**c.to(device).inputs(), with_attention=False).logits[0].float() for c in clips])
-        found.append((logits.cpu(), torch.cat([c.target for c in clips])))
-
-    def worse(temperature: float) -> float:
-        return max(expected_calibration_error((logits / temperature).softmax(-1), y) for logits, y in found)
-
-    temperature = min(np.linspace(0.5, 3, 251).tolist(), key=worse)
-    model.classifier.temperature.mul_(temperature)
-    return temperature
 
 
 def train_and_export(
@@ -135,7 +119,7 @@ def train_and_export(
     """The stage ``fusion``: train, calibrate, write ``out / "weights" / "fusion[-ENCODER].safetensors"``."""
     path = weights.part_path(out / "weights", "fusion", speech_encoder)
     model, best = train(data_features, out / path.stem, device, HFFConfig(speech_encoder=speech_encoder), plan)
-    best = best | {"temperature": calibrate(model, data_features, device)}
+    best = best | calibration.calibrate(model, data_features, device)
     if parallel.is_main():
         weights.save(path, model.state_dict(), model.config.to_dict(), half=False)
     return best

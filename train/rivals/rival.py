@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import HFFConfig
-from train.fusion.losses import FUSION_LABEL_SMOOTHING, STEP_WEIGHT, TEACHER_WEIGHT, answer_loss
+from train.fusion.losses import (
+    FUSION_LABEL_SMOOTHING,
+    STEP_WEIGHT,
+    TEACHER_WEIGHT,
+    answer_loss,
+    cross_entropy,
+    mean_said,
+    settled,
+)
 
 
 @dataclass
@@ -152,18 +160,25 @@ class TensorEncoders(nn.Module):
 
 
 def rival_loss(
-    output: RivalOutput, target: Tensor, present: Tensor, severity: Tensor | None = None, said: Tensor | None = None
-) -> Tensor:
+    output: RivalOutput, target: Tensor, present: Tensor, severity: Tensor | None = None, said: Tensor | None = None,
+    contradicts: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Cross-entropy of the emotion, and of every step where the rival has step logits, weighed as HFF's own loss.
 
     target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and said (B,T,M,C) the encoders' own heads teach the
-    answer to clips of one modality, as they teach HFF.
+    answer to clips of one modality, as they teach HFF; where a clip contradicts itself (B,), they teach it together.
     """
-    loss = F.cross_entropy(output.logits[0].float(), target, label_smoothing=FUSION_LABEL_SMOOTHING)
+    classes = output.logits.shape[-1]
+    wanted = F.one_hot(target, classes).float() * (1 - FUSION_LABEL_SMOOTHING) + FUSION_LABEL_SMOOTHING / classes
+    if contradicts is not None and said is not None:
+        share = present.sum(1) / present.sum(1).clamp_min(1)
+        together = settled(mean_said(said, present), share)
+        wanted = torch.where(contradicts[:, None], together, wanted)
+    loss = cross_entropy(output.logits[0].float(), wanted).mean()
     if output.step_logits is not None:
         valid = present.any(-1)
-        by_step = target[:, None].expand_as(valid)
-        loss = loss + STEP_WEIGHT * F.cross_entropy(output.step_logits[0].float()[valid], by_step[valid])
+        by_step = wanted[:, None].expand(*valid.shape, -1)
+        loss = loss + STEP_WEIGHT * cross_entropy(output.step_logits[0].float(), by_step)[valid].mean()
     if severity is not None and said is not None:
         loss = loss + TEACHER_WEIGHT * answer_loss(output.logits[0], said, present, severity)
     return loss

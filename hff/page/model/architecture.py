@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hff import modalities
-from hff.config import HFFConfig
+from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.locale import names, texts
 from hff.page.shared.render import render
 
@@ -58,8 +58,14 @@ def _encoders(config: HFFConfig) -> list[Block]:
     return [Block(m, 20, _TOP + n * (height + gap), 190, height, f"hff-{m}") for n, m in enumerate(config.dims)]
 
 
-def _texts(key: str) -> tuple[str, str, str]:
-    """Title, sentence and equations of a block; a modality that the catalogue does not know has its name."""
+def _texts(key: str, config: HFFConfig) -> tuple[str, str, str]:
+    """Title, sentence and equations of a block; a modality that the catalogue does not know has its name.
+
+    The equations are the paper's, so another speech encoder than the paper's has none.
+    """
+    other = f"speech {config.speech_encoder}"  # has its own texts
+    if key == "speech" and config.speech_encoder != SPEECH_ENCODERS[0] and other in texts.BLOCKS:
+        return *texts.BLOCKS[other], ""
     title, sentence = texts.BLOCKS.get(key) or (names.modality(key), "")
     return title, sentence, EQUATIONS[key] if key in EQUATIONS else modalities.of(key).equations
 
@@ -85,7 +91,7 @@ def architecture_html(config: HFFConfig) -> Markup:
     levels = zip(texts.LEVELS, _LEVELS, strict=True)
     shown = []
     for block in blocks(config):
-        title, sentence, equations = _texts(block.key)
+        title, sentence, equations = _texts(block.key, config)
         lines = _lines(title, equations, figures[block.key])
         shown.append((block, _in_one_line(title), equations, sentence, lines))
     return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(config), _TOKENS, shown)
@@ -94,8 +100,8 @@ def architecture_html(config: HFFConfig) -> Markup:
 def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
     """The lines in a block, each with its style."""
     lines = [(line.replace(_SOFT_HYPHEN, "-"), "hff-block-title") for line in title.split("\n")]
-    lines.append((equations, "hff-block-equations"))
-    return [*lines, (figures, "hff-block-size")] if figures else lines
+    more = [(equations, "hff-block-equations"), (figures, "hff-block-size")]
+    return [*lines, *(line for line in more if line[0])]
 
 
 def _in_one_line(title: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from hff.locale import language, number_format, texts
+from hff.locale import language, names, number_format, texts
 
 _NUMBER = re.compile(r"[+−-]?\d+(\.\d+)?( ± \d+\.\d+)?")
 _SENTENCE_END = re.compile(r"(?<=[^.]\.) +")
@@ -39,6 +39,8 @@ def _entry(text: str) -> str | None:
         return number_format.localised(text, language())
     if text in known:
         return known[text]
+    if text in texts.EMOTION_NAMES:
+        return names.emotion(text)
     for key, pattern in _patterns(tuple(known)):
         found = pattern.fullmatch(text)
         if found is None:

@@ -6,13 +6,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from hff.config import EMOTIONS
+from hff.detectors.faces import FaceTracker
 from hff.errors import HFFError
 from tests.support import corpus_fixtures as made
 from train.__main__ import main
 from train.corpora import (
     ALL,
+    ased,
     base,
     dailydialog,
     dairai,
@@ -21,10 +24,15 @@ from train.corpora import (
     fer,
     goemotions,
     isear,
+    korean,
+    london,
     meld,
     mustard,
     muxspace,
+    nemo,
+    own_sentences,
     ravdess,
+    sentence_rules,
 )  # fmt: skip
 
 LAYOUTS = pytest.mark.parametrize("public", [True, False], ids=["public", "stored"])
@@ -145,6 +153,68 @@ def test_muxspace(tmp_path, public):
 
 
 @LAYOUTS
+def test_london(tmp_path, public):
+    made.london(tmp_path, public)
+    people = london.portraits(tmp_path)
+    assert [(p.person, EMOTIONS[p.label], p.age, p.ethnicity, p.split) for p in people] == [
+        ("001", "neutral", 24, "white", "validation"),
+        ("002", "neutral", 31, "black", "train"),
+        ("001", "happy", 24, "white", "validation"),
+        ("002", "happy", 31, "black", "train"),
+    ]
+    assert all(p.picture.shape[2] == 3 for p in people)
+
+
+def test_portraits_are_cropped_as_the_app_crops_them(tmp_path):
+    made.london(tmp_path, public=False)
+    faces = london.load(tmp_path)
+    assert [EMOTIONS[label] for label in faces.labels] == ["neutral", "happy", "happy"]  # one has no face in it
+    portrait = london.portraits(tmp_path)[0].picture
+    seen = FaceTracker().update(0.0, portrait)
+    np.testing.assert_array_equal(faces.images[0], seen.crop)
+
+
+def test_fer2013s_first_label_is_kept_beside_the_votes(tmp_path):
+    made.fer(tmp_path, public=True)
+    assert set(fer.load(tmp_path).first) == {EMOTIONS.index("angry")}  # 0 in its table
+
+
+def plain(text: str) -> str:
+    return " ".join("".join(c if c.isalpha() else " " for c in text.lower()).split())
+
+
+def test_own_sentences_are_many_and_no_validation_sentence_is_learned(tmp_path):
+    found = own_sentences.load(tmp_path)  # whatever the folder: they lie beside their module
+    written = [s for s in found if s.corpus != "own_rules"]
+    assert len(written) > 450
+    assert {s.corpus for s in written} == {f"own_{kind}" for kind in own_sentences.OWN_KINDS}
+    learned = {plain(s.text) for s in found if s.split == "train"}
+    held = [plain(s.text) for s in written if s.split == "validation"]
+    assert len(held) == len(set(held)) > 100
+    assert not learned & set(held)
+    long = [text for text in held if len(text.split()) > 3]
+    assert not [(text, other) for text in long for other in learned if text in other]
+    for split, least in (("train", 25), ("validation", 8)):
+        counts = by_split(written)[split]
+        assert set(counts) == set(EMOTIONS)
+        assert min(counts.values()) >= least
+
+
+def test_what_is_denied_means_something_else():
+    meant = dict(sentence_rules.pairs())
+    assert meant["I am glad"] == {"happy": 1.0}
+    assert max(meant["I am not glad at all"], key=meant["I am not glad at all"].get) == "sad"
+    for label, words in sentence_rules.FEELINGS.items():
+        for word in words:
+            assert meant[f"I am {word}"] == {label: 1.0}
+            for form in sentence_rules.DENIED:
+                denied = meant[form.format(word)]
+                assert label not in denied
+                assert sum(denied.values()) == pytest.approx(1)
+    assert all(set(shares) <= set(EMOTIONS) for shares in meant.values())
+
+
+@LAYOUTS
 def test_dairai(tmp_path, public):
     made.dairai(tmp_path, public)
     sentences = dairai.load(tmp_path)
@@ -205,7 +275,64 @@ def test_emodb(tmp_path, public, hum):
     assert {u.speaker for u in found} == {"emodb03", "emodb08"}  # 15 is kept for later checks
 
 
-@pytest.mark.parametrize("name", ALL)
+def test_emodbs_added_classes_come_with_all_of_their_speakers_in_one_coding(tmp_path, hum):
+    made.speech(tmp_path, made.emodb_names(), hum, "emodb", False)
+    made.speech(tmp_path, ["03a01Wa", "03a02Ec", "03a01Fa"], hum, "emodb more", False)
+    found = {u.name: EMOTIONS[u.label] for u in emodb.load(tmp_path)}
+    assert {n: e for n, e in found.items() if n.startswith("03")} == {
+        "03a01Wa": "angry", "03a02Ec": "disgusted", "03a01Fa": "happy",
+    }  # fmt: skip
+    assert sum(name.startswith("08") for name in found) == len(made.EMODB_EMOTIONS)
+
+
+@LAYOUTS
+def test_nemo(tmp_path, public, hum):
+    made.speech(tmp_path, made.nemo_names(("EB0", "WR0", "MP0", "ZZ9")), hum, "nemo", public)
+    found = nemo.load(tmp_path)
+    assert Counter((u.split, u.speaker) for u in found) == Counter(
+        {("train", "nemoEB0"): 6, ("fusion", "nemoWR0"): 6, ("validation", "nemoMP0"): 6}  # ZZ9 is kept or unknown
+    )
+    assert {u.name[4:-2]: EMOTIONS[u.label] for u in found if u.speaker == "nemoEB0"} == dict(
+        zip(made.NEMO_EMOTIONS, ("neutral", "happy", "sad", "angry", "fearful", "surprised"), strict=True)
+    )
+    assert all(len(hum) - 1000 < len(u.wave) < len(hum) + 400 for u in found)
+
+
+@LAYOUTS
+def test_korean(tmp_path, public, hum):
+    made.speech(tmp_path, made.korean_names(("ema", "nel", "neo")), hum, "korean", public)
+    found = korean.load(tmp_path)
+    assert {u.speaker[-3:]: u.split for u in found} == {"ema": "train", "nel": "fusion", "neo": "validation"}
+    said = {u.name[3:]: EMOTIONS[u.label] for u in found}
+    assert said == {"00007": "neutral", "00100": "neutral", "00101": "happy", "00201": "angry", "00400": "sad"}
+
+
+def test_a_korean_number_without_an_emotion_is_refused(tmp_path, hum):
+    made.speech(tmp_path, ["ema00401"], hum, "korean", True)
+    with pytest.raises(base.CorpusError, match=r"ema00401.*emotiontts"):
+        korean.load(tmp_path)
+
+
+@LAYOUTS
+def test_ased_is_never_for_training(tmp_path, public, hum):
+    made.speech(tmp_path, made.ased_names(("01", "30")), hum, "ased", public)
+    found = ased.load(tmp_path)
+    assert {u.split for u in found} == {"validation"}
+    assert Counter((u.speaker, EMOTIONS[u.label]) for u in found) == Counter(
+        (f"ased{speaker}", emotion) for speaker in ("01", "30")
+        for emotion in ("angry", "fearful", "happy", "neutral", "sad")
+    )  # fmt: skip
+
+
+def test_aseds_table_tells_two_people_of_one_number_apart(tmp_path, hum):
+    names = made.ased_names(("01", "09"))
+    made.speech(tmp_path, names, hum, "ased", False)
+    rows = ["file,speaker", *(f"{name}.opus,{name[-2:]}{'f' if name[0] in 'an' else ''}" for name in names[5:])]
+    (tmp_path / "speech" / "ased_16k.csv").write_text("\n".join(rows) + "\n")
+    assert Counter(u.speaker for u in ased.load(tmp_path)) == {"ased01": 5, "ased09": 3, "ased09f": 2}
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != own_sentences.NAME])
 def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
     for root in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(base.CorpusError) as error:
@@ -296,6 +423,10 @@ def test_the_shipped_list_and_card_are_written_from_the_readers():
     assert json.loads((shipped / model_card.CORPORA_FILE).read_text(encoding="utf-8")) == described()
     assert model_card.corpora_table(described()) in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert {corpus["name"] for corpus in described()} == {name for name, corpus in ALL.items() if corpus.PARTS}
+    (terms,) = [line for line in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8").splitlines() if
+                "non-commercial use" in line]  # fmt: skip
+    for corpus in described():
+        assert (corpus["name"] in terms) == ("-NC" in corpus["licence"])
     assert "muxspace" in {corpus["name"] for corpus in described()}
     assert {part for corpus in described() for part in corpus["parts"]} == set(model_card.PART_NAMES)
 
@@ -312,4 +443,4 @@ def test_the_page_shows_every_corpus_that_the_weights_were_made_from():
             terms = [said(corpus["licence"]) for corpus in described()]
         for corpus, term in zip(described(), terms, strict=True):
             assert f'<th scope="row">{corpus["name"]}</th>' in shown
-            assert term in shown
+            assert escape(term) in shown

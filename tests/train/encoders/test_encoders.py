@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hff.corruption import DamageKind
 from hff.encoders.mfcc_cnn import N_MFCC, WINDOW_FRAMES
 from tests.support import corpus_fixtures as made
 from train.corpora import ravdess
-from train.corpora.base import Sentence, Utterance, target
+from train.corpora.base import Faces, Sentence, Utterance, target
 from train.encoders import speech, text, vision
 from train.engine.loop import TrainingError
 
@@ -87,6 +88,38 @@ def test_views_of_a_face_differ_but_stay_that_face():
     assert np.mean(np.maximum(likeness, mirrored)) > 0.4
 
 
+def test_the_last_cycle_takes_the_prior_out_of_the_logits():
+    """With no evidence at all the corrected loss is least where the logits keep PRIOR_SHARE of the log prior."""
+    target = np.eye(3, dtype=np.float32)[[0] * 6 + [1] * 3 + [2]]
+    prior = vision.log_prior(target)
+    np.testing.assert_allclose(prior.exp(), [0.6, 0.3, 0.1], rtol=1e-5)
+    logits = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], line_search_fn="strong_wolfe", max_iter=100)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        added = (1 - vision.PRIOR_SHARE) * prior
+        value = torch.nn.functional.cross_entropy((logits + added).expand(10, -1), torch.from_numpy(target))
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    kept = logits.detach() - logits.detach().mean()
+    wanted = vision.PRIOR_SHARE * (prior - prior.mean())
+    torch.testing.assert_close(kept, wanted, atol=1e-3, rtol=0)
+
+
+def test_rare_emotions_get_a_share_from_the_first_labels():
+    votes = np.tile(target(["neutral"]), (3, 1))
+    first = np.array([EMOTIONS.index("disgusted"), EMOTIONS.index("happy"), -1])
+    faces = Faces(np.zeros((3, 48, 48), np.uint8), votes, votes.argmax(1), np.array(["train"] * 3, object), first)
+    mixed = vision.with_rare(faces)
+    assert mixed[0, EMOTIONS.index("disgusted")] == pytest.approx(vision.RARE["disgusted"])
+    np.testing.assert_allclose(mixed.sum(1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(mixed[1:], votes[1:])  # what is common, or unknown, stays with FER+
+    np.testing.assert_array_equal(faces.votes, votes)
+
+
 def test_training_sentences_of_a_test_split_are_left_out(monkeypatch):
     def sentence(words: str, split: str) -> Sentence:
         return Sentence(words, target(["happy"]), "meld", split)
@@ -97,11 +130,26 @@ def test_training_sentences_of_a_test_split_are_left_out(monkeypatch):
         sentence("Oh my God!", "train"), sentence("oh my god", "test"), sentence("Nobody else says this", "train"),
     ]  # fmt: skip
     monkeypatch.setattr(text, "TEXT_CORPORA", [type("Corpus", (), {"load": staticmethod(lambda data: list(corpus))})])
-    kept = text.load(None)
+    kept = [s for s in text.load(Path()) if s.corpus == "meld"]
     assert [(s.text, s.split) for s in kept if s.split in ("train", "fusion")] == [
         ("Oh my God!", "train"), ("Nobody else says this", "train")  # three words are everybody's
     ]  # fmt: skip
     assert sum(s.split in ("validation", "test") for s in kept) == 3
+
+
+def test_own_sentences_count_as_one_corpus_and_are_shown_several_times():
+    corpora = ("goemotions", "meld", "own_idiom", "own_negation", "own_negation")
+    said = [Sentence(f"sentence {n}", target(["happy"]), name, "validation") for n, name in enumerate(corpora)]
+    happy, angry = (np.eye(len(EMOTIONS))[EMOTIONS.index(name)] for name in ("happy", "angry"))
+    figures = text.scores(said, np.stack([happy, happy, angry, happy, happy]))
+    assert figures["own_idiom"] == 0
+    assert figures["own_negation"] == 1
+    assert figures["own_accuracy"] == pytest.approx(2 / 3)
+    assert text.score(figures) == pytest.approx((1 + 1 + 2 / 3) / 3)
+    shown = Counter(s.corpus for s in text.epochs_sentences(said, rng(), most=1))
+    assert shown["goemotions"] + shown["meld"] == 1
+    assert (shown["own_idiom"], shown["own_negation"]) == (text.OWN_REPEATS, 2 * text.OWN_REPEATS)
+    assert len(text.epochs_sentences(said, rng())) == 2 + 3 * text.OWN_REPEATS
 
 
 def test_a_share_of_training_sentences_is_damaged_and_none_becomes_empty():

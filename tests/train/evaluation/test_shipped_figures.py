@@ -62,7 +62,7 @@ def test_the_answers_tell_something(stored):
 
 
 def test_other_weights_answer_otherwise(measured, monkeypatch):
-    model = fingerprint.analyzer.Analyzer("cpu", WEIGHTS)
+    model = fingerprint.analyzer.Analyzer("cpu", WEIGHTS, "mfcc-cnn")
     with torch.no_grad():
         model.model.classifier.out.bias[0] += 1
     changed = fingerprint.answers(model.encoders, model.model, fingerprint.clips()[0])

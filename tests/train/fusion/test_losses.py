@@ -15,6 +15,7 @@ from train import metrics
 from train.fusion import losses
 
 positive = st.floats(0.01, 4)
+damage = st.floats(0, 1, allow_subnormal=False)  # half of the smallest number is none, and so is a gradient of it
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_variance_loss_is_least_at_the_expected_error(errors):
         assert losses.variance_nll(best * factor, errors).mean() > losses.variance_nll(best, errors).mean()
 
 
-@given(positive, positive, st.floats(0, 1), st.floats(0, 1))
+@given(positive, positive, damage, damage)
 @settings(deadline=None)
 def test_rank_loss_wants_more_variance_where_there_is_more_damage(variance, twin_variance, severity, twin_severity):
     values = [torch.tensor(v, dtype=torch.float64) for v in (variance, severity, twin_variance, twin_severity)]
@@ -86,38 +87,90 @@ def test_alpha_learns_to_choose_the_modality_that_is_right_and_moves_nothing_els
     assert scores.grad[0, 0] < 0 < scores.grad[0, 2]
 
 
+def test_alpha_learns_each_modalitys_expected_share_of_the_gain():
+    """Two like inputs, one in which the first knows the truth and one in which the second half knows it."""
+    scores = torch.zeros(3, requires_grad=True)
+    said = torch.tensor([[[0.8, 0.2], [0.5, 0.5], [0.3, 0.7]], [[0.5, 0.5], [0.75, 0.25], [0.1, 0.9]]])
+    gain = losses.gains(said, torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    torch.testing.assert_close(gain, torch.tensor([[0.6, 0, 0], [0, 0.5, 0]]))
+    optimizer = torch.optim.Adam([scores], 0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        losses.gain_loss(scores.softmax(-1).expand(2, 3), gain).sum().backward()
+        optimizer.step()
+    torch.testing.assert_close(scores.softmax(-1), torch.tensor([0.6, 0.5, 0]) / 1.1, atol=0.01, rtol=0)
+
+
+def test_nobody_gains_from_a_guess():
+    guess = torch.full((3, 7), 1 / 7)
+    gain = losses.gains(guess, torch.eye(7)[2])
+    torch.testing.assert_close(gain, torch.zeros(3), atol=1e-6, rtol=0)
+    assert losses.gain_loss(torch.tensor([0.2, 0.3, 0.5]), gain) == 0
+
+
+def test_contradicting_modalities_settle_by_their_precision():
+    said = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    weight = torch.tensor([2.0, 1.0]) ** (1 / losses.CONTRADICTION_POWER)
+    torch.testing.assert_close(losses.settled(said, weight), torch.tensor([2 / 3, 1 / 3]))
+    torch.testing.assert_close(losses.settled(said, torch.tensor([0.0, 5.0])), said[1])
+
+
+def test_the_wanted_answer_of_a_contradiction_is_between_its_readings():
+    model, clips, _, target = batch(4)
+    output = model(**clips)
+    contradicts = torch.tensor([True, False] * 3)
+    wanted = losses.clip_targets(output, target, contradicts)
+    torch.testing.assert_close(wanted.sum(-1), torch.ones(6))
+    for b in range(6):
+        if contradicts[b]:
+            there = clips["present"][b]
+            weight = torch.stack([output.precision[b, there[:, m], m].mean() if there[:, m].any() else torch.zeros(())
+                                  for m in range(3)])  # fmt: skip
+            share = weight**losses.CONTRADICTION_POWER
+            torch.testing.assert_close(wanted[b], (share / share.sum()) @ output.readings[b, -1])
+        else:
+            smooth = torch.full((7,), losses.FUSION_LABEL_SMOOTHING / 7)
+            smooth[target[b]] += 1 - losses.FUSION_LABEL_SMOOTHING
+            torch.testing.assert_close(wanted[b], smooth)
+    assert not wanted.requires_grad
+
+
 def test_whole_loss_by_hand():
     """Equation (31) with label smoothing, then every other term with its weight, over what is there."""
     model, clips, severity, target = batch()
     output = model(**clips)
     present, twins = clips["present"].numpy(), 2
-    y = target.numpy()
+    own = torch.stack([target, (target + 1) % 7, target], 1)
+    y, mine = target.numpy(), own.numpy()
     smooth = np.full((6, 7), losses.FUSION_LABEL_SMOOTHING / 7)
     smooth[np.arange(6), y] += 1 - losses.FUSION_LABEL_SMOOTHING
     total = -(smooth * log_softmax(numbers(output.logits[0]))).sum(1).mean()
 
     step = [
-        -log_softmax(numbers(output.step_logits[0, b, t]))[y[b]]
+        -(smooth[b] * log_softmax(numbers(output.step_logits[0, b, t]))).sum()
         for b in range(6) for t in range(4) if present[b, t].any()
     ]  # fmt: skip
     total += losses.STEP_WEIGHT * np.mean(step)
     alone, nll = [], []
+    gain = np.zeros(present.shape)
     for b, t, m in np.argwhere(present):
         log_p = log_softmax(numbers(output.alone_logits[b, t, m]))
-        alone.append(-log_p[y[b]])
-        error = ((np.exp(log_p) - np.eye(7)[y[b]]) ** 2).sum()
+        alone.append(-log_p[mine[b, m]])
+        error = ((np.exp(log_p) - np.eye(7)[mine[b, m]]) ** 2).sum()
         variance = numbers(output.aleatoric[b, t, m]) + numbers(output.epistemic[b, t, m])
         nll.append(error / variance + np.log(variance))
+        gain[b, t, m] = max(np.exp(log_p) @ smooth[b] - 1 / 7, 0) * 7 / 6
     total += losses.UNIMODAL_WEIGHT * np.mean(alone) + losses.VARIANCE_WEIGHT * np.mean(nll)
-    alpha, sound = numbers(output.alpha), (1.02 - numbers(severity) ** 2) ** 3 * present
+    alpha, sharp = numbers(output.alpha), gain**losses.GAIN_POWER
     shares = [
-        -sum(sound[b, t, m] / sound[b, t].sum() * np.log(alpha[b, t, m]) for m in np.flatnonzero(present[b, t]))
+        -(sharp[b, t] / max(sharp[b, t].sum(), 1e-6) @ np.log(np.where(gain[b, t] > 0, alpha[b, t], 1)))
+        * gain[b, t].max()
         for b in range(6) for t in range(4) if present[b, t].any()
     ]  # fmt: skip
-    total += losses.RELIABILITY_WEIGHT * np.mean(shares)
+    total += losses.GAIN_WEIGHT * np.mean(shares)
     total += losses.ACROSS_WEIGHT * np.mean(ranks_across(numbers(output.variance), severity.numpy(), present))
     total += losses.KL_WEIGHT * sum(layer.bayes.kl().item() for layer in model.uncertainty)
-    without_twins = losses.fusion_loss(model, output, target, clips["present"], severity, 0)
+    without_twins = losses.fusion_loss(model, output, target, clips["present"], severity, 0, own=own)
     assert without_twins.item() == pytest.approx(total, rel=1e-4)
 
     ranks = []
@@ -128,9 +181,8 @@ def test_whole_loss_by_hand():
         behind = np.sign(gap) * np.log(variance[b, t, m] / variance[other, t, m]) + losses.RANK_MARGIN * abs(gap)
         ranks.append(np.log1p(np.exp(behind)) * abs(gap))
     total += losses.RANK_WEIGHT * np.mean(ranks)
-    assert losses.fusion_loss(model, output, target, clips["present"], severity, twins).item() == pytest.approx(
-        total, rel=1e-4
-    )
+    whole = losses.fusion_loss(model, output, target, clips["present"], severity, twins, own=own)
+    assert whole.item() == pytest.approx(total, rel=1e-4)
 
 
 def test_what_the_encoders_heads_say_is_taught_by_hand():

@@ -90,6 +90,26 @@ def test_conflict_turns_one_modality_only(pairs):
     assert all(differing[m] > 70 for m in range(3))
 
 
+def test_a_contradiction_has_two_sides_and_no_truth(pairs):
+    """Of every pair of modalities; the third is absent, on one side, or of an emotion of its own."""
+    choices = draw(pairs, replace(CLEAN, contradiction=1))
+    there = Counter()
+    for choice in choices:
+        assert choice.contradicts
+        own, present = labels(pairs, choice), choice.present[0]
+        there[tuple(present)] += 1
+        assert len({label for label, has in zip(own, present, strict=True) if has}) >= 2
+        assert choice.target in own
+    assert all(there[pair] > 30 for pair in ((True, True, False), (True, False, True), (False, True, True)))
+    assert there[True, True, True] > 80
+    batch = pairs.collate(choices[:20], np.random.default_rng(0))
+    assert batch.contradicts.all()
+    assert batch.own.tolist() == [labels(pairs, choice) for choice in choices[:20]]
+    assert not pairs.collate(draw(pairs, CLEAN, 5), np.random.default_rng(0)).contradicts.any()
+    assert not any(choice.contradicts for choice in (pairs.choose(np.random.default_rng(n), Mix(), label=n % 7)
+                                                     for n in range(50)))  # fmt: skip
+
+
 def test_partners_that_say_nothing_are_neutral(pairs):
     fixed = 0
     for choice in draw(pairs, replace(CLEAN, unfeeling_text=1)):

@@ -1,0 +1,75 @@
+"""What each modality says by itself, and an answer that is no surer than those who give it.
+
+A modality's own reading of a clip is the mean of what it says at each moment, weighted by its precision there. With one
+modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
+is, taken together as independent witnesses (Bayes, from equal priors). Where they contradict each other only one of
+them is such a witness, so the answer is never surer than that one is by itself; and the less precise a modality is
+beside the other, the less its word counts where only two are heard and differ, so the answer goes with the surer one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
+TRUST_POWER = 5  # of a modality's precision over the largest, by which its word counts beside that one's
+LEAST_PROBABILITY = 1e-6  # probability, so that its logarithm is a number
+
+
+def readings(said: Tensor, weight: Tensor) -> Tensor:
+    """Every modality's own reading up to each step.
+
+    said (...,T,M,C) probabilities at each step, weight (...,T,M), 0 where it is not heard -> (...,T,M,C), all 0 before
+    a modality is first heard.
+    """
+    total = weight.cumsum(-2)[..., None]
+    return (said * weight[..., None]).cumsum(-3) / total.clamp_min(torch.finfo(said.dtype).tiny) * (total > 0)
+
+
+def witness(readings: Tensor) -> Tensor:
+    """How far each class is a modality's own answer: 0 where another leads, 1 from a lead of ``LEAD``; (...,C)."""
+    best, place = readings.topk(2, -1)
+    lead = ((best[..., 0] / best[..., 1].clamp_min(LEAST_PROBABILITY) - 1) / LEAD).clamp(0, 1)
+    return torch.zeros_like(readings).scatter(-1, place[..., :1], lead[..., None])
+
+
+def trust(weight: Tensor) -> Tensor:
+    """How far each modality's word counts beside the most precise one's: precisions (...,T,M) at each step, 0 where it
+    is not heard -> (...,T,M), of their means up to each step, over the largest; 0 before a modality is first heard."""
+    mean = weight.cumsum(-2) / (weight > 0).cumsum(-2).clamp_min(1)
+    return (mean / mean.amax(-1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)).pow(TRUST_POWER)
+
+
+def bound(readings: Tensor, trusted: Tensor) -> Tensor:
+    """The most that each class may get: readings (...,M,C), 0 of what is not heard, trust in each (...,M) -> (...,C).
+
+    They sum to 1 or more, since the most trusted one's reading fits below.
+    """
+    support = witness(readings)
+    # Trust settles what two say against each other. Where a third is heard it can side with one, so none is discounted.
+    apart = 1 - support.topk(2, -2).values[..., 1, :] if support.shape[-2] > 1 else torch.ones_like(support[..., 0, :])
+    apart = apart * ((readings.sum(-1) > 0).sum(-1, keepdim=True) <= 2)
+    most = (readings * trusted[..., None].clamp_min(0).pow(apart[..., None, :])).amax(-2)
+    odds = (readings / (1 - readings).clamp_min(LEAST_PROBABILITY)).clamp_min(LEAST_PROBABILITY)
+    evidence = support * (odds * (readings.shape[-1] - 1)).log().clamp_min(0)  # beyond equal priors
+    further = evidence.sum(-2) - evidence.gather(-2, (support * readings).argmax(-2, keepdim=True)).squeeze(-2)
+    return torch.where(further > 0, torch.sigmoid(torch.logit(most, LEAST_PROBABILITY) + further), most)
+
+
+def hold(logits: Tensor, bound: Tensor) -> Tensor:
+    """Logits of softmax(logits) held within ``bound``, what is cut off shared out in proportion; (...,C) each.
+
+    The result is min(k p, bound) with the k at which it sums to 1; where nothing is bound (all 0) it is softmax.
+    """
+    p = logits.softmax(-1).clamp_min(LEAST_PROBABILITY)
+    limit = torch.where(bound.sum(-1, keepdim=True) > 0, bound.clamp_min(LEAST_PROBABILITY), torch.ones_like(bound))
+    ratio, order = (limit / p).sort(-1)
+    p_sorted, limit_sorted = p.gather(-1, order), limit.gather(-1, order)
+    held = limit_sorted.cumsum(-1) - limit_sorted  # of the classes that reach their bound before this one
+    left = p_sorted.flip(-1).cumsum(-1).flip(-1)
+    factor = (1 - held) / left
+    fits = factor <= ratio
+    fits[..., -1] = True  # rounding, where the bounds leave no choice
+    first = fits.float().argmax(-1, keepdim=True)
+    return torch.minimum(factor.gather(-1, first) * p, limit).clamp_min(LEAST_PROBABILITY).log()

@@ -1,0 +1,134 @@
+"""Each modality's own reading, and an answer that is no surer than those who give it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from hff.model import experts
+from tests.support import numpy_model as paper
+from tests.support.model_fixtures import random_clips, small_model
+
+settings.register_profile("experts", max_examples=60, deadline=None)
+settings.load_profile("experts")
+
+MODEL = small_model(layers=1).requires_grad_(False)
+logits = arrays(np.float64, (3, 7), elements=st.floats(-9, 9))
+one = arrays(np.float64, (7,), elements=st.floats(-12, 12))
+
+
+def softmax(x: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(x).softmax(-1)
+
+
+weights = arrays(np.float64, (3,), elements=st.floats(0.05, 1))
+
+
+@given(logits, one, weights)
+def test_held_answers_are_within_their_bound_and_scaled_alike(said, answer, weight):
+    q, trusted = softmax(said), torch.from_numpy(weight / weight.max())
+    limit = experts.bound(q, trusted)
+    held = experts.hold(torch.from_numpy(answer), limit).softmax(-1)
+    np.testing.assert_allclose(limit, paper.bound(q.numpy(), trusted.numpy()), atol=1e-9)
+    np.testing.assert_allclose(held, paper.hold(answer, limit.numpy()), atol=2e-5)
+    assert (held <= limit + 2e-5).all()
+    assert held.sum() == pytest.approx(1)
+
+
+@given(logits, one)
+def test_in_a_contradiction_the_answer_is_no_surer_than_the_surest(said, answer):
+    q = softmax(said)[:2]
+    held = experts.hold(torch.from_numpy(answer), experts.bound(q, torch.ones(2).double())).softmax(-1)
+    if q[0].argmax() != q[1].argmax():
+        assert (held <= q.amax(0) + 2e-5).all()
+
+
+def test_agreement_may_make_surer_but_not_sure():
+    q = torch.tensor([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1]])
+    limit = experts.bound(q, torch.ones(2))
+    both = 0.8 / 0.2 * 0.7 / 0.3 * 2  # odds, from equal priors of three
+    torch.testing.assert_close(limit, torch.tensor([both / (1 + both), 0.2, 0.1]))
+    sure = experts.hold(torch.tensor([50.0, 0, 0]), limit).softmax(-1)
+    torch.testing.assert_close(sure[0], torch.tensor(both / (1 + both)), atol=1e-4, rtol=0)
+
+
+def test_the_word_of_the_less_precise_counts_less():
+    """Precisions 4 and 2, then 4 and nothing: means up to each step, half the largest."""
+    weight = torch.tensor([[4.0, 2.0], [4.0, 0.0], [1.0, 5.0]])
+    trusted = experts.trust(weight)
+    means = torch.tensor([[4.0, 2.0], [4.0, 2.0], [3.0, 3.5]])
+    torch.testing.assert_close(trusted, (means / means.amax(1, keepdim=True)) ** experts.TRUST_POWER)
+    q = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    small = max(0.1, 0.8 * 0.5**experts.TRUST_POWER)
+    torch.testing.assert_close(experts.bound(q, trusted[0]), torch.tensor([0.9, small]))
+    answer = experts.hold(torch.tensor([-9.0, 9.0]), experts.bound(q, trusted[0])).softmax(-1)
+    torch.testing.assert_close(answer, torch.tensor([1 - small, small]), atol=1e-4, rtol=0)
+    assert (experts.trust(torch.zeros(2, 3)) == 0).all()
+
+
+def test_what_is_not_bound_is_a_plain_softmax():
+    z = torch.tensor([3.0, -2.0, 0.5])
+    torch.testing.assert_close(experts.hold(z, torch.ones(3)).softmax(-1), z.softmax(-1))
+    torch.testing.assert_close(experts.hold(z, torch.zeros(3)).softmax(-1), z.softmax(-1))
+
+
+def test_readings_are_means_by_precision_of_what_was_said_so_far():
+    said = torch.tensor([[[0.9, 0.1]], [[0.2, 0.8]], [[0.5, 0.5]]])  # (T,1,C)
+    weight = torch.tensor([[0.0], [3.0], [1.0]])
+    expected = torch.tensor([[[0.0, 0.0]], [[0.2, 0.8]], [[0.275, 0.725]]])
+    torch.testing.assert_close(experts.readings(said, weight), expected)
+
+
+@given(st.integers(0, 2), st.integers(0, 1000))
+def test_one_modality_alone_is_read_as_it_reads_itself(m, seed):
+    """With and without draws, at every step; the same it says of itself beside others."""
+    clips = random_clips(MODEL.config, 2, 4, seed, np.ones((2, 4, 3)))
+    present = torch.zeros_like(clips["present"])
+    present[..., m] = True
+    for options in ({}, {"samples": 3}):
+        draws = lambda: {"generator": torch.Generator().manual_seed(seed)} | options  # noqa: B023, E731
+        alone, together = MODEL(**clips | {"present": present}, **draws()), MODEL(**clips, **draws())
+        torch.testing.assert_close(alone.probabilities, alone.readings[:, -1, m], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(alone.readings[..., m, :], together.readings[..., m, :], atol=1e-5, rtol=1e-4)
+
+
+def test_own_readings_are_those_of_the_whole_model():
+    clips = random_clips(MODEL.config, 3, 4, 5)
+    output = MODEL(**clips)
+    own, variance = MODEL.own(**clips)
+    torch.testing.assert_close(own, output.readings)
+    torch.testing.assert_close(variance, output.variance)
+
+
+@given(st.integers(0, 2000))
+def test_weights_set_by_hand_say_whom_to_believe(seed):
+    """Of a pair that contradicts itself the one with nearly all the weight is followed, whichever is the surer."""
+    clips = random_clips(MODEL.config, 8, 3, seed, np.ones((8, 3, 3)))
+    clips["present"][..., seed % 3] = False
+    pair = [m for m in range(3) if m != seed % 3]
+    for believed, other in (pair, pair[::-1]):
+        alpha = torch.zeros(8, 3, 3)
+        alpha[..., believed], alpha[..., other] = 1.0, 1e-3
+        output = MODEL(**clips, alpha=alpha)
+        own, against = (output.readings[:, -1, m] for m in (believed, other))
+        apart = experts.witness(own).amax(-1).eq(1) & experts.witness(against).amax(-1).eq(1)
+        apart &= own.argmax(-1) != against.argmax(-1)
+        most = torch.maximum(own, 1e-3 * against)
+        assert (output.probabilities[apart] <= most[apart] + 1e-4).all()
+        assert (output.step_logits[0, apart, -1].softmax(-1) <= most[apart] + 1e-4).all()
+
+
+@given(st.integers(0, 2000))
+def test_no_pair_that_contradicts_itself_makes_the_model_surer(seed):
+    clips = random_clips(MODEL.config, 8, 3, seed, np.ones((8, 3, 3)))
+    clips["present"][..., seed % 3] = False
+    output = MODEL(**clips)
+    pair = [m for m in range(3) if m != seed % 3]
+    first, second = (output.readings[:, -1, m] for m in pair)
+    apart = first.argmax(-1) != second.argmax(-1)
+    surest = torch.maximum(first, second)
+    assert (output.probabilities[apart] <= surest[apart] + 1e-4).all()

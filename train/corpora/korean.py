@@ -1,0 +1,36 @@
+"""The emotional part of Korea's emotion TTS corpus: lines of dialogue by voice actors, four acted emotions.
+
+Layouts read: ``speech/korean_emotiontts_16k.tar`` (Opus), or a folder ``emotiontts`` of the public sample's wav files,
+whose names are SPEAKER (three letters) and NUMBER: a hundred lines of each emotion in turn. Two speakers are for
+the fusion, two validate, the others train the encoders.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hff.config import EMOTIONS
+from train.corpora import voices
+from train.corpora.base import CorpusError, Utterance, find
+
+NAME = "emotiontts"
+CONTENT = "acted Korean lines of dialogue"
+LICENCE = "CC BY-NC-SA (as the repository's readme shows); research only"
+SOURCE = "github.com/emotiontts/emotiontts_open_db"
+PARTS: dict[str, str] = {"whisper": "nine speakers", "fusion": "two speakers"}
+_IN_TURN = ("neutral", "happy", "angry", "sad")
+_PER_EMOTION = 100
+_SPLIT = dict.fromkeys(("emh", "nel"), "fusion") | dict.fromkeys(("emg", "neo"), "validation")
+
+
+def load(root: Path) -> list[Utterance]:
+    path = find(root, ["speech/korean_emotiontts_16k.tar", "emotiontts/*.wav"], "emotiontts", SOURCE)
+    utterances = []
+    for name, wave in voices.read(path, 0, "*.wav", "emotiontts"):
+        speaker, number = name[:3], name[3:]
+        if not number.isdigit() or not 0 < int(number) <= _PER_EMOTION * len(_IN_TURN):
+            raise CorpusError(f"{path}: {name} is no speaker of three letters and a number of 1 to 400. See {SOURCE}.")
+        emotion = EMOTIONS.index(_IN_TURN[(int(number) - 1) // _PER_EMOTION])
+        split = _SPLIT.get(speaker, "train")
+        utterances.append(Utterance(name, wave, emotion, f"korean-{speaker}", "korean", split))
+    return utterances

@@ -1,0 +1,100 @@
+"""Where the encoders are good and where they are not: faces by emotion and by people, sentences by kind.
+
+One figure for a whole corpus hides what a class will meet: FER+ has one disgusted face in 150.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import recall_score
+
+from hff.config import EMOTIONS
+from hff.pipeline.features import Encoders
+from train.corpora import fer, london, own_sentences
+from train.corpora.base import CorpusError
+from train.encoders import text, vision
+
+COMMAND = "python -m train evaluate --data DIR --out DIR"
+AGES = ((0, 24, "up to 24 years"), (25, 34, "25 to 34 years"), (35, 200, "from 35 years"))
+
+
+def tables(encoders: Encoders, data: Path, device: torch.device) -> list[dict]:
+    """The tables whose corpora are there: each encoder's own head, on items it has not learned from."""
+    made = [faces_table(encoders, data, device)]
+    try:
+        made.append(portraits_table(encoders, data, device))
+    except CorpusError as error:
+        print(f"note: goes on without {error}", flush=True)
+    return [*made, sentences_table(encoders, data, device)]
+
+
+def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
+    """Recall of each emotion among FER2013's test faces, and the mean of them."""
+    faces = fer.load(data)
+    held = faces.splits == "test"
+    truth = faces.labels[held]
+    guess = vision.predict(encoders.vision, faces.images[held], device).argmax(1)
+    known = np.unique(truth)
+    recalls = recall_score(truth, guess, average=None, labels=known)
+    rows: list[list] = [[EMOTIONS[c], float(r), int((truth == c).sum())] for c, r in zip(known, recalls, strict=True)]
+    return {
+        "title": "The face encoder, emotion by emotion",
+        "note": "FER2013 private test, FER+ majority label; the mean counts every emotion alike.",
+        "command": COMMAND, "columns": ["emotion", "recall", "number of items"],
+        "rows": [*rows, ["mean", float(recalls.mean()), len(truth)]],
+    }  # fmt: skip
+
+
+def portraits_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
+    """Colour portraits of people held back: how often a face is found, and how often neutral and smiling are told."""
+    held = [one for one in london.portraits(data) if one.split == "validation"]
+    if not held:
+        raise CorpusError(f"{london.NAME}: no person is held back. The pictures come from {london.SOURCE}.")
+    crops = [london.crop(one.picture) for one in held]
+    found = np.array([crop is not None for crop in crops])
+    guess = np.full(len(held), -1)
+    if found.any():
+        seen = np.stack([crop for crop in crops if crop is not None])
+        guess[found] = vision.predict(encoders.vision, seen, device).argmax(1)
+    truth = np.array([one.label for one in held])
+    rows = []
+    for name, kept in _people(held):
+        recall = [
+            float((guess == truth)[kept & (truth == EMOTIONS.index(e))].mean()) for e in ("neutral", "happy")
+            if (kept & (truth == EMOTIONS.index(e))).any()
+        ]  # fmt: skip
+        if len(recall) == 2:
+            rows.append([name, int(kept.sum()), float(found[kept].mean()), *recall])
+    return {
+        "title": "The face encoder on colour portraits",
+        "note": "Studio portraits of people that nothing learned from, as they describe themselves; few in each group, "
+        "so differences may be chance.",
+        "command": COMMAND, "columns": ["people", "pictures", "face found", "neutral", "smiling"], "rows": rows,
+    }  # fmt: skip
+
+
+def _people(held: list[london.Portrait]) -> Iterator[tuple[str, np.ndarray]]:
+    """Name of each group, and which of the portraits (N,) are of it."""
+    yield "all", np.ones(len(held), bool)
+    for ethnicity in sorted({one.ethnicity for one in held if one.ethnicity}):
+        yield ethnicity.replace("_", " "), np.array([one.ethnicity == ethnicity for one in held])
+    for low, high, name in AGES:
+        yield name, np.array([low <= one.age <= high for one in held])
+
+
+def sentences_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
+    """Accuracy on the project's own validation sentences, by kind."""
+    held = [s for s in own_sentences.load(data) if s.split == "validation"]
+    figures = text.scores(held, text.predict(encoders.text, [s.text for s in held], device))
+    kinds = [(kind, figures[f"own_{kind}"], f"own_{kind}") for kind in own_sentences.OWN_KINDS]
+    return {
+        "title": "The text encoder on sentences of our own, by kind",
+        "note": "Validation sentences: nothing learned from them, but the training was chosen by them.",
+        "command": COMMAND, "columns": ["sentences", "accuracy", "number of items"],
+        "rows": [[kind, accuracy, sum(s.corpus == corpus for s in held)] for kind, accuracy, corpus in kinds]
+        + [["all", figures["own_accuracy"], len(held)]],
+    }  # fmt: skip
