@@ -109,6 +109,7 @@ def result(analyzer, recording) -> Result:
 def test_the_model_takes_it(pulse):
     from hff.model.hff import HFF
 
+    torch.manual_seed(0)
     config = HFFConfig(d_model=16, layers=2, heads=2)
     assert config.dims == {"speech": 128, "text": 768, "vision": 512, "pulse": 6}
     assert HFFConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -63,7 +63,7 @@ def read(model: type[_Read], values: object, **known: object) -> _Read:
 def check_names(values: object, known: Iterable[str], what: str) -> None:
     """Raise ``InputError`` unless ``values`` is a dictionary of no other than the known parts."""
     if not isinstance(values, dict):
-        raise InputError(say("SCHEMA_NO_OBJECT", what=what, kind=type(values).__name__))
+        raise InputError(say("SCHEMA_NO_OBJECT", what=what, value=shown(values)))
     known = tuple(known)
     if unknown := sorted(shown(name).strip("'") for name in values if name not in known):
         names = ", ".join(unknown[:MOST_NAMED])
@@ -124,7 +124,7 @@ def _sentence(fault: ErrorDetails) -> str:
         "long": lambda: say("SCHEMA_LONG", part=part, **context),
         "one_of": lambda: say("SCHEMA_ONE_OF", part=part, **context),
         "list_type": lambda: say("SCHEMA_LIST", part=part, value=value),
-        "dict_type": lambda: say("SCHEMA_NO_OBJECT", what=part, kind=type(fault["input"]).__name__),
+        "dict_type": lambda: say("SCHEMA_NO_OBJECT", what=part, value=value),
         "bool_type": lambda: say("SCHEMA_SWITCH", part=part, value=value),
         "string_type": lambda: say("SCHEMA_TEXT", part=part, value=value),
         "string_too_short": lambda: say("SCHEMA_TEXT", part=part, value=value),

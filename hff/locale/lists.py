@@ -1,18 +1,21 @@
-"""Lists within a sentence, and sentences one after the other, by a language's rules (Unicode CLDR, through Babel)."""
+"""Lists within a sentence, and sentences one after the other, as the language of the moment joins them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from babel.lists import format_list
-
-from hff.locale.catalogue import language
-from hff.locale.number_format import rules
+from hff.locale.catalogue import lookup
 
 
 def listed(parts: Iterable[str]) -> str:
-    """Names or figures one after the other, in the language of the moment; empty for none."""
-    return format_list(list(parts), locale=rules(language()))
+    """Names or figures one after the other; empty for none."""
+    first, *more = list(parts) or [""]
+    joined: Mapping[str, str] = lookup("LISTED")
+    for number, part in enumerate(more, 2):
+        last = number == len(more) + 1
+        how = ("two" if number == 2 else "last") if last else "between"
+        first = joined[how].format(before=first, after=part)
+    return first
 
 
 def paragraph(*sentences: str) -> str:

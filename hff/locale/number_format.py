@@ -7,9 +7,11 @@ from functools import cache
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_percent
 
+MINUS = "−"  # as long as the plus; CLDR has a hyphen in most languages
+
 
 @cache
-def rules(name: str) -> Locale:
+def _locale(name: str) -> Locale:
     """A language's rules; English ones for a language that Babel has never heard of."""
     try:
         return Locale.parse(name)
@@ -20,14 +22,14 @@ def rules(name: str) -> Locale:
 @cache
 def _symbols(name: str) -> tuple[str, str]:
     """Decimal and group sign."""
-    symbols = rules(name).number_symbols["latn"]
+    symbols = _locale(name).number_symbols["latn"]
     return symbols["decimal"], symbols["group"]
 
 
 def localised(figure: str, name: str) -> str:
-    """A number as Python writes it ("1,234.50") with the signs of a language ("1.234,50")."""
+    """A number as Python writes it ("-1,234.50") with the signs of a language ("−1.234,50"), the minus a real one."""
     decimal, group = _symbols(name)
-    return figure.translate({ord("."): decimal, ord(","): group})
+    return figure.translate({ord("."): decimal, ord(","): group, ord("-"): MINUS})
 
 
 def decimal(value: float, places: int, name: str) -> str:
@@ -37,4 +39,5 @@ def decimal(value: float, places: int, name: str) -> str:
 
 def percentage(share: float, places: int, name: str) -> str:
     """A share as percent, with a space at which no line is broken."""
-    return format_percent(share, f"0{'.' + '0' * places if places else ''}\u00a0%", locale=rules(name))
+    shown = format_percent(share, f"0{'.' + '0' * places if places else ''}\u00a0%", locale=_locale(name))
+    return shown.replace("-", MINUS)

@@ -13,7 +13,7 @@ from torch import Tensor
 from hff.config import MODALITIES, HFFConfig
 from hff.model.hff import FusionOutput
 
-_BY_MODALITY = ("alone_logits", "alpha0", "precision", "alpha", "aleatoric", "epistemic")  # (B,T,K,...)
+_BY_MODALITY = ("alone_logits", "readings", "alpha0", "precision", "alpha", "aleatoric", "epistemic")  # (B,T,K,...)
 
 
 def known_places(config: HFFConfig) -> list[int]:
@@ -25,7 +25,8 @@ def among_all(output: FusionOutput, known: list[int]) -> FusionOutput:
     """The figures of K modalities at their places ``known`` among M; 0 where the weights know nothing."""
     if len(known) == len(MODALITIES):
         return output
-    widened = {name: _spread(getattr(output, name), 2, known, len(MODALITIES)) for name in _BY_MODALITY}
+    given = {name: value for name in _BY_MODALITY if (value := getattr(output, name)) is not None}
+    widened = {name: _spread(value, 2, known, len(MODALITIES)) for name, value in given.items()}
     attention = output.attention
     if attention is not None:  # keys: the fused tokens, then those of each modality
         by_kind = attention.unflatten(-1, (1 + len(known), -1))

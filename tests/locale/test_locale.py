@@ -206,9 +206,9 @@ def test_numbers_go_by_the_language():
 
 def test_lists_go_by_the_language():
     assert listed(iter("abc")) == "a, b, and c"
-    assert listed([]) == ""
+    assert [listed([]), listed("a"), listed("ab")] == ["", "a", "a and b"]
     with using("de"):
-        assert listed("abc") == "a, b und c"
+        assert listed("abcd") == "a, b, c und d"
 
 
 def test_a_function_speaks_its_language_even_between_steps():

@@ -20,7 +20,7 @@ LESSON_PARTS = ("title", "question", "watch", "why", "then")
 def untranslated(name: str) -> list[str]:
     """Where the catalogue of a language says the same as the English one, as "LAB_COLUMNS.alpha.0"."""
     allowed = EVERYWHERE | SAME.get(name, set())
-    english, ours = (dict(_leaves("", catalogue(of))) for of in (DEFAULT, name))
+    english, ours = (dict(leaves("", catalogue(of))) for of in (DEFAULT, name))
     return [place for place, text in english.items() if ours.get(place) == text and _words(text) - allowed]
 
 
@@ -44,13 +44,13 @@ def _sentences(lesson: Lesson) -> Iterator[tuple[str, str]]:
         yield f"{lesson.key}: choice {number}", choice.text
 
 
-def _leaves(place: str, value: object) -> Iterator[tuple[str, str]]:
+def leaves(place: str, value: object) -> Iterator[tuple[str, str]]:
     """Every text of an entry with its place; a key that is a word of the language itself is such a place too."""
     if isinstance(value, str):
         yield place, value
-    parts = value.items() if hasattr(value, "items") else enumerate(value) if isinstance(value, tuple) else ()
+    parts = value.items() if hasattr(value, "items") else enumerate(value) if isinstance(value, tuple | list) else ()
     for key, part in parts:
-        yield from _leaves(f"{place}.{key}".lstrip("."), part)
+        yield from leaves(f"{place}.{key}".lstrip("."), part)
 
 
 def _words(text: str) -> set[str]:

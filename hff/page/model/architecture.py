@@ -16,6 +16,7 @@ _TOP, _TALL, _GAP = 70, 314, 31  # of the column of encoders; the gap shrinks wh
 _LEVELS = ((20, 190), (262, 360), (674, 176), (902, 130), (1072, 98))  # left edge and width of each of ``texts.LEVELS``
 # Attention looks back at the aligned tokens of every modality, round the fusion.
 _TOKENS = "M321 386V408H762V388"
+_SOFT_HYPHEN = "\u00ad"  # before a line break within a word
 EQUATIONS = {  # of the paper, by block
     "align": "(16)",
     "weights": "(17), (18)",
@@ -92,15 +93,19 @@ def architecture_html(config: HFFConfig) -> Markup:
     for block in blocks(config):
         title, sentence, equations = _texts(block.key, config)
         lines = _lines(title, equations, figures[block.key])
-        shown.append((block, title.replace("\n", " "), equations, sentence, lines))
+        shown.append((block, _in_one_line(title), equations, sentence, lines))
     return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(config), _TOKENS, shown)
 
 
 def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
     """The lines in a block, each with its style."""
-    lines = [(line, "hff-block-title") for line in title.split("\n")]
+    lines = [(line.replace(_SOFT_HYPHEN, "-"), "hff-block-title") for line in title.split("\n")]
     more = [(equations, "hff-block-equations"), (figures, "hff-block-size")]
     return [*lines, *(line for line in more if line[0])]
+
+
+def _in_one_line(title: str) -> str:
+    return title.replace(f"{_SOFT_HYPHEN}\n", "").replace("\n", " ")
 
 
 def _arrows(config: HFFConfig) -> list[tuple[float, float, float, float]]:
