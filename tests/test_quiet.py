@@ -211,9 +211,9 @@ def test_somebody_who_imported_onnxruntime_before_is_warned(monkeypatch, caplog)
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 
 
-@pytest.mark.parametrize("stage", ["text", "whisper"])
+@pytest.mark.parametrize("stage", ["text", "speech"])
 def test_a_training_reaches_nobody_and_leaves_nothing(strace: str, tmp_path: Path, speech_wave: np.ndarray, stage: str):
-    """The stages that load what comes with a package: BERT by transformers, Whisper by faster-whisper."""
+    """The stages that load what comes with a package: BERT by transformers, voice search by ONNX Runtime."""
     data = corpus_fixtures.everything(tmp_path / "data", speech_wave[: int(1.3 * corpus_fixtures.RATE)])
     out = tmp_path / "out"
     options = ("--data", str(data), "--out", str(out), "--device", "cpu", "--epochs", "1")

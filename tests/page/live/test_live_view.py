@@ -254,7 +254,6 @@ def test_alpha_leaves_a_covered_camera_and_a_silent_microphone_and_comes_back(se
         page.fill("[data-live=text]", "I am so happy")
         until(page, "+d.alphaText > 0")
         page.click("[data-live=send]")
-        page.wait_for_selector(":text('to the lab')")
         page.get_by_role("tab", name=texts.TAB_LAB, exact=True, selected=True).wait_for()  # the page leads there itself
         page.get_by_role("tab", name=texts.TAB_LIVE, exact=True).click()
         page.click("[data-live=start]")
