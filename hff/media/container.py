@@ -80,7 +80,7 @@ def decoded_frames(
     A file that breaks off gives all frames up to there. If not one frame can be decoded, ``InputError``.
     """
     decoded, damage = 0, None
-    demuxer = container.demux(stream)
+    demuxer = _packets(container, stream)
     while not out_of_time():
         try:
             packet = next(demuxer)
@@ -107,6 +107,17 @@ def decoded_frames(
 _SENSE = {"audio": "sound", "video": "picture"}
 
 
+def _packets(container: av.container.InputContainer, *streams: av.stream.Stream) -> Iterator[av.Packet]:
+    """What ``container.demux`` gives, past the packets of a stream that only turns up on the way.
+
+    Of such a stream PyAV has made no object when it opened the file, and raises ``IndexError``.
+    """
+    while True:
+        with suppress(IndexError):
+            yield from container.demux(*streams)
+            return
+
+
 def audio_streams(container: av.container.InputContainer) -> list[av.AudioStream]:
     """The sound tracks that can be decoded, the preferred one first: that marked as default, if only one is."""
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
@@ -131,7 +142,7 @@ def _is_cover(container: av.container.InputContainer, stream: av.VideoStream) ->
         return stream.frames == 1
     pictures = 0
     with suppress(av.FFmpegError):
-        for packet in container.demux():
+        for packet in _packets(container):
             pictures += packet.stream is stream and packet.size > 0
             if pictures > 1 or (packet.dts is not None and packet.dts * packet.time_base > COVER_SECONDS):
                 break

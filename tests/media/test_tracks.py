@@ -303,3 +303,14 @@ def test_a_picture_given_as_a_video_beside_a_picture_is_told(portrait, face_free
 def test_nothing_of_it_reads_from_a_stream(tmp_path):
     with pytest.raises(InputError):
         open_file(io.BytesIO(b""))
+
+
+def test_a_stream_that_turns_up_in_the_middle_is_passed_over(tmp_path):
+    """FLV names no streams ahead, and what comes after the first 5 MB is not looked for when it is opened."""
+    seconds = 70.0
+    sound = write_media(tmp_path / "sound.flv", audio="pcm_s16le", seconds=seconds, rate=44_100, layout="mono")
+    picture = write_media(tmp_path / "picture.flv", video="flv", seconds=0.5)
+    header = 13  # bytes
+    both = tmp_path / "both.flv"
+    both.write_bytes(sound.read_bytes() + picture.read_bytes()[header:])
+    assert len(read_audio(both)) == pytest.approx(16_000 * seconds, rel=0.01)

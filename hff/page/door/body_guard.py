@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hff.locale import texts
+from hff.page.door.message_shape import check_shape
 from hff.page.door.uploads import GB, MB, Refused, Uploads, no_room, size_text
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ class BodyGuard:
                 raise _body_too_large()
             more = message.get("more_body", False)
         _check_numbers(bytes(body))
+        check_shape(scope["path"], bytes(body), scope["app"].get_blocks())
         self._claim(bytes(body))
         whole: list[dict] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
