@@ -7,7 +7,7 @@ import gradio as gr
 from hff.errors import HFFError
 from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
-from hff.page.session.asker import asker_gone
+from hff.page.session.asker import asker_address, asker_gone
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 
@@ -20,7 +20,7 @@ def build_api(engine: Engine, sessions: Sessions, inputs: Inputs) -> None:
         with sessions.answering(request.session_hash):
             sessions.track(request.session_hash, [video, audio, image])
             try:
-                with engine.work(request.session_hash, asker_gone()):
+                with engine.work(request.session_hash, asker_gone(), address=asker_address()):
                     return engine.analyze(given, transcribe).to_dict()
             except HFFError as error:
                 raise gr.Error(str(error), print_exception=False) from error

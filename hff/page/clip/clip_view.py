@@ -16,7 +16,7 @@ from hff.examples.ready import EXAMPLES, Example
 from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
-from hff.page.session.asker import asker_gone
+from hff.page.session.asker import asker_address, asker_gone
 from hff.page.session.background_model import Engine, Progress
 from hff.page.session.lanes import MOST_WAITING, TURNS
 from hff.page.session.sessions import Session, Sessions
@@ -172,7 +172,7 @@ class ClipView:
 
         tell(0, texts.STARTING)
         try:
-            with self.engine.work(owner, asker_gone(), tell):
+            with self.engine.work(owner, asker_gone(), tell, asker_address()):
                 recording = read(tell)
                 result = self.engine.analyze_recording(recording, tell)
         except HFFError as error:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from hff.locale import texts
 from hff.page.door.message_shape import check_shape
+from hff.page.door.queue_share import check_share
 from hff.page.door.uploads import GB, MB, Refused, Uploads, no_room, size_text
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class BodyGuard:
         if not _is_multipart(scope):
             raise Refused(415, texts.UPLOAD_NO_FILE)
         parts = Parts(_header(scope, b"content-type"), self.uploads)
-        upload = self.uploads.begin((scope.get("client") or ("?",))[0], _length(scope))
+        upload = self.uploads.begin(_address(scope), _length(scope))
         scope["app"].uploaded_file_dir = self._place
         place = _folder.set(upload.folder)
         complete = False
@@ -223,7 +224,9 @@ class BodyGuard:
                 raise _body_too_large()
             more = message.get("more_body", False)
         _check_numbers(bytes(body))
-        check_shape(scope["path"], bytes(body), scope["app"].get_blocks())
+        blocks = scope["app"].get_blocks()
+        check_shape(scope["path"], bytes(body), blocks)
+        check_share(scope["path"], _address(scope), blocks)
         self._claim(bytes(body))
         whole: list[dict] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
@@ -290,6 +293,10 @@ def _body_too_large() -> Refused:
 
 def _header(scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def _address(scope) -> str:
+    return (scope.get("client") or ("?",))[0]
 
 
 def _length(scope) -> int | None:

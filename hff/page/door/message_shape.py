@@ -27,7 +27,7 @@ class _Event(_Message):
     trigger_id: int | None = None
 
     @model_validator(mode="after")
-    def _known(self, info: ValidationInfo) -> _Event:
+    def _known(self, info: ValidationInfo[Any]) -> _Event:
         event = info.context.fns.get(self.fn_index)
         if event is None:
             raise ValueError("no such event")
@@ -46,7 +46,7 @@ class _Call(_Message):
     session_hash: Visit
 
     @model_validator(mode="after")
-    def _known(self, info: ValidationInfo) -> _Call:
+    def _known(self, info: ValidationInfo[Any]) -> _Call:
         if self.component_id not in info.context.blocks:
             raise ValueError("no such component")
         return self

@@ -16,7 +16,7 @@ from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
 from hff.page.lab.before_after import change_sentence
 from hff.page.lab.workbench import Workbenches
-from hff.page.session.asker import asker_gone
+from hff.page.session.asker import asker_address, asker_gone
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.result import Result
@@ -36,7 +36,7 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
         sessions.track(request.session_hash, files.values())
         asked = LabState.from_dict({} if state is None else state)
         if any(files.values()):
-            with engine.work(request.session_hash, asker_gone()):
+            with engine.work(request.session_hash, asker_gone(), address=asker_address()):
                 recording = engine.read(files, not asked.text)
             return benches.new_lab(recording), asked.but(source=YOURS)
         return benches.lab(request.session_hash, asked.source), asked

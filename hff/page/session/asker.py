@@ -33,3 +33,10 @@ def asker_gone() -> Callable[[], bool] | None:
         return not event.alive or number not in events or time.monotonic() - heard > UNHEARD_SECONDS
 
     return gone
+
+
+def asker_address() -> str | None:
+    """Where the event of Gradio's that runs in this thread was asked from, as an IP address. None outside of one."""
+    request = LocalContext.request.get(None)
+    client = getattr(request, "client", None)
+    return client.host if client is not None else None

@@ -94,7 +94,11 @@ class Engine:
 
     @contextmanager
     def work(
-        self, owner: str | None = None, gone: Callable[[], bool] | None = None, progress: Progress | None = None
+        self,
+        owner: str | None = None,
+        gone: Callable[[], bool] | None = None,
+        progress: Progress | None = None,
+        address: str | None = None,
     ) -> Iterator[Work]:
         """One turn for all that is read and analysed within, as in ``Lanes.work``; within another turn, that one."""
         there = current()
@@ -102,7 +106,7 @@ class Engine:
             yield there
             return
         tell = (lambda message: progress(0, message)) if progress is not None else None
-        with self.lanes.work(owner, gone, tell) as work:
+        with self.lanes.work(owner, gone, tell, address) as work:
             yield work
 
     def guest(self) -> AbstractContextManager[None]:

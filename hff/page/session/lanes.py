@@ -4,6 +4,7 @@ A few analyses work at the same time; the others wait. Among those that want to 
 least time so far go first, in four levels: a picture, a sentence or a short clip is done within the first level and
 overtakes two hours of sound, which give way at their next checkpoint (``hff.cancel``) and go on afterwards. Waiting
 work holds its thread but no lock and no processor. "Multi-level feedback queue" is the name of this in the books.
+Where no place is left, whoever has the fewest analyses takes the last place of whoever has the most.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,14 +28,17 @@ ASK_SECONDS = 0.5  # s between two looks whether somebody still waits for the an
 
 LEFT = say("lanes.left")
 REPLACED = say("lanes.replaced")
+DISPLACED = say("lanes.displaced")
 
 
 class Work(Cancel):
     """One analysis: a flag to stop it, the time it has had, and whose it is. Made by ``Lanes.work``."""
 
-    def __init__(self, lanes: Lanes, owner: str | None, gone: Callable[[], bool] | None) -> None:
+    def __init__(
+        self, lanes: Lanes, owner: str | None, gone: Callable[[], bool] | None, address: str | None = None
+    ) -> None:
         super().__init__()
-        self.owner = owner
+        self.owner, self.address = owner, address
         self.used = 0.0  # s of work in the turns before this one
         self.since: float | None = None  # when this turn began; None while it waits
         self._lanes, self._gone = lanes, gone
@@ -88,16 +93,17 @@ class Lanes:
         owner: str | None = None,
         gone: Callable[[], bool] | None = None,
         tell: Callable[[str], None] | None = None,
+        address: str | None = None,
     ) -> Iterator[Work]:
         """A turn for one analysis: waits for it, with sentences to ``tell``, and puts the flag in force.
 
-        owner: the visit that asks. gone: whether its asker has left, asked now and then.
+        owner: the visit that asks. gone: whether its asker has left, asked now and then. address: where it asks from.
         Raises ``BusyError`` where too many wait, ``Cancelled`` at any checkpoint after ``stop``.
         """
-        work = Work(self, owner, gone)
+        work = Work(self, owner, gone, address)
         with self._changed:
             waiting = sum(other.since is None for other in self._works)
-            if waiting >= self._most:
+            if waiting >= self._most and not self._displace(address):
                 raise BusyError(say("lanes.full", working=len(self._works) - waiting, waiting=waiting))
             self._works.append(work)
         try:
@@ -162,6 +168,18 @@ class Lanes:
                 if other.owner == work.owner and other.long:
                     other.set(REPLACED)
             self._changed.notify_all()
+
+    def _displace(self, address: str | None) -> bool:
+        """Stop the youngest waiting analysis of the address that has the most, if that is more than fair."""
+        counts = Counter(work.address for work in self._works if not work.is_set)
+        most, count = max(counts.items(), key=lambda item: item[1], default=(None, 0))
+        if address is None or most is None or count <= counts[address] + 1:
+            return False
+        last = next((w for w in reversed(self._works) if w.address == most and w.since is None and not w.is_set), None)
+        if last is not None:
+            last.set(DISPLACED)
+            self._changed.notify_all()
+        return last is not None
 
     def _others_first(self, work: Work) -> bool:
         if self._has_guests():

@@ -27,8 +27,14 @@ class Clock:
 class Visitor:
     """Works in a thread of its own, a piece whenever it is let, until it has done ``pieces`` or is stopped."""
 
-    def __init__(self, lanes: Lanes, owner: str | None = None, gone: Callable[[], bool] | None = None) -> None:
-        self.lanes, self.owner, self.gone = lanes, owner, gone
+    def __init__(
+        self,
+        lanes: Lanes,
+        owner: str | None = None,
+        gone: Callable[[], bool] | None = None,
+        address: str | None = None,
+    ) -> None:
+        self.lanes, self.owner, self.gone, self.address = lanes, owner, gone, address
         self.work: Work | None = None
         self.told: list[str] = []
         self.error: Exception | None = None
@@ -39,7 +45,7 @@ class Visitor:
 
     def _run(self) -> None:
         try:
-            with self.lanes.work(self.owner, self.gone, self.told.append) as work:
+            with self.lanes.work(self.owner, self.gone, self.told.append, self.address) as work:
                 self.work = work
                 while not self.finish.wait(0.005):
                     checkpoint()
@@ -125,6 +131,32 @@ def test_a_full_queue_says_so_with_a_number(lanes):
     inside[0].finish.set()
     assert eventually(lambda: lanes.waiting == 2)
     assert eventually(lambda: lanes.visit("later").thread.is_alive())
+
+
+def test_one_address_cannot_take_every_place(lanes):
+    """Its youngest waiting analysis makes room for others, until everybody has about as many."""
+    greedy = [lanes.visit(str(number), None, "10.0.0.1") for number in range(5)]
+    assert eventually(lambda: lanes.working == 2 and lanes.waiting == 3)
+    own = lanes.visit("one more", None, "10.0.0.1")
+    assert own.done.wait(60)
+    assert "The page is busy: 2" in str(own.error)
+    other = lanes.visit("other", None, "10.0.0.2")
+    assert eventually(lambda: sum(visitor.done.is_set() for visitor in greedy) == 1)
+    (displaced,) = (visitor for visitor in greedy if visitor.done.is_set())
+    assert "more analyses waited than from any other" in str(displaced.error)
+    assert not other.done.is_set()
+    for visitor in greedy:
+        visitor.finish.set()
+    assert eventually(lambda: other.has_turn)
+
+
+def test_where_places_are_shared_fairly_a_full_queue_stays_full(lanes):
+    for number in range(5):
+        lanes.visit(str(number), None, f"10.0.0.{number % 3}")
+    assert eventually(lambda: lanes.working == 2 and lanes.waiting == 3)
+    late = lanes.visit("late", None, "10.0.0.2")
+    assert late.done.wait(60)
+    assert isinstance(late.error, BusyError)
 
 
 def test_a_visit_has_one_long_analysis_the_newest(lanes, clock):

@@ -1,0 +1,29 @@
+"""Gradio's queue is everybody's: who has taken half of its places waits until they are worked off."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hff.locale import texts
+from hff.page.door.uploads import Refused
+
+_JOINS = re.compile(r"/gradio_api/(queue/join|call/[^/]+)/?$")
+
+
+def check_share(path: str, address: str, blocks: Any) -> None:
+    """Raise ``Refused`` if a message to ``path`` would give an address more than half of the places.
+
+    ``blocks``: the ``gradio.Blocks`` whose queue it is. Events that are being worked on take no place.
+    """
+    queue = blocks._queue
+    if not _JOINS.search(path) or not queue.max_size:
+        return
+    waiting = [event for places in queue.event_queue_per_concurrency_id.values() for event in places.queue]
+    own = sum(event.request is not None and _address(event.request) == address for event in waiting)
+    if own >= queue.max_size // 2:
+        raise Refused(429, texts.QUEUE_SHARE.format(count=own))
+
+
+def _address(request: Any) -> str | None:
+    return request.client.host if request.client is not None else None
