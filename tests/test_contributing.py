@@ -16,7 +16,7 @@ import torch
 
 from hff import corruption, locale, modalities
 from hff.lab import damage as lab_damage
-from hff.lab.lessons import load_lessons
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import LabState
 from hff.locale import catalogue, names, say, texts, translate, using
 from tests.support.model_fixtures import random_clips, small_config

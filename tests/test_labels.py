@@ -13,7 +13,7 @@ from hff import weights
 from hff.config import HFFConfig
 from hff.errors import HFFError, WeightsError
 from hff.lab.lab import Lab
-from hff.lab.lessons import LESSONS_FOLDER, load_lessons
+from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.lab.state import LabState
 from hff.live.session import LiveSession
 from hff.model.hff import HFF

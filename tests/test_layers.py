@@ -158,7 +158,7 @@ def test_nothing_imports_in_a_circle():
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("hff.lab.lessons", "def f():\n    from hff.page.shared import cards\n"),
+        ("hff.lab.lesson", "def f():\n    from hff.page.shared import cards\n"),
         ("hff.media.audio", "from hff.model.hff import HFF\n"),
         ("hff.pipeline.features", "import train.metrics\n"),
         ("train.stages", "from hff.page.shared import texts\n"),
@@ -179,6 +179,7 @@ def test_no_module_has_the_name_of_another():
     modules = [path for folder in ("hff", "train") for path in ROOT.glob(f"{folder}/**/[!_]*.py")]
     names = Counter(path.stem for path in modules)
     assert {name for name, count in names.items() if count > 1} == set()
+    assert [path for path in modules if path.with_suffix("").is_dir()] == [], "a module beside a folder of its name"
 
 
 def test_no_class_has_the_name_of_another_and_no_constant_two_values():

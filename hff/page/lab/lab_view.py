@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from hff.errors import HFFError, InputError
-from hff.lab.lessons import Lesson, load_lessons
+from hff.lab.lesson import Lesson
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import YOURS, LabState
 from hff.locale import texts, translate
 from hff.locale.lists import listed, paragraph

@@ -19,7 +19,7 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS
 from hff.lab.lab import SweepPoint
-from hff.lab.lessons import load_lessons
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
 from hff.page.lab.before_after import change_sentence, comparison, unknown_after
