@@ -187,10 +187,10 @@ def test_the_lab_takes_it_apart(analyzer, recording):
     )
     assert kinds("pulse") == ()
     assert LabState.from_json(state.to_json()) == state
-    assert lab.read(state).alpha["pulse"] == pytest.approx(0.75)
+    assert lab.infer(state).alpha["pulse"] == pytest.approx(0.75)
     muted = state.but(alpha=None, damage={**state.damage, "pulse": Damage("", 0.0, muted=True)})
     assert LabState.from_json(muted.to_json()) == muted
-    assert lab.read(muted).alpha["pulse"] == 0
+    assert lab.infer(muted).alpha["pulse"] == 0
     points = list(lab.sweep(LabState(), "text", [0.0, 1.0]))
     assert "hff-pulse" in sweep_chart(points, "text")
     assert set(points[0].row()) >= {"alpha_pulse", "variance_pulse"}
@@ -291,7 +291,7 @@ sweep = list(Lab(model, model.read(text="I am so glad")).sweep(LabState(samples=
 live = LiveSession(model)
 live.set_text("I am so glad that you came")
 live.add_sound(0.0, 16000, torch.zeros(16000).numpy())
-assert messages.state(live.reading(), live)["alpha"][1:] == [1.0, 0.0, 0.0]
+assert messages.state(live.infer(), live)["alpha"][1:] == [1.0, 0.0, 0.0]
 print(result.emotion, result.alpha, result.present, result.attention.by_kind().shape[3], sweep[0].alpha["pulse"])
 assert 'id="hff-gauge-pulse"' in page
 assert "hff-pulse" not in architecture_html(model.config)  # it is no part of this model

@@ -41,7 +41,7 @@ def lab(source: str) -> Lab:
 
 def readings(lesson: Lesson):
     bench = lab(lesson.state.source)
-    return bench.read(lesson.before), bench.read(lesson.state)
+    return bench.infer(lesson.before), bench.infer(lesson.state)
 
 
 def test_the_lessons_that_were_promised_are_there():

@@ -215,7 +215,7 @@ def scale(judged: Judged, m: int) -> tuple[float, float, float, float]:
 
 
 @torch.inference_mode()
-def read_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -> tuple[np.ndarray, ...]:
+def infer_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -> tuple[np.ndarray, ...]:
     """Of clips of one modality: probabilities (N,C), sigma^2 (N,) and its epistemic part (N,)."""
     found: list[list[np.ndarray]] = [[], [], []]
     kept = group["there"].any(1)
@@ -234,9 +234,9 @@ def strangers(model: HFF, folder: Path, pairs: PairedClips, half: str, device: t
     confidence, accuracy (None without labels)."""
     for modality in strange.STRANGE:
         m = MODALITIES.index(modality)
-        _, usual, usual_epistemic = read_alone(model, calibration.variant(pairs, modality, 0), m, device)
+        _, usual, usual_epistemic = infer_alone(model, calibration.variant(pairs, modality, 0), m, device)
         for name, group in strange.load(folder, modality, half).items():
-            p, variance, epistemic = read_alone(model, group, m, device)
+            p, variance, epistemic = infer_alone(model, group, m, device)
             label = group["label"].numpy()
             accuracy = float((p.argmax(1) == label).mean()) if (label >= 0).all() else None
             yield [

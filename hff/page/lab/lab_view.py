@@ -124,7 +124,7 @@ class LabView:
         return [*self.lessons.nothing(), *self.controls.show(LabState(source=source))]
 
     def _run(self, request: gr.Request, *values) -> list:
-        return self._answer(request, values, lambda lab, lesson, state: self._read(lab, lesson, state, request))
+        return self._answer(request, values, lambda lab, lesson, state: self._compare(lab, lesson, state, request))
 
     def _run_first(self, request: gr.Request, *values) -> list:
         """When the tab is opened: what is set up now, unless a lesson waits for a guess or something else was begun."""
@@ -146,7 +146,7 @@ class LabView:
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
             before = self._before(lesson, state)
             return [
-                unknown_after(lab.read(before)),
+                unknown_after(lab.infer(before)),
                 evidence(lab.damaged(state.untouched), lab.damaged(state)),
                 *[gr.skip()] * (len(self.outputs) - 2),
             ]
@@ -159,8 +159,8 @@ class LabView:
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
             nonlocal told
             if lesson is not None:
-                told = answer_html(lesson, guess, lab.read(lesson.before), lab.read(lesson.state))
-            return self._read(lab, lesson, state, request)
+                told = answer_html(lesson, guess, lab.infer(lesson.before), lab.infer(lesson.state))
+            return self._compare(lab, lesson, state, request)
 
         shown = self._answer(request, values, show)
         return [told, gr.Radio(visible=not told), gr.Button(visible=not told), *shown]
@@ -188,8 +188,8 @@ class LabView:
     def _failed(self, message: str) -> list:
         return [cards.alert(texts.ERROR_TITLE, message), "", *[gr.skip()] * (len(self.outputs) - 2)]
 
-    def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
-        before, after = lab.read(self._before(lesson, state)), lab.read(state)
+    def _compare(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
+        before, after = lab.infer(self._before(lesson, state)), lab.infer(state)
         session = self.sessions.of(request.session_hash)
         own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None

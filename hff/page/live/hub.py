@@ -147,7 +147,7 @@ class LiveHub:
             session.add_sound(sound["time"], sound["rate"], messages.sound(sound["data"]))
 
     def _answer(self, session: LiveSession) -> dict:
-        return messages.state(session.reading(), session)
+        return messages.state(session.infer(), session)
 
     def _forget_silent(self) -> None:
         now = time.monotonic()
