@@ -132,7 +132,7 @@ class HFF(nn.Module):
         step_logits = self.classifier(states).unflatten(0, (-1, len(valid)))
         own = None
         if self.config.bounded:
-            drawn = self._said(self._sample(mean, unit_variance, samples, generator), strange)
+            drawn = self._unimodal(self._sample(mean, unit_variance, samples, generator), strange)
             heard = weight * (alpha > 0)
             own = readings(drawn, heard)
             # Detached: each expert learns from its own task alone, so that its reading stays its own.
@@ -143,7 +143,7 @@ class HFF(nn.Module):
             logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
             own = own.mean(0)
         return FusionOutput(
-            logits=logits, step_logits=step_logits, alone_logits=self._said(mean, strange).log(), readings=own,
+            logits=logits, step_logits=step_logits, alone_logits=self._unimodal(mean, strange).log(), readings=own,
             alpha0=alpha0, precision=weight, alpha=alpha, aleatoric=aleatoric, epistemic=epistemic,
             beta=beta, attention=maps, attention_start=start,
         )  # fmt: skip
@@ -155,7 +155,7 @@ class HFF(nn.Module):
         strange = self._strange(features, present)
         variance = sum(self._on_scale(aleatoric, epistemic, strange, present))
         weight = precision(variance, self.config.precision_eps) * present
-        return readings(self._said(mean, strange), weight), variance
+        return readings(self._unimodal(mean, strange), weight), variance
 
     def kl(self) -> Tensor:
         """KL divergence of all Bayesian layers from their priors, in nats."""
@@ -193,13 +193,13 @@ class HFF(nn.Module):
         share = strange + (1 - strange) * unknown / raw.clamp_min(1e-6)
         return whole * (1 - share).clamp_min(1e-3), whole * share.clamp_max(1 - 1e-3)
 
-    def _said(self, mean: Tensor, strange: Tensor) -> Tensor:
+    def _unimodal(self, mean: Tensor, strange: Tensor) -> Tensor:
         """What each modality says at each step, (...,B,T,M,d) and (B,T,M) -> probabilities (...,B,T,M,C).
 
         Of what is strange it says nothing: every class alike.
         """
-        said = torch.stack([head(mean[..., m, :]) for m, head in enumerate(self.alone)], dim=-2).float().softmax(-1)
-        return torch.lerp(said, torch.full_like(said, 1 / said.shape[-1]), strange[..., None].float())
+        unimodal = torch.stack([head(mean[..., m, :]) for m, head in enumerate(self.alone)], dim=-2).float().softmax(-1)
+        return torch.lerp(unimodal, torch.full_like(unimodal, 1 / unimodal.shape[-1]), strange[..., None].float())
 
     def _answer(
         self, logits: Tensor, step_logits: Tensor, own: Tensor, trusted: Tensor, alpha: Tensor, beta: Tensor

@@ -47,7 +47,7 @@ def trained(tmp_path_factory, speech_wave) -> Path:
             stored = {
                 "features": torch.from_numpy(rng.normal(size=(14, variants, *shape))).half(),
                 "severity": torch.tensor([[0.0, 1.0]] * 14),
-                "said": torch.from_numpy(rng.normal(size=(14, variants, *shape[:-1], 7))).half(),
+                "teacher_logits": torch.from_numpy(rng.normal(size=(14, variants, *shape[:-1], 7))).half(),
                 "label": torch.arange(14) % 7,
                 "frequency": torch.full((7,), 1 / 7),
                 "held_out": torch.ones(14, dtype=torch.bool),

@@ -43,7 +43,8 @@ def make_features(folder: Path, seed: int = 0) -> None:
             shown = (1 - severity).reshape(14, 6, *[1] * len(size)) * means[m][label][:, None]
             stored = {
                 "features": shown + noise, "severity": severity.contiguous(), "label": label, "held_out": label >= 0,
-                "said": torch.randn(14, 6, *size[:-1], 7, generator=generator), "frequency": torch.full((7,), 1 / 7),
+                "teacher_logits": torch.randn(14, 6, *size[:-1], 7, generator=generator),
+                "frequency": torch.full((7,), 1 / 7),
             }  # fmt: skip
             if m == "speech":
                 stored |= {"there": torch.ones(14, 6, STEPS, dtype=torch.bool), "length": torch.full((14,), STEPS)}
