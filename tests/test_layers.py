@@ -182,19 +182,39 @@ def test_no_module_has_the_name_of_another():
     assert [path for path in modules if path.with_suffix("").is_dir()] == [], "a module beside a folder of its name"
 
 
+def constants_of(text: str) -> list[tuple[str, str]]:
+    """(name, value) of every constant that a module sets, those of ``A, B = 1, 2`` and ``A, B = range(2)`` too."""
+    found: list[tuple[str, str]] = []
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            names = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+            value, whole = node.value, len(names) == 1
+            apart = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(names) and not whole
+            values = [ast.unparse(v) for v in value.elts] if apart else [ast.unparse(value)] * len(names)
+            for number, (name, shown) in enumerate(zip(names, values, strict=True)):
+                if isinstance(name, ast.Name):
+                    found.append((name.id, shown if apart or whole else f"{shown}, number {number}"))
+    return [(name, value) for name, value in found if name.isupper() and not name.startswith("_")]
+
+
 def test_no_class_has_the_name_of_another_and_no_constant_two_values():
     classes, constants = Counter(), defaultdict(set)
     for text in sources().values():
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.ClassDef):
-                classes[node.name] += 1
-            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                name = target.id if isinstance(target, ast.Name) else ""
-                if name.isupper() and not name.startswith("_"):
-                    constants[name].add(ast.unparse(node.value))
+        classes.update(node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+        for name, value in constants_of(text):
+            constants[name].add(value)
     assert {name for name, count in classes.items() if count > 1} == set()
     assert {name for name, values in constants.items() if len(values) > 1} - INTERFACE == set()
+
+
+def test_constants_are_seen_however_they_are_set():
+    text = "A = 1\nB: int = 2\nC, D = 3, 4\nE, F = range(2)\nG = (5, 6)\n_H = 7\ni = 8\nJ: int\nK = L = 9\n"
+    assert constants_of(text) == [
+        ("A", "1"), ("B", "2"), ("C", "3"), ("D", "4"), ("E", "range(2), number 0"), ("F", "range(2), number 1"),
+        ("G", "(5, 6)"), ("K", "9"), ("L", "9"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

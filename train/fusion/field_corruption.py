@@ -16,12 +16,12 @@ from hff.config import SAMPLE_RATE
 
 Rng = np.random.Generator
 
-WORST_SNR = -5.0  # dB, of what is mixed in
+FIELD_SNR = -5.0  # dB, of what is mixed in
 BLUR = 22 / 224  # standard deviation, in sides of the picture
 GLOOM = 0.35  # brightness taken away, of 1
 
 
-def _mixed(wave: np.ndarray, noise: np.ndarray, snr: float = WORST_SNR) -> np.ndarray:
+def _mixed(wave: np.ndarray, noise: np.ndarray, snr: float = FIELD_SNR) -> np.ndarray:
     power, other = np.mean(wave**2), np.mean(noise**2)
     gain = np.sqrt(power / max(other, 1e-12) / 10 ** (snr / 10))
     return (wave + gain * noise).astype(np.float32)
