@@ -24,7 +24,6 @@ from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
 
-VOICES = modalities.of("speech").encoders  # of each of ``SPEECH_ENCODERS``
 MAX_DRAWS = 10_000  # more change nothing one could see
 SAMPLED_STEPS = SAMPLES * 240  # draws times steps at most, to bound memory: clips over two minutes get fewer draws
 

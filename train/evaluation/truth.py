@@ -9,7 +9,7 @@ training). Everything is read as the app reads it: a modality alone is the whole
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,6 @@ TRUTH_CLIPS = 700  # of each kind
 TRUTH_SEED = 203
 BINS = 10
 VOICE_AND_FACE = (MODALITIES.index("speech"), MODALITIES.index("vision"))
-Judge = Callable[[Batch], "Judged"]
 
 
 @dataclass
