@@ -171,7 +171,7 @@ def test_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     caches = (catalogue.languages, catalogue.catalogue)
     try:
         with monkeypatch.context() as changes:
-            changes.setattr(catalogue, "_FOLDER", tmp_path)
+            changes.setattr(catalogue, "LOCALE_FOLDER", tmp_path)
             for cache in caches:
                 cache.cache_clear()
             assert locale.languages() == ("en", "de", "fr")

@@ -52,7 +52,7 @@ def status(command: str) -> int:
         if words[1] == "app.py":
             app.parse(words[2:])
         elif words[2] == "hff":
-            cli._parser().parse_args(words[3:])
+            cli.parser().parse_args(words[3:])
         else:
             train.parser().parse_args(words[3:])
     except SystemExit as stop:
@@ -84,7 +84,7 @@ def options_of(parser_help: str) -> set[str]:
 
 def test_options_that_are_named_alone_exist(capsys: pytest.CaptureFixture):
     known = {"--index-url"}  # pip's
-    for parse_help in (lambda: app.parse(["--help"]), lambda: cli._parser().parse_args(["analyze", "--help"])):
+    for parse_help in (lambda: app.parse(["--help"]), lambda: cli.parser().parse_args(["analyze", "--help"])):
         with pytest.raises(SystemExit):
             parse_help()
         known |= options_of(capsys.readouterr().out)

@@ -50,7 +50,7 @@ LAYERS = (
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.
-INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "PLAN", "COMMAND", "SEEDS"}
+INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "SPLIT", "PLAN", "COMMAND", "SEEDS"}
 
 Sources = dict[str, str]  # module -> text
 
@@ -236,3 +236,42 @@ def test_tests_are_in_the_rooms_of_what_they_test():
             continue
         room = ROOT / folder if folder.parts[:1] == ("train",) else ROOT / "hff" / folder
         assert room.is_dir(), f"{path.relative_to(ROOT)} mirrors no folder"
+
+
+def private(text: str) -> set[str]:
+    """The private names that a text defines: functions, methods, constants, attributes."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return {name for name in found if name.startswith("_") and not name.startswith("__") and name != "_"}
+
+
+def looked_at(text: str) -> set[str]:
+    """What a test's text asks of others by name: ``other.name``, ``from other import name``, "name" to set it."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") not in ("self", "cls"):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("setattr", "setitem", "delattr"):
+            words = [word.value for word in node.args[:2] if isinstance(word, ast.Constant)]
+            found |= {str(word).rpartition(".")[2] for word in words}
+    return found
+
+
+def test_tests_look_at_no_private_parts():
+    ours = set().union(*map(private, sources().values()))
+    for path in ROOT.glob("tests/**/*.py"):
+        assert looked_at(path.read_text(encoding="utf-8")) & ours == set(), path.relative_to(ROOT)
+
+
+def test_a_look_at_a_private_part_would_be_found():
+    ours = private("_A = 1\nclass B:\n    def _c(self):\n        self._d = __e = 2\n")
+    assert ours == {"_A", "_c", "_d"}
+    for text in ("x._d", "from y import _A", "m.setattr(x, '_c', 1)", "m.setattr('x.y._c', 1)"):
+        assert looked_at(text) & ours, text
+    assert not looked_at("self._d") & ours

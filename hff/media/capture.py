@@ -45,10 +45,10 @@ def sound_library():
 
 def cameras() -> list[int]:
     """Numbers of the cameras that can be opened."""
-    return [number for number in _camera_numbers() if _opens(number)]
+    return [number for number in camera_numbers() if _opens(number)]
 
 
-def _camera_numbers() -> list[int]:
+def camera_numbers() -> list[int]:
     """Numbers worth trying: Linux tells which there are."""
     if sys.platform.startswith("linux"):
         return sorted(int(path.name[5:]) for path in Path("/dev").glob("video*") if path.name[5:].isdigit())

@@ -78,8 +78,8 @@ def variants(
 def damaged(wave: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """The wave damaged in a random one of the kinds of the training, and how severely."""
     severity = float(rng.uniform(0, 1))
-    kind = str(rng.choice(list(corruption.trained("speech"))))
-    return corruption.kind("speech", kind).apply(wave, severity, rng), severity
+    kinds = corruption.trained("speech")
+    return kinds[str(rng.choice(list(kinds)))](wave, severity, rng), severity
 
 
 def prepare(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | None:

@@ -133,7 +133,7 @@ class Arena:
         return done
 
     def trial(self, contender: Contender, seed: int) -> Trial:
-        folder = self._folder(contender, seed)
+        folder = self.folder_of(contender, seed)
         finished = folder / "trial.json"
         if finished.exists():
             return Trial(contender, seed, folder, json.loads(finished.read_text()))
@@ -166,7 +166,7 @@ class Arena:
                 trial.figures["test"][condition.name] = robustness.accuracy(p, robustness.targets(clips))
                 trial.save()
 
-    def _folder(self, contender: Contender, seed: int) -> Path:
+    def folder_of(self, contender: Contender, seed: int) -> Path:
         decides = {
             "name": contender.name, "config": contender.config.to_dict(), "mix": dataclasses.asdict(self.mix),
             "plan": dataclasses.asdict(self.budget.plan(seed)), "batches": self.budget.batches,

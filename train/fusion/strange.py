@@ -219,8 +219,8 @@ def strange_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
 
 
 def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
-    drawn = np.stack([_drawing(rng) for _ in range(MADE)])
-    patterns = np.stack([_pattern(rng) for _ in range(MADE)])
+    drawn = np.stack([drawing(rng) for _ in range(MADE)])
+    patterns = np.stack([pattern(rng) for _ in range(MADE)])
     none = fer.no_faces(data)[STRANGE_HALVES.index(half) :: 2]
     sets = {"drawings": drawn, "patterns": patterns, "no faces (FER+)": none}
     return _joined({
@@ -229,7 +229,7 @@ def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     })  # fmt: skip
 
 
-def _drawing(rng: np.random.Generator) -> np.ndarray:
+def drawing(rng: np.random.Generator) -> np.ndarray:
     """A drawn face, turned, scaled and inked at random."""
     face = made_up.face(int(rng.integers(len(EMOTIONS))))
     turn = cv2.getRotationMatrix2D((FACE_SIZE / 2,) * 2, rng.uniform(-20, 20), rng.uniform(0.8, 1.25))
@@ -237,7 +237,7 @@ def _drawing(rng: np.random.Generator) -> np.ndarray:
     return 255 - face if rng.random() < 0.3 else face
 
 
-def _pattern(rng: np.random.Generator) -> np.ndarray:
+def pattern(rng: np.random.Generator) -> np.ndarray:
     """Clouds, stripes and checks."""
     at = np.stack(np.meshgrid(*(np.arange(FACE_SIZE),) * 2))
     wave = np.cos((rng.uniform(-0.8, 0.8, (3, 2, 1, 1)) * at[None]).sum(1) + rng.uniform(0, 6, (3, 1, 1))).sum(0)

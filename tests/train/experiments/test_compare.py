@@ -210,7 +210,7 @@ def test_other_features_or_budgets_begin_anew(tmp_path):
     contender = compare.CONTENDERS[0]
 
     def folder(**budget) -> str:
-        return Arena(tmp_path, CPU, TrainingBudget(**budget))._folder(contender, 0).name
+        return Arena(tmp_path, CPU, TrainingBudget(**budget)).folder_of(contender, 0).name
 
     names = {folder(), folder(epochs=3), folder(learning_rate=1e-3)}
     make_features(tmp_path / "features", seed=1)
