@@ -22,7 +22,7 @@ from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media.audio import read_audio
 from hff.media.image import read_image
 
-SECONDS, WIDTH, HEIGHT, RATE = 10, 1280, 720, 30
+SECONDS, BENCH_WIDTH, BENCH_HEIGHT, RATE = 10, 1280, 720, 30
 
 
 def make_clip(path: Path) -> None:
@@ -31,16 +31,16 @@ def make_clip(path: Path) -> None:
     high, wide = portrait.shape[:2]
     voice = np.resize(read_audio(EXAMPLES_FOLDER / "voice.wav"), SECONDS * SAMPLE_RATE)
     rng = np.random.default_rng(0)
-    room = rng.integers(90, 130, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    room = rng.integers(90, 130, (BENCH_HEIGHT, BENCH_WIDTH, 3), dtype=np.uint8)
     with av.open(str(path), "w") as file:
         video = file.add_stream("libx264", rate=RATE, options={"preset": "veryfast"})
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.width, video.height, video.pix_fmt = BENCH_WIDTH, BENCH_HEIGHT, "yuv420p"
         audio = file.add_stream("aac", rate=SAMPLE_RATE)
         for n in range(SECONDS * RATE):
             picture = room.copy()
-            left, top = 300 + round(80 * np.sin(n / 40)), (HEIGHT - high) // 2
-            picture[max(top, 0) : top + high, left : left + wide] = portrait[max(-top, 0) : HEIGHT - min(top, 0)][
-                : HEIGHT - max(top, 0)
+            left, top = 300 + round(80 * np.sin(n / 40)), (BENCH_HEIGHT - high) // 2
+            picture[max(top, 0) : top + high, left : left + wide] = portrait[max(-top, 0) : BENCH_HEIGHT - min(top, 0)][
+                : BENCH_HEIGHT - max(top, 0)
             ]
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         sound = av.AudioFrame.from_ndarray((voice[None] * 32767).astype(np.int16), format="s16", layout="mono")

@@ -45,7 +45,7 @@ what is passed over is named on standard error. The exit status is 1 if a file o
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 1 when an input could not be read."""
     quiet.programs()
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return options.run(options)
     except HFFError as error:
@@ -72,7 +72,7 @@ def _drop_output() -> None:
         os.close(nowhere)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hff", description="Read emotion from voice, words and face.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     analyze = commands.add_parser(

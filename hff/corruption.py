@@ -74,15 +74,6 @@ def unseen(modality: str) -> dict[str, Callable[[Any, float, Rng], Any]]:
     return {one.name: one.apply for one in kinds(modality) if not one.trained and not one.over_time}
 
 
-def __getattr__(name: str) -> dict:
-    by_name = {"SPEECH": "speech", "TEXT": "text", "FACE": "vision"}
-    if name in by_name:
-        return trained(by_name[name])
-    if name == "UNSEEN":
-        return {modality: unseen(modality) for modality in _KINDS}
-    raise AttributeError(name)
-
-
 CLEAN_SNR, WORST_SNR = 30.0, -10.0  # dB, at severity 0+ and 1
 
 

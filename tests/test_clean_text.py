@@ -14,7 +14,7 @@ from hff.encoders.bert import is_cut, split_pieces, tokenizer
 from hff.errors import NothingToAnalyse
 from hff.lab.state import LabState
 from hff.pipeline import recording
-from hff.pipeline.language import UNKNOWN, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
+from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.pipeline.recording import BLANK_TEXT, Recording
 
 BLANK = [
@@ -105,6 +105,6 @@ def test_nothing_but_emoji_is_told(line):
 def test_the_warning_reaches_the_reading_and_goes_with_the_words():
     german = recording.read(text="Ich bin sehr traurig heute.")
     assert german.warnings == [UNKNOWN_LANGUAGE]
-    assert UNKNOWN_LANGUAGE.startswith(UNKNOWN)
+    assert UNKNOWN_LANGUAGE.startswith("These words are unknown to the model")
     assert german.with_text("I am very sad today.").warnings == []
     assert german.with_text("😡😡").warnings == [UNKNOWN_EMOJI]

@@ -64,7 +64,7 @@ PICTURES = {"p.jfif": "JPEG", "p.bmp": "BMP", "p.tif": "TIFF", "p.heic": "HEIF",
 def test_of_a_folder_all_is_read_that_can_be(tmp_path, capsys):
     from hff.media import image
 
-    image._register_heif()
+    image.register_heif()
     for name, (container, streams) in MADE.items():
         write_media(tmp_path / name, container=container, **streams)
     for name, kind in PICTURES.items():

@@ -16,7 +16,7 @@ import torch
 
 from hff import corruption, locale, modalities
 from hff.lab import damage as lab_damage
-from hff.lab.lessons import load_lessons
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import LabState
 from hff.locale import catalogue, names, say, texts, translate, using
 from tests.support.model_fixtures import random_clips, small_config
@@ -171,7 +171,7 @@ def test_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     caches = (catalogue.languages, catalogue.catalogue)
     try:
         with monkeypatch.context() as changes:
-            changes.setattr(catalogue, "_FOLDER", tmp_path)
+            changes.setattr(catalogue, "LOCALE_FOLDER", tmp_path)
             for cache in caches:
                 cache.cache_clear()
             assert locale.languages() == ("en", "de", "fr")

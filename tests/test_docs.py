@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -52,7 +53,7 @@ def status(command: str) -> int:
         if words[1] == "app.py":
             app.parse(words[2:])
         elif words[2] == "hff":
-            cli._parser().parse_args(words[3:])
+            cli.parser().parse_args(words[3:])
         else:
             train.parser().parse_args(words[3:])
     except SystemExit as stop:
@@ -84,7 +85,7 @@ def options_of(parser_help: str) -> set[str]:
 
 def test_options_that_are_named_alone_exist(capsys: pytest.CaptureFixture):
     known = {"--index-url"}  # pip's
-    for parse_help in (lambda: app.parse(["--help"]), lambda: cli._parser().parse_args(["analyze", "--help"])):
+    for parse_help in (lambda: app.parse(["--help"]), lambda: cli.parser().parse_args(["analyze", "--help"])):
         with pytest.raises(SystemExit):
             parse_help()
         known |= options_of(capsys.readouterr().out)
@@ -165,6 +166,13 @@ def test_http_names_are_those_of_the_page():
 def test_files_that_are_named_exist(path: Path):
     named = set(re.findall(r"`((?:hff|train|tests|docs)/[\w/.-]*)`", path.read_text(encoding="utf-8")))
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_modules_and_names_in_them_that_docstrings_name_exist():
+    for path in sorted([*ROOT.glob("hff/**/*.py"), *ROOT.glob("train/**/*.py")]):
+        for named in re.findall(r"``((?:hff|train)(?:\.\w+)+)``", path.read_text(encoding="utf-8")):
+            if not named.startswith("train.jsonl"):  # a corpus' file
+                assert pkgutil.resolve_name(named) is not None, f"{path.relative_to(ROOT)} names {named}"
 
 
 def test_the_drawing_of_the_house_shows_every_room():

@@ -13,7 +13,7 @@ from hff import weights
 from hff.config import HFFConfig
 from hff.errors import HFFError, WeightsError
 from hff.lab.lab import Lab
-from hff.lab.lessons import LESSONS_FOLDER, load_lessons
+from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.lab.state import LabState
 from hff.live.session import LiveSession
 from hff.model.hff import HFF
@@ -72,7 +72,7 @@ def test_page_and_report_name_them(analyzer, recording, labels):
 def test_the_lab_names_them(analyzer, recording, labels):
     lab = Lab(analyzer, recording)
     state = LabState()
-    before, after = lab.read(state.untouched), lab.read(state.with_severity("text", 0.5))
+    before, after = lab.infer(state.untouched), lab.infer(state.with_severity("text", 0.5))
     assert tuple(after.probabilities) == labels
     assert before.emotion in labels
     points = list(lab.sweep(state, "text", [0.0, 0.5, 1.0]))
@@ -90,7 +90,7 @@ def test_the_live_view_names_them(analyzer, labels):
     session = LiveSession(analyzer)
     session.set_text("I like this")
     session.add_frame(0.4, np.full((60, 60, 3), 120, np.uint8))
-    said = messages.state(session.reading(), session)
+    said = messages.state(session.infer(), session)
     assert said["labels"] == list(labels)
     assert len(said["probabilities"]) == len(labels)
 

@@ -50,7 +50,7 @@ LAYERS = (
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.
-INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "PLAN", "COMMAND", "SEEDS"}
+INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "SPLIT", "PLAN", "COMMAND", "SEEDS"}
 
 Sources = dict[str, str]  # module -> text
 
@@ -158,7 +158,7 @@ def test_nothing_imports_in_a_circle():
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("hff.lab.lessons", "def f():\n    from hff.page.shared import cards\n"),
+        ("hff.lab.lesson", "def f():\n    from hff.page.shared import cards\n"),
         ("hff.media.audio", "from hff.model.hff import HFF\n"),
         ("hff.pipeline.features", "import train.metrics\n"),
         ("train.stages", "from hff.page.shared import texts\n"),
@@ -179,21 +179,42 @@ def test_no_module_has_the_name_of_another():
     modules = [path for folder in ("hff", "train") for path in ROOT.glob(f"{folder}/**/[!_]*.py")]
     names = Counter(path.stem for path in modules)
     assert {name for name, count in names.items() if count > 1} == set()
+    assert [path for path in modules if path.with_suffix("").is_dir()] == [], "a module beside a folder of its name"
+
+
+def constants_of(text: str) -> list[tuple[str, str]]:
+    """(name, value) of every constant that a module sets, those of ``A, B = 1, 2`` and ``A, B = range(2)`` too."""
+    found: list[tuple[str, str]] = []
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            names = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+            value, whole = node.value, len(names) == 1
+            apart = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(names) and not whole
+            values = [ast.unparse(v) for v in value.elts] if apart else [ast.unparse(value)] * len(names)
+            for number, (name, shown) in enumerate(zip(names, values, strict=True)):
+                if isinstance(name, ast.Name):
+                    found.append((name.id, shown if apart or whole else f"{shown}, number {number}"))
+    return [(name, value) for name, value in found if name.isupper() and not name.startswith("_")]
 
 
 def test_no_class_has_the_name_of_another_and_no_constant_two_values():
     classes, constants = Counter(), defaultdict(set)
     for text in sources().values():
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.ClassDef):
-                classes[node.name] += 1
-            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                name = target.id if isinstance(target, ast.Name) else ""
-                if name.isupper() and not name.startswith("_"):
-                    constants[name].add(ast.unparse(node.value))
+        classes.update(node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+        for name, value in constants_of(text):
+            constants[name].add(value)
     assert {name for name, count in classes.items() if count > 1} == set()
     assert {name for name, values in constants.items() if len(values) > 1} - INTERFACE == set()
+
+
+def test_constants_are_seen_however_they_are_set():
+    text = "A = 1\nB: int = 2\nC, D = 3, 4\nE, F = range(2)\nG = (5, 6)\n_H = 7\ni = 8\nJ: int\nK = L = 9\n"
+    assert constants_of(text) == [
+        ("A", "1"), ("B", "2"), ("C", "3"), ("D", "4"), ("E", "range(2), number 0"), ("F", "range(2), number 1"),
+        ("G", "(5, 6)"), ("K", "9"), ("L", "9"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -215,3 +236,42 @@ def test_tests_are_in_the_rooms_of_what_they_test():
             continue
         room = ROOT / folder if folder.parts[:1] == ("train",) else ROOT / "hff" / folder
         assert room.is_dir(), f"{path.relative_to(ROOT)} mirrors no folder"
+
+
+def private(text: str) -> set[str]:
+    """The private names that a text defines: functions, methods, constants, attributes."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return {name for name in found if name.startswith("_") and not name.startswith("__") and name != "_"}
+
+
+def looked_at(text: str) -> set[str]:
+    """What a test's text asks of others by name: ``other.name``, ``from other import name``, "name" to set it."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") not in ("self", "cls"):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("setattr", "setitem", "delattr"):
+            words = [word.value for word in node.args[:2] if isinstance(word, ast.Constant)]
+            found |= {str(word).rpartition(".")[2] for word in words}
+    return found
+
+
+def test_tests_look_at_no_private_parts():
+    ours = set().union(*map(private, sources().values()))
+    for path in ROOT.glob("tests/**/*.py"):
+        assert looked_at(path.read_text(encoding="utf-8")) & ours == set(), path.relative_to(ROOT)
+
+
+def test_a_look_at_a_private_part_would_be_found():
+    ours = private("_A = 1\nclass B:\n    def _c(self):\n        self._d = __e = 2\n")
+    assert ours == {"_A", "_c", "_d"}
+    for text in ("x._d", "from y import _A", "m.setattr(x, '_c', 1)", "m.setattr('x.y._c', 1)"):
+        assert looked_at(text) & ours, text
+    assert not looked_at("self._d") & ours

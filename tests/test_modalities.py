@@ -187,10 +187,10 @@ def test_the_lab_takes_it_apart(analyzer, recording):
     )
     assert kinds("pulse") == ()
     assert LabState.from_json(state.to_json()) == state
-    assert lab.read(state).alpha["pulse"] == pytest.approx(0.75)
+    assert lab.infer(state).alpha["pulse"] == pytest.approx(0.75)
     muted = state.but(alpha=None, damage={**state.damage, "pulse": Damage("", 0.0, muted=True)})
     assert LabState.from_json(muted.to_json()) == muted
-    assert lab.read(muted).alpha["pulse"] == 0
+    assert lab.infer(muted).alpha["pulse"] == 0
     points = list(lab.sweep(LabState(), "text", [0.0, 1.0]))
     assert "hff-pulse" in sweep_chart(points, "text")
     assert set(points[0].row()) >= {"alpha_pulse", "variance_pulse"}
@@ -215,7 +215,7 @@ def made_up_features(folder, labels: int) -> None:
             over = {"speech": (steps,), "vision": (2,)}.get(modality, ())
             stored = {
                 "features": torch.randn(items, variants, *over, size, generator=rng),
-                "said": torch.randn(items, variants, *over, labels, generator=rng),
+                "teacher_logits": torch.randn(items, variants, *over, labels, generator=rng),
                 "severity": torch.linspace(0, 1, variants).expand(items, -1).clone(),
                 "label": torch.arange(items) % labels,
                 "frequency": torch.full((labels,), 1 / labels),
@@ -236,7 +236,7 @@ def train_two_steps(tmp_path, monkeypatch, config: HFFConfig, labels: int):
     made_up_features(folder, labels)
     monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 2)
     monkeypatch.setattr(training, "VALIDATION_CLIPS", 2 * labels)
-    monkeypatch.setattr(training, "TWINS", 2)
+    monkeypatch.setattr(training, "AUGMENTED", 2)
     plan = Plan(epochs=1, learning_rate=1e-3, batch_size=6, bf16=False)
     return training.train(folder, tmp_path / "run", torch.device("cpu"), config, plan, Mix())
 
@@ -259,7 +259,7 @@ def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
     pairs = PairedClips(tmp_path / "features", "fusion")
     for pair, clips in truth.conflicts(pairs, 3):
         read = truth.judge(model, clips, torch.device("cpu"))
-        assert set(map(len, read.said)) == {1, 2, 3, 4}
+        assert set(map(len, read.probabilities)) == {1, 2, 3, 4}
         np.testing.assert_array_equal(read.present, [[m in pair for m in range(4)]] * 3)
     rng = np.random.default_rng(0)
     batch = pairs.collate([pairs.choose(rng, Mix()) for _ in range(8)], rng)
@@ -291,7 +291,7 @@ sweep = list(Lab(model, model.read(text="I am so glad")).sweep(LabState(samples=
 live = LiveSession(model)
 live.set_text("I am so glad that you came")
 live.add_sound(0.0, 16000, torch.zeros(16000).numpy())
-assert messages.state(live.reading(), live)["alpha"][1:] == [1.0, 0.0, 0.0]
+assert messages.state(live.infer(), live)["alpha"][1:] == [1.0, 0.0, 0.0]
 print(result.emotion, result.alpha, result.present, result.attention.by_kind().shape[3], sweep[0].alpha["pulse"])
 assert 'id="hff-gauge-pulse"' in page
 assert "hff-pulse" not in architecture_html(model.config)  # it is no part of this model

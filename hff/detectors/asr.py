@@ -40,11 +40,12 @@ _loading = threading.Lock()
 def recogniser() -> WhisperModel:
     """The model, loaded once (0.5 s) by whoever asks first."""
     with _loading:
-        return _model()
+        return load_recogniser()
 
 
 @cache
-def _model() -> WhisperModel:
+def load_recogniser() -> WhisperModel:
+    """Raises ``WeightsError`` where its files are not whole."""
     folder = pretrained.whisper_folder()
     if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
         raise WeightsError(say("weights.tokenizer", folder=folder, package=pretrained.WHISPER.requirement))

@@ -76,7 +76,7 @@ class FaceDetector:
         margin = border * max(height, width)
         outer = np.array([height, width]) + 2 * margin
         scale = min(np.sqrt(area / outer.prod()), max(1.0, LEAST_SIDE / outer.max()))
-        found = _decode(*_forward(_canvas(image, scale, margin * scale, outer * scale)))
+        found = decode_maps(*run_network(_canvas(image, scale, margin * scale, outer * scale)))
         for face in found:
             face.box = (face.box / scale - margin).reshape(2, 2).clip(0, [width, height]).ravel()
             face.landmarks = face.landmarks / scale - margin
@@ -139,7 +139,7 @@ def _keeps_first_shape() -> bool:
     return not all(a.shape == b.shape and np.allclose(a, b, atol=1e-3) for a, b in zip(after, alone, strict=True))
 
 
-def _forward(canvas: np.ndarray) -> list[np.ndarray]:
+def run_network(canvas: np.ndarray) -> list[np.ndarray]:
     blob = cv2.dnn.blobFromImage(canvas)
     with _lock:
         return _run(_network_for(blob.shape) if _keeps_first_shape() else _network(), blob)
@@ -150,7 +150,7 @@ def _run(network: cv2.dnn.Net, blob: np.ndarray) -> list[np.ndarray]:
     return [np.array(output[0]) for output in network.forward(_OUTPUTS)]
 
 
-def _decode(heat: np.ndarray, size: np.ndarray, offset: np.ndarray, landmarks: np.ndarray) -> list[Detection]:
+def decode_maps(heat: np.ndarray, size: np.ndarray, offset: np.ndarray, landmarks: np.ndarray) -> list[Detection]:
     """Detections in pixels of the canvas from the maps (1,h,w), (2,h,w), (2,h,w) and (10,h,w); axis order y, x."""
     rows, columns = np.nonzero(heat[0] > LOWEST_SCORE)
     if len(rows) == 0:

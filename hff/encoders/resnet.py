@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-FACE_MEAN, FACE_STD = 0.5, 0.25  # of grey values in 0..1, over FER2013's training faces
 MIN_CONTRAST = 0.02  # standard deviation of grey values below which the crop is left unstretched
 
 
 def normalise_faces(faces: np.ndarray | Tensor) -> Tensor:
     """Grey crops (N,48,48), uint8, -> network input (N,1,48,48), float32.
 
-    Each crop is shifted and scaled to FER2013's mean and spread, so that a dim room and a bright one
+    Each crop is shifted and scaled to mean 0 and deviation 1, so that a dim room and a bright one
     look alike; a crop with next to no contrast (a covered lens) stays flat.
     """
     x = torch.as_tensor(np.ascontiguousarray(faces) if isinstance(faces, np.ndarray) else faces)

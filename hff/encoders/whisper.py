@@ -24,7 +24,7 @@ from hff.encoders.mfcc_cnn import HOP_LENGTH, in_chunks, step_windows
 
 WHISPER_FFT = 400  # samples, 25 ms
 WHISPER_MELS = 80
-WIDTH, HEADS, LAYERS = 512, 8, 3  # of Whisper base, whose encoder has 6 layers
+WHISPER_WIDTH, WHISPER_HEADS, WHISPER_LAYERS = 512, 8, 3  # of Whisper base, whose encoder has 6 layers
 POOL = 2  # of Whisper's states, 50 a second, averaged into one: half the work, and an emotion is slower than a letter
 POSITIONS = 1500  # that Whisper knows: 30 s of states
 FAINTEST_POWER = 1e-10
@@ -55,7 +55,7 @@ def log_mel(wave: Tensor, gain: float = 1.0) -> Tensor:
     return in_chunks(lambda chunk: scaled_log(mel_transform()(chunk)), wave, gain)
 
 
-def sinusoids(length: int = POSITIONS, channels: int = WIDTH) -> Tensor:
+def sinusoids(length: int = POSITIONS, channels: int = WHISPER_WIDTH) -> Tensor:
     """Whisper's position encodings (length, channels): sines, then cosines, of wavelengths 2 pi to 10,000 * 2 pi."""
     rates = torch.exp(-math.log(10_000) / (channels // 2 - 1) * torch.arange(channels // 2))
     angles = torch.arange(length)[:, None] * rates
@@ -85,7 +85,12 @@ class WhisperLayers(nn.Module):
     """Whisper's encoder up to a layer: log-mel windows -> the states after its convolutions and after each layer."""
 
     def __init__(
-        self, layers: int = LAYERS, width: int = WIDTH, heads: int = HEADS, dropout: float = 0.0, pool: int = POOL
+        self,
+        layers: int = WHISPER_LAYERS,
+        width: int = WHISPER_WIDTH,
+        heads: int = WHISPER_HEADS,
+        dropout: float = 0.0,
+        pool: int = POOL,
     ) -> None:
         super().__init__()
         self.width, self.pool = width, pool  # states averaged into one before the first layer

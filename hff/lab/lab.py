@@ -1,7 +1,7 @@
 """The weighting lab: break one modality, switch parts off, set alpha by hand, and read the same recording again.
 
     lab = Lab(analyzer, recording)
-    before, after = lab.read(state.untouched), lab.read(state)
+    before, after = lab.infer(state.untouched), lab.infer(state)
 
 What a modality is after damage, and its features, are kept: only the modality that changed is computed again.
 The words stay those of the undamaged voice, so that the three can be damaged apart from each other.
@@ -151,7 +151,7 @@ class Lab:
             raise NothingToAnalyse(say("lab.nothing_left"))
         return clip
 
-    def read(self, state: LabState) -> Result:
+    def infer(self, state: LabState) -> Result:
         """The full reading, as ``Analyzer.analyze`` gives it. Raises ``NothingToAnalyse``."""
         key = state.to_json()
         with self._lock:
@@ -160,7 +160,7 @@ class Lab:
                 return self._readings[key]
         clip = self.clip(state)
         analyzer = self._analyzer(state)
-        result = analyzer.read_clip(
+        result = analyzer.infer_clip(
             clip, self.damaged(state), samples=state.samples, seed=state.seed, alpha=_given(state, clip.present)
         )
         with self._lock:

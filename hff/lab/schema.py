@@ -1,7 +1,7 @@
 """What the parts of a JSON file or link have to be, as pydantic models whose faults are sentences for a teacher.
 
-A model subclasses ``JsonObject`` and is read by ``read``; whatever is wrong comes out as one ``InputError`` that names
-the part and what would work.
+A model subclasses ``JsonObject``, and ``checked`` makes one of plain values; whatever is wrong comes out as one
+``InputError`` that names the part and what would work.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def _cleaned(value: Any) -> Any:
 
 Cleaned = BeforeValidator(_cleaned)  # a text that a person wrote: of half a character the validator makes nothing
 
-_Read = TypeVar("_Read", bound=JsonObject)
+_Checked = TypeVar("_Checked", bound=JsonObject)
 
 
-def read(model: type[_Read], values: object, **known: object) -> _Read:
+def checked(model: type[_Checked], values: object, **known: object) -> _Checked:
     """``values``, as JSON gives them, as that model. Raises ``InputError`` for the first thing that is wrong.
 
     ``known`` is what the model's validators find as the context.

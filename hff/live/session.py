@@ -176,11 +176,11 @@ class LiveSession:
 
     # ---- what comes out ---------------------------------------------------------------------------------
 
-    def reading(self) -> LiveReading:
+    def infer(self) -> LiveReading:
         """Read the window that ends now."""
         with self._working:
             begun = clock.perf_counter()
-            reading = self._read(self.pace.effort)
+            reading = self._infer(self.pace.effort)
             self.pace.spent(clock.perf_counter() - begun)
             return reading
 
@@ -217,7 +217,7 @@ class LiveSession:
         words = self._words.within(start, end, voice)
         return Transcript(" ".join(word.text for word in words), words, "recognised") if words else None
 
-    def _read(self, effort: Effort) -> LiveReading:
+    def _infer(self, effort: Effort) -> LiveReading:
         self._look(effort.look_every)
         with self._lock:
             start, end = self._bounds()

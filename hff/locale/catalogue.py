@@ -19,7 +19,7 @@ from typing import Any
 from hff.locale import number_format
 
 DEFAULT = "en"
-_FOLDER = Path(__file__).parent
+LOCALE_FOLDER = Path(__file__).parent
 _registered: dict[str, Mapping[str, Any]] = {}  # languages without a folder here
 _language: ContextVar[str] = ContextVar("hff_language", default=DEFAULT)
 
@@ -68,7 +68,7 @@ def language() -> str:
 @functools.cache
 def languages() -> tuple[str, ...]:
     """All languages there are, English first."""
-    found = sorted(folder.name for folder in _FOLDER.iterdir() if any(folder.glob("*.json")))
+    found = sorted(folder.name for folder in LOCALE_FOLDER.iterdir() if any(folder.glob("*.json")))
     return DEFAULT, *(name for name in found if name != DEFAULT)
 
 
@@ -134,7 +134,7 @@ def catalogue(name: str) -> Mapping[str, Any]:
     if name in _registered:
         return _registered[name]
     entries: dict[str, Any] = {}
-    for path in sorted((_FOLDER / name).glob("*.json")):
+    for path in sorted((LOCALE_FOLDER / name).glob("*.json")):
         for key, value in json.loads(path.read_text(encoding="utf-8")).items():
             if key in entries:
                 raise ValueError(f"{key!r} stands twice in the catalogue {name!r}; the second time in {path.name}")

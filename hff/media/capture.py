@@ -22,7 +22,7 @@ from hff.locale import say
 
 log = logging.getLogger(__name__)
 
-WIDTH, HEIGHT = 640, 480  # pixels asked of the camera
+CAMERA_WIDTH, CAMERA_HEIGHT = 640, 480  # pixels asked of the camera
 CAPTURE_FPS = 15  # pictures handed on a second, at most
 BLOCK_SECONDS = 0.05  # s of sound in one chunk
 RETRY = 2.0  # s until a lost device is opened again
@@ -45,10 +45,10 @@ def sound_library():
 
 def cameras() -> list[int]:
     """Numbers of the cameras that can be opened."""
-    return [number for number in _camera_numbers() if _opens(number)]
+    return [number for number in camera_numbers() if _opens(number)]
 
 
-def _camera_numbers() -> list[int]:
+def camera_numbers() -> list[int]:
     """Numbers worth trying: Linux tells which there are."""
     if sys.platform.startswith("linux"):
         return sorted(int(path.name[5:]) for path in Path("/dev").glob("video*") if path.name[5:].isdigit())
@@ -165,8 +165,8 @@ class Capture:
         try:
             if not camera.isOpened():
                 raise DeviceError(say("capture.camera_closed", number=self.camera))
-            camera.set(cv2.CAP_PROP_FRAME_WIDTH, WIDTH)
-            camera.set(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT)
+            camera.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_WIDTH)
+            camera.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_HEIGHT)
             camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # not what was seen some frames ago
             last = -1.0
             while not stop.is_set():

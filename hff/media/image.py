@@ -146,12 +146,12 @@ def is_picture(path: str | os.PathLike) -> bool:
 
 def _open_any(stream) -> Image.Image:
     """Reads the header only."""
-    _register_heif()
+    register_heif()
     return Image.open(stream, formats=FORMATS)
 
 
 @cache
-def _register_heif() -> None:
+def register_heif() -> None:
     """Pillow itself reads AVIF, but not HEIC."""
     import pillow_heif
 

@@ -17,14 +17,14 @@ TRUST_POWER = 5  # of a modality's precision over the largest, by which its word
 LEAST_PROBABILITY = 1e-6  # probability, so that its logarithm is a number
 
 
-def readings(said: Tensor, weight: Tensor) -> Tensor:
+def readings(unimodal: Tensor, weight: Tensor) -> Tensor:
     """Every modality's own reading up to each step.
 
-    said (...,T,M,C) probabilities at each step, weight (...,T,M), 0 where it is not heard -> (...,T,M,C), all 0 before
-    a modality is first heard.
+    unimodal (...,T,M,C) probabilities at each step, weight (...,T,M), 0 where it is not heard -> (...,T,M,C), all 0
+    before a modality is first heard.
     """
     total = weight.cumsum(-2)[..., None]
-    return (said * weight[..., None]).cumsum(-3) / total.clamp_min(torch.finfo(said.dtype).tiny) * (total > 0)
+    return (unimodal * weight[..., None]).cumsum(-3) / total.clamp_min(torch.finfo(unimodal.dtype).tiny) * (total > 0)
 
 
 def witness(readings: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
 from hff.model.experts import LEAST_PROBABILITY, bound, hold, readings, trust
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
-from hff.model.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision
+from hff.model.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision, sample
 from hff.model.weighting import Alignment, DynamicWeights, reweight, weighted_sum
 
 SCALE_KNOTS = 24  # points of the map from raw sigma^2 to the expected error
@@ -119,7 +119,7 @@ class HFF(nn.Module):
         valid = present.any(-1)
 
         spread = ((alpha**2)[..., None] * (aleatoric[..., None] + unit_variance)).sum(2)
-        fused1 = self._sample(weighted_sum(alpha, mean), spread, samples, generator)
+        fused1 = sample(weighted_sum(alpha, mean), spread, samples, generator)
         fused2, maps, start = self._attend(fused1, aligned, alpha, present, with_attention)
         valid_k = valid.expand(fused2.shape[0], *valid.shape).flatten(0, 1)
         states = self._recur(fused2.flatten(0, 1), valid_k)
@@ -132,7 +132,7 @@ class HFF(nn.Module):
         step_logits = self.classifier(states).unflatten(0, (-1, len(valid)))
         own = None
         if self.config.bounded:
-            drawn = self._said(self._sample(mean, unit_variance, samples, generator), strange)
+            drawn = self._unimodal(sample(mean, unit_variance, samples, generator), strange)
             heard = weight * (alpha > 0)
             own = readings(drawn, heard)
             # Detached: each expert learns from its own task alone, so that its reading stays its own.
@@ -143,7 +143,7 @@ class HFF(nn.Module):
             logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
             own = own.mean(0)
         return FusionOutput(
-            logits=logits, step_logits=step_logits, alone_logits=self._said(mean, strange).log(), readings=own,
+            logits=logits, step_logits=step_logits, alone_logits=self._unimodal(mean, strange).log(), readings=own,
             alpha0=alpha0, precision=weight, alpha=alpha, aleatoric=aleatoric, epistemic=epistemic,
             beta=beta, attention=maps, attention_start=start,
         )  # fmt: skip
@@ -155,7 +155,7 @@ class HFF(nn.Module):
         strange = self._strange(features, present)
         variance = sum(self._on_scale(aleatoric, epistemic, strange, present))
         weight = precision(variance, self.config.precision_eps) * present
-        return readings(self._said(mean, strange), weight), variance
+        return readings(self._unimodal(mean, strange), weight), variance
 
     def kl(self) -> Tensor:
         """KL divergence of all Bayesian layers from their priors, in nats."""
@@ -193,13 +193,13 @@ class HFF(nn.Module):
         share = strange + (1 - strange) * unknown / raw.clamp_min(1e-6)
         return whole * (1 - share).clamp_min(1e-3), whole * share.clamp_max(1 - 1e-3)
 
-    def _said(self, mean: Tensor, strange: Tensor) -> Tensor:
+    def _unimodal(self, mean: Tensor, strange: Tensor) -> Tensor:
         """What each modality says at each step, (...,B,T,M,d) and (B,T,M) -> probabilities (...,B,T,M,C).
 
         Of what is strange it says nothing: every class alike.
         """
-        said = torch.stack([head(mean[..., m, :]) for m, head in enumerate(self.alone)], dim=-2).float().softmax(-1)
-        return torch.lerp(said, torch.full_like(said, 1 / said.shape[-1]), strange[..., None].float())
+        unimodal = torch.stack([head(mean[..., m, :]) for m, head in enumerate(self.alone)], dim=-2).float().softmax(-1)
+        return torch.lerp(unimodal, torch.full_like(unimodal, 1 / unimodal.shape[-1]), strange[..., None].float())
 
     def _answer(
         self, logits: Tensor, step_logits: Tensor, own: Tensor, trusted: Tensor, alpha: Tensor, beta: Tensor
@@ -218,16 +218,6 @@ class HFF(nn.Module):
             return logits, step_logits
         limit = bound(own, trusted)
         return hold(logits, limit[:, :, -1]), hold(step_logits, limit)
-
-    @staticmethod
-    def _sample(mean: Tensor, variance: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
-        """Equation (20): (B,T,...,d) -> (K,B,T,...,d), K = max(samples, 1)."""
-        if samples == 0:
-            return mean[None]
-        # Drawn on the generator's device, so that one seed gives one result on every device.
-        where = generator.device if generator is not None else mean.device
-        noise = torch.randn((samples, *mean.shape), generator=generator, device=where).to(mean)
-        return mean + noise * variance.clamp_min(0).add(1e-12).sqrt()
 
     def _attend(
         self, fused1: Tensor, aligned: Tensor, alpha: Tensor, present: Tensor, with_attention: bool

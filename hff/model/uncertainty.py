@@ -75,8 +75,8 @@ class Novelty(nn.Module):
     """How unlike the training a modality's feature is, 0 to 1: by its Mahalanobis distance (Lee et al. 2018).
 
     The distance is that to the nearest class mean in the ``rank`` leading directions of the training features, and
-    what lies outside of these, each over what is usual (``train.novelty`` sets the buffers). Where no class mean has
-    been set nothing is novel.
+    what lies outside of these, each over what is usual (``train.fusion.novelty`` sets the buffers). Where no class mean
+    has been set nothing is novel.
     """
 
     def __init__(self, size: int, rank: int, labels: int) -> None:
@@ -120,3 +120,13 @@ class ErrorScale(nn.Module):
 def precision(variance: Tensor, eps: float) -> Tensor:
     """Equation (19): w = 1 / (sigma^2 + eps), same shape as ``variance``."""
     return 1 / (variance + eps)
+
+
+def sample(mean: Tensor, variance: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
+    """Equation (20): (B,T,...,d) -> (K,B,T,...,d), K = max(samples, 1)."""
+    if samples == 0:
+        return mean[None]
+    # Drawn on the generator's device, so that one seed gives one result on every device.
+    where = generator.device if generator is not None else mean.device
+    noise = torch.randn((samples, *mean.shape), generator=generator, device=where).to(mean)
+    return mean + noise * variance.clamp_min(0).add(1e-12).sqrt()

@@ -45,8 +45,8 @@ class Alignment(nn.Module):
 class DynamicWeights(nn.Module):
     """Equation (17): alpha0 = softmax(W_dyn [f_s, f_t, f_v]) over the present modalities.
 
-    The stranger an input (``hff.uncertainty.Novelty``), the less it is chosen. Switched off (an ablation of table 4),
-    every present modality weighs the same.
+    The stranger an input (``hff.model.uncertainty.Novelty``), the less it is chosen. Switched off (an ablation of
+    table 4), every present modality weighs the same.
     """
 
     def __init__(self, config: HFFConfig) -> None:

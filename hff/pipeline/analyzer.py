@@ -24,7 +24,6 @@ from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
 
-VOICES = modalities.of("speech").encoders  # of each of ``SPEECH_ENCODERS``
 MAX_DRAWS = 10_000  # more change nothing one could see
 SAMPLED_STEPS = SAMPLES * 240  # draws times steps at most, to bound memory: clips over two minutes get fewer draws
 
@@ -150,7 +149,7 @@ class Analyzer:
         warnings = [current_budget().sentence] if out_of_time() else []
         encoded = time.perf_counter()
         progress(0.95, say("progress.fusing"))
-        result = self.read_clip(clip, material, samples=samples, seed=seed)
+        result = self.infer_clip(clip, material, samples=samples, seed=seed)
         timings = {"encode": encoded - begun, "fuse": time.perf_counter() - encoded}
         result.warnings += [warning for warning in warnings if warning not in result.warnings]
         result.timings = material.timings | timings
@@ -181,7 +180,7 @@ class Analyzer:
         output = self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
         return among_all(output, known)
 
-    def read_clip(self, clip: ClipFeatures, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
+    def infer_clip(self, clip: ClipFeatures, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
                   alpha: torch.Tensor | None = None) -> Result:  # fmt: skip
         """Features -> the full reading, with every subset of the present modalities."""
         labels = self.config.labels

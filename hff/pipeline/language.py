@@ -13,7 +13,6 @@ import unicodedata
 from hff.encoders.bert import tokenizer
 from hff.locale import say
 
-UNKNOWN = "These words are unknown to the model"  # how each of the two sentences begins
 UNKNOWN_EMOJI = say("words.emoji")
 UNKNOWN_LANGUAGE = say("words.language")
 

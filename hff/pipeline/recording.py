@@ -96,7 +96,7 @@ class Recording:
         return evidence
 
 
-class _Reader:
+class Reader:
     """One pass over the inputs; collects warnings and timings as it goes."""
 
     def __init__(self, progress: Progress | None) -> None:
@@ -265,7 +265,7 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
     untyped = text is None or (isinstance(text, str) and not text.strip(string.whitespace))
     if video is None and audio is None and image is None and untyped:
         raise InputError(say("recording.nothing_given"))
-    reader = _Reader(progress)
+    reader = Reader(progress)
     text = _checked_text(text, reader.warn)
     if _is_path(video) and reader.info(video).is_image:
         if image is not None:

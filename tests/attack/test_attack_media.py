@@ -71,10 +71,10 @@ def test_the_watch_sees_what_it_is_there_for(verdict, seeds, monkeypatch, tmp_pa
     import tests.attack.workers as module
 
     script = tmp_path / "worker.py"
-    source = module._SCRIPT.read_text(encoding="utf-8")
+    source = module.SCRIPT.read_text(encoding="utf-8")
     assert source.count("            attack(case)\n") == 1
     script.write_text(source.replace("attack(case)\n", f"{CULPRITS[verdict]}\n"), encoding="utf-8")
-    monkeypatch.setattr(module, "_SCRIPT", script)
+    monkeypatch.setattr(module, "SCRIPT", script)
     with Worker(compute=20) as worker:
         outcome = worker.run(Case("culprit", seeds["wav"], "audio"))
     assert outcome.verdict == verdict, outcome

@@ -26,7 +26,7 @@ WAIT = 600.0  # s by the clock for one file, however busy the machine is
 STARTING = 180.0  # s of processor time for the first, which loads every library
 _LOOK = 0.03  # s between two looks at the worker
 _ROOT = Path(hff.__file__).parents[1]
-_SCRIPT = Path(__file__).with_name("worker.py")
+SCRIPT = Path(__file__).with_name("worker.py")
 
 
 class Worker:
@@ -66,7 +66,7 @@ class Worker:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(_SCRIPT)],
+            [sys.executable, "-W", "ignore", str(SCRIPT)],
             cwd=_ROOT,
             text=True,
             stderr=self._log,

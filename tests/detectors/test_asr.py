@@ -107,11 +107,11 @@ def test_no_network_is_asked(monkeypatch, speech_wave, recognised):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    asr._model.cache_clear()
+    asr.load_recogniser.cache_clear()
     try:
         assert transcribe(speech_wave).text == recognised.text
     finally:
-        asr._model.cache_clear()
+        asr.load_recogniser.cache_clear()
 
 
 def test_several_threads_share_the_model(speech_wave, recognised):

@@ -22,9 +22,9 @@ from hff.detectors.faces import (
     Detection,
     FaceDetector,
     FaceTracker,
-    _decode,
     align_face,
     box_iou,
+    decode_maps,
     similarity,
 )
 
@@ -347,7 +347,7 @@ def test_detections_that_are_not_finite_are_dropped():
     offset[1, 1, 1] = np.nan
     landmarks[7, 2, 2] = -np.inf
     size[0, 3, 3] = 1.0
-    found = _decode(heat, size, offset, landmarks)
+    found = decode_maps(heat, size, offset, landmarks)
     assert len(found) == 1
     assert np.isfinite(found[0].box).all()
     assert np.isfinite(found[0].landmarks).all()

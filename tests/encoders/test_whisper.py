@@ -11,7 +11,7 @@ from scipy.special import erf
 
 import app
 import hff
-from hff import cli, weights
+from hff import cli, modalities, weights
 from hff.config import EMOTIONS, SAMPLE_RATE, SPEECH_ENCODERS, STEP_SECONDS, HFFConfig
 from hff.encoders.mfcc_cnn import WINDOW_FRAMES, SpeechEncoder
 from hff.encoders.whisper import (
@@ -24,7 +24,6 @@ from hff.encoders.whisper import (
     statistics,
 )
 from hff.errors import WeightsError
-from hff.pipeline import analyzer
 from hff.pipeline import features as clip
 from tests.support.model_fixtures import copied_weights
 
@@ -223,4 +222,4 @@ def test_page_takes_the_option():
 
 
 def test_every_speech_encoder_has_a_network():
-    assert set(analyzer.VOICES) == set(SPEECH_ENCODERS)
+    assert set(modalities.of("speech").encoders) == set(SPEECH_ENCODERS)

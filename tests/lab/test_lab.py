@@ -138,23 +138,23 @@ def test_a_long_recording_is_cut_and_says_so(recording):
 
 
 def test_the_untouched_state_reads_as_the_clip_path_does(lab, recording):
-    ours, theirs = lab.read(LabState()), real_model().analyze_recording(recording)
+    ours, theirs = lab.infer(LabState()), real_model().analyze_recording(recording)
     assert ours.probabilities == theirs.probabilities
     assert ours.alpha == theirs.alpha
     assert ours.shapley == theirs.shapley
 
 
 def test_only_what_changed_is_computed_again(lab):
-    lab.read(LabState(samples=4))
+    lab.infer(LabState(samples=4))
     assert lab.encoded == {"speech": 1, "text": 1, "vision": 1}
-    lab.read(hurt("vision", "blur"))
+    lab.infer(hurt("vision", "blur"))
     assert lab.encoded == {"speech": 1, "text": 1, "vision": 2}
-    lab.read(hurt("vision", "blur", alpha=(0.2, 0.3, 0.5), without=("attention",)))
-    lab.read(hurt("vision", "blur"))
+    lab.infer(hurt("vision", "blur", alpha=(0.2, 0.3, 0.5), without=("attention",)))
+    lab.infer(hurt("vision", "blur"))
     assert lab.encoded == {"speech": 1, "text": 1, "vision": 2}
-    lab.read(hurt("vision", "blur", text="other words"))
+    lab.infer(hurt("vision", "blur", text="other words"))
     assert lab.encoded == {"speech": 1, "text": 2, "vision": 2}
-    lab.read(hurt("vision", "blur", seed=7))
+    lab.infer(hurt("vision", "blur", seed=7))
     assert lab.encoded == {"speech": 1, "text": 2, "vision": 3}
 
 
@@ -162,19 +162,19 @@ def test_what_is_kept_is_what_would_be_computed(recording):
     state = hurt("speech", "white noise", 0.6)
     used = Lab(real_model(), recording)
     for other in (LabState(samples=4), hurt("speech", "babble"), hurt("text", "masked words")):
-        used.read(other)
-    assert used.read(state).probabilities == Lab(real_model(), recording).read(state).probabilities
+        used.infer(other)
+    assert used.infer(state).probabilities == Lab(real_model(), recording).infer(state).probabilities
 
 
 @pytest.mark.parametrize("kind", ["blur", "dark", "cover", "low resolution"])
 def test_alpha_leaves_a_broken_face(lab, kind: str):
-    clean, broken = lab.read(LabState(samples=4)), lab.read(hurt("vision", kind, 1.0))
+    clean, broken = lab.infer(LabState(samples=4)), lab.infer(hurt("vision", kind, 1.0))
     assert broken.variance["vision"] > 1.3 * clean.variance["vision"]
     assert broken.alpha["vision"] < 0.85 * clean.alpha["vision"]
 
 
 def test_hand_set_alpha_is_what_is_used(lab):
-    result = lab.read(LabState(samples=4, alpha=(0.2, 0.5, 0.3)))
+    result = lab.infer(LabState(samples=4, alpha=(0.2, 0.5, 0.3)))
     line = result.timeline
     whole = line.present.all(1)
     np.testing.assert_allclose(line.alpha[whole], [[0.2, 0.5, 0.3]] * whole.sum(), atol=1e-6)
@@ -186,7 +186,7 @@ def test_all_weight_on_what_is_absent_is_refused(lab):
     state = hurt("vision", "blur", 0.0, alpha=(0.0, 0.0, 1.0))
     muted = state.but(damage={**state.damage, "vision": Damage("blur", 0.0, muted=True)})
     with pytest.raises(InputError, match="absent"):
-        lab.read(muted)
+        lab.infer(muted)
     with pytest.raises(InputError, match="absent"):
         list(lab.sweep(muted, "text", [0.0]))
 
@@ -194,7 +194,7 @@ def test_all_weight_on_what_is_absent_is_refused(lab):
 def test_nothing_left_is_told(lab):
     state = LabState(damage={m: Damage(KINDS[m][0], 0.0, muted=True) for m in MODALITIES})
     with pytest.raises(NothingToAnalyse, match="Nothing is left"):
-        lab.read(state)
+        lab.infer(state)
 
 
 # ---- sweep --------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_a_sweep_gives_what_single_readings_give(lab):
     points = list(lab.sweep(state, "vision", [0.0, 0.5, 1.0]))
     assert [point.severity for point in points] == [0.0, 0.5, 1.0]
     for point in points:
-        reading = lab.read(state.with_severity("vision", point.severity))
+        reading = lab.infer(state.with_severity("vision", point.severity))
         assert point.emotion == reading.emotion
         assert point.alpha == pytest.approx(reading.alpha)
         assert point.variance == pytest.approx(reading.variance)

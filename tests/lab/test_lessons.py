@@ -11,7 +11,8 @@ import pytest
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.lab.lab import Lab
-from hff.lab.lessons import LESSONS_FOLDER, Claim, Lesson, load_lesson, load_lessons
+from hff.lab.lesson import Claim, Lesson
+from hff.lab.lesson_files import LESSONS_FOLDER, load_lesson, load_lessons
 from hff.locale import texts, translate, using
 from hff.page.lab.lesson_view import answer_html
 from hff.page.lab.workbench import Workbenches
@@ -40,7 +41,7 @@ def lab(source: str) -> Lab:
 
 def readings(lesson: Lesson):
     bench = lab(lesson.state.source)
-    return bench.read(lesson.before), bench.read(lesson.state)
+    return bench.infer(lesson.before), bench.infer(lesson.state)
 
 
 def test_the_lessons_that_were_promised_are_there():

@@ -49,7 +49,7 @@ def test_a_live_session_reads_what_the_clip_path_reads():
         first = round(number / FRAME_RATE * RATE)
         session.add_sound(first / RATE, RATE, wave[first : first + RATE // 4])
         if number % 4 == 3:
-            live = session.reading()
+            live = session.infer()
     clip = analyzer.analyze(video=(FRAME_RATE, np.stack(frames)), audio=(RATE, wave), text=text, samples=0)
     np.testing.assert_array_equal(live.timeline.present, clip.timeline.present)
     assert live.emotion == clip.emotion
@@ -64,7 +64,7 @@ def test_a_snapshot_is_the_window_as_a_clip(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, window=4.0, pace=SteadyPace())
     for second in range(11):
         play(session, 1.0, second)
-        live = session.reading()
+        live = session.infer()
     snapshot = session.snapshot()
     assert snapshot.seconds == pytest.approx(4.0)
     assert len(snapshot.wave) == 4 * RATE
@@ -84,14 +84,14 @@ def test_features_of_what_was_seen_before_are_not_computed_again(fake: FakeAnaly
     session.set_text("hello")
     for second in range(12):
         play(session, 1.0, second)
-        session.reading()
+        session.infer()
     speech, text, vision = (getattr(fake.encoders, m).asked for m in MODALITIES)
     assert vision == 48  # every face once
     assert text == 1
     steps_of_window = 16
     assert speech < 12 * (steps_of_window / 2)  # of each reading's steps, only those at the window's edges
     for _ in range(5):
-        session.reading()
+        session.infer()
     assert (fake.encoders.speech.asked, fake.encoders.vision.asked) == (speech, vision)
 
 
@@ -111,14 +111,14 @@ def test_a_late_chunk_changes_the_features_it_was_missing_from(fake: FakeAnalyze
     session = LiveSession(fake, pace=SteadyPace())
     for tenth in [*range(10), *range(20, 40)]:
         session.add_sound(tenth / 10, RATE, tone(0.1, RATE))
-    before = session.reading()
+    before = session.infer()
     assert not before.timeline.present[2:4, 0].any()
     session.add_sound(1.0, RATE, tone(1.0, RATE))
-    after = session.reading()
+    after = session.infer()
     assert after.timeline.present[:, 0].all()
     whole = LiveSession(fake, pace=SteadyPace())
     whole.add_sound(0.0, RATE, session.snapshot().wave)
-    np.testing.assert_allclose(after.timeline.alpha, whole.reading().timeline.alpha, atol=1e-5)
+    np.testing.assert_allclose(after.timeline.alpha, whole.infer().timeline.alpha, atol=1e-5)
 
 
 def test_sound_that_comes_much_too_late_is_dropped():
@@ -157,10 +157,10 @@ def test_late_pictures_and_a_changed_size_are_fine(fake: FakeAnalyzer):  # noqa:
     session = LiveSession(fake, pace=SteadyPace())
     for time in (0.0, 0.5, 0.25, 1.0):
         session.add_frame(time, picture())
-    session.reading()
+    session.infer()
     session.add_frame(0.6, picture())  # after later ones were looked at
     session.add_frame(1.25, np.full((96, 200, 3), 120, np.uint8))
-    reading = session.reading()
+    reading = session.infer()
     assert [face.time for face in session.snapshot().faces] == [0.0, 0.25, 0.5, 1.0, 1.25]
     assert reading.frame_shape == (96, 200)
 
@@ -169,26 +169,26 @@ def test_a_picture_stays_until_the_next_one_where_few_come(fake: FakeAnalyzer): 
     session = LiveSession(fake, pace=SteadyPace())
     for time in (0.0, 1.6, 3.2):
         session.add_frame(time, picture())
-        reading = session.reading()
+        reading = session.infer()
     assert reading.timeline.present[:, 2].all()
     assert fake.encoders.vision.asked == 3
     session.add_frame(3.3, picture(0))
     session.add_frame(4.9, picture())
-    assert session.reading().timeline.present[:10, 2].tolist() == [True] * 7 + [False] * 2 + [True]
+    assert session.infer().timeline.present[:10, 2].tolist() == [True] * 7 + [False] * 2 + [True]
 
 
 def test_pictures_that_nobody_has_time_for_are_dropped(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, pace=SteadyPace())
     for number in range(100):
         session.add_frame(number / 30, picture())
-    assert session.reading().looked == pytest.approx(99 / 30)
+    assert session.infer().looked == pytest.approx(99 / 30)
     assert fake.encoders.vision.asked <= 8
 
 
 def test_after_a_long_silence_of_everything_it_begins_anew(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, pace=SteadyPace())
     play(session, 2.0)
-    session.reading()
+    session.infer()
     session.add_frame(2.0 + 2 * RESTART_GAP, picture())
     assert len(session.snapshot().faces) == 1
 
@@ -216,29 +216,29 @@ def test_what_cannot_be_is_refused_in_words(fake: FakeAnalyzer, call, message: s
 def test_a_dark_camera_and_a_silent_room_lose_their_weight_and_come_back(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, pace=SteadyPace())
     play(session, 3.0)
-    reading = session.reading()
+    reading = session.infer()
     assert reading.notes == ()
     assert min(reading.alpha["speech"], reading.alpha["vision"]) > 0
     play(session, 3.0, 3.0, brightness=0)
-    reading = session.reading()
+    reading = session.infer()
     assert reading.notes == ("dark",)
     assert reading.alpha["vision"] == 0
     assert reading.variance["vision"] is None
     play(session, 3.0, 6.0, level=0.0)
-    reading = session.reading()
+    reading = session.infer()
     assert reading.notes == ("silent",)
     assert reading.alpha == {"speech": 0.0, "text": 0.0, "vision": 1.0}
     play(session, 2.0, 9.0)
-    assert session.reading().notes == ()
+    assert session.infer().notes == ()
 
 
 def test_a_lost_camera_and_microphone_are_told(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, pace=SteadyPace())
-    assert session.reading().notes == ("no_camera", "no_microphone")
+    assert session.infer().notes == ("no_camera", "no_microphone")
     play(session, 1.0)
     for tenth in range(10, 60):
         session.add_sound(tenth / 10, RATE, tone(0.1, RATE))
-    reading = session.reading()
+    reading = session.infer()
     assert reading.notes == ("no_camera",)
     assert reading.looked is None
     assert reading.heard == pytest.approx(6.0)
@@ -246,13 +246,13 @@ def test_a_lost_camera_and_microphone_are_told(fake: FakeAnalyzer):  # noqa: F81
 
 def test_typed_words_alone_are_read_at_once(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake)
-    assert session.reading().emotion is None
+    assert session.infer().emotion is None
     session.set_text("good morning")
-    reading = session.reading()
+    reading = session.infer()
     assert reading.alpha["text"] == 1
     assert reading.emotion in fake.config.labels
     session.set_text("  ")
-    assert session.reading().emotion is None
+    assert session.infer().emotion is None
 
 
 def test_now_is_the_last_half_second():
@@ -312,7 +312,7 @@ def test_less_work_keeps_the_weights(fake: FakeAnalyzer):  # noqa: F811
         session = LiveSession(fake, pace=SteadyPace(level))
         for quarter in range(40):
             play(session, 0.25, quarter / 4)
-            reading = session.reading()
+            reading = session.infer()
         readings.append(reading)
     full, least = readings
     assert least.timeline.present.tolist() == full.timeline.present.tolist()
@@ -328,7 +328,7 @@ def test_ten_minutes_neither_slow_it_down_nor_fill_the_memory(fake: FakeAnalyzer
         asked = fake.encoders.speech.asked + fake.encoders.vision.asked
         for second in range(60 * number, 60 * (number + 1), 2):
             play(session, 2.0, second, level=0.3 if second % 10 < 6 else 0.0)
-            session.reading()
+            session.infer()
         gc.collect()
         return fake.encoders.speech.asked + fake.encoders.vision.asked - asked, tracemalloc.get_traced_memory()[0]
 
@@ -349,7 +349,7 @@ def test_four_sessions_side_by_side_keep_their_own_state(fake: FakeAnalyzer):  #
     def watch(number: int) -> None:
         for second in range(5):
             play(sessions[number], 1.0, second, brightness=0 if number == 1 else 100 + number)
-            reading = sessions[number].reading()
+            reading = sessions[number].infer()
         found[number] = reading.notes, reading.alpha
 
     threads = [threading.Thread(target=watch, args=(number,)) for number in range(4)]
@@ -359,14 +359,14 @@ def test_four_sessions_side_by_side_keep_their_own_state(fake: FakeAnalyzer):  #
         thread.join(120)
     assert [found[number][0] for number in range(4)] == [(), ("dark",), (), ()]
     sessions[0].close()
-    assert sessions[0].reading().emotion is None
-    assert sessions[2].reading().emotion is not None
+    assert sessions[0].infer().emotion is None
+    assert sessions[2].infer().emotion is not None
 
 
 def test_faces_go_through_the_clip_code_with_their_own_times(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, pace=SteadyPace())
     play(session, 5.0)
-    live = session.reading()
+    live = session.infer()
     snapshot = session.snapshot()
     clip = encode(fake.encoders, snapshot.steps, wave=snapshot.wave, voiced=snapshot.voiced, faces=snapshot.faces)
     assert clip.steps == len(live.timeline.times)

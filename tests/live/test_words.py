@@ -34,13 +34,13 @@ def test_recognition_never_holds_a_reading_up(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, recogniser, pace=SteadyPace())
     try:
         play(session, 2.0)
-        session.reading()
+        session.infer()
         assert asked.wait(60)
         play(session, 1.0, 2.0)
-        assert session.reading().words == []  # it still recognises
+        assert session.infer().words == []  # it still recognises
         go_on.set()
-        assert eventually(lambda: session.reading().words)
-        reading = session.reading()
+        assert eventually(lambda: session.infer().words)
+        reading = session.infer()
         assert [word.text for word in reading.words] == ["hello"]
         assert reading.timeline.present[0, 1]
         assert session.snapshot().transcript.source == "recognised"

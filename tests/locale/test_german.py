@@ -8,7 +8,7 @@ import re
 import pytest
 
 from hff.config import HFFConfig
-from hff.lab.lessons import LESSONS_FOLDER
+from hff.lab.lesson_files import LESSONS_FOLDER
 from hff.lab.state import LabState
 from hff.locale import number_format, translate, using
 from hff.locale.catalogue import catalogue

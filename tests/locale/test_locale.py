@@ -15,7 +15,7 @@ import pytest
 import hff.errors
 import hff.locale as locale
 from hff.errors import HFFError, InputError
-from hff.lab.lessons import LESSONS_FOLDER, load_lessons
+from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue, register
 from hff.locale.lists import listed

@@ -221,8 +221,8 @@ def test_a_thumbnail_inside_a_jpeg_does_not_count(tmp_path: Path):
 def looks(monkeypatch) -> list[int]:
     """Grows with every pass of the face detector's network."""
     counted: list[int] = []
-    forward = faces._forward
-    monkeypatch.setattr(faces, "_forward", lambda canvas: counted.append(1) or forward(canvas))
+    forward = faces.run_network
+    monkeypatch.setattr(faces, "run_network", lambda canvas: counted.append(1) or forward(canvas))
     return counted
 
 
@@ -237,7 +237,7 @@ def test_a_frame_of_a_minute_is_looked_at_once(what, tmp_path: Path, portrait, f
     picture = portrait[:300, 60:460] if what == "face" else face_free
     still = len(look_at([picture], looks))
     path = slow_gif(tmp_path / "slow.gif", [picture, picture[::-1].copy(), picture], 50)
-    found, _ = recording._Reader(None).faces_of_video(path, True)
+    found, _ = recording.Reader(None).faces_of_video(path, True)
     assert len(looks) <= 3 * (still + 2)  # of 600 frames; a follower looks around the old place too
     assert (len(found) >= 400) == (what == "face")
 
@@ -261,7 +261,7 @@ def test_a_slide_show_of_many_equal_frames_is_looked_at_once_for_each_picture(tm
         stamps=[i / 10 for i in range(200)],
         images=[slides[i // 100] for i in range(200)],
     )
-    reader = recording._Reader(None)
+    reader = recording.Reader(None)
     found, end = reader.faces_of_video(path, True)
     assert end == pytest.approx(20.0, abs=0.5)
     assert 30 <= len(found) <= 42
@@ -299,7 +299,7 @@ def test_a_gif_of_very_many_frames_ends_with_the_budget(tmp_path: Path):
     pictures = [np.full((8, 8), i % 256, np.uint8) for i in range(3000)]
     path = slow_gif(tmp_path / "many.gif", pictures, 0.02)
     with watching(budget=Budget(100, itertools.count().__next__)):
-        reader = recording._Reader(None)
+        reader = recording.Reader(None)
         reader.faces_of_video(path, True)
     assert any("of computing" in warning for warning in reader.warnings)
     assert len(list(read_frames(path, 4))) == pytest.approx(240, abs=4)

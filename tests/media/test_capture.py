@@ -101,7 +101,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", library)
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
     monkeypatch.setattr(capture, "RETRY", 0.01)
-    monkeypatch.setattr(capture, "_camera_numbers", lambda: [0, 1])
+    monkeypatch.setattr(capture, "camera_numbers", lambda: [0, 1])
 
 
 def without_portaudio(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

@@ -250,7 +250,7 @@ def test_moving_jpegs_stay_a_video(tmp_path):
 def test_heic_and_avif_are_pictures_wherever_they_are_given(name, kind, tmp_path, portrait):
     from hff.media import image as picture
 
-    picture._register_heif()
+    picture.register_heif()
     path = write_picture(tmp_path / name, portrait, format=kind)
     info = probe(path)
     assert info.is_image
@@ -267,7 +267,7 @@ def test_heic_and_avif_are_pictures_wherever_they_are_given(name, kind, tmp_path
 def test_a_damaged_heic_is_refused_by_name(tmp_path, portrait):
     from hff.media import image as picture
 
-    picture._register_heif()
+    picture.register_heif()
     path = write_picture(tmp_path / "p.heic", portrait, format="HEIF")
     path.write_bytes(path.read_bytes()[:3000])
     for given in ({"video": str(path)}, {"image": str(path)}):
@@ -280,7 +280,7 @@ def test_a_turned_heic_is_upright(tmp_path):
 
     from hff.media import image as picture
 
-    picture._register_heif()
+    picture.register_heif()
     lying = np.zeros((96, 128, 3), np.uint8)
     lying[:24, :32] = (220, 20, 20)
     exif = Image.Exif()

@@ -18,7 +18,7 @@ ALL_SWITCHES = [dict(zip(SWITCHES, values, strict=True)) for values in product((
 
 
 def training_gradients(model: HFF, labels: int = 7) -> dict[str, torch.Tensor | None]:
-    """The gradient of each parameter after one batch with twins; every modality and a padded step occur in it."""
+    """The gradient of each parameter after one batch with augmented pairs, every modality and a padded step."""
     torch.manual_seed(0)
     clips = random_clips(model.config, 8, 4)
     clips["present"][0, 3] = False
@@ -26,7 +26,7 @@ def training_gradients(model: HFF, labels: int = 7) -> dict[str, torch.Tensor | 
     output = model(**clips, samples=1, with_attention=False)
     severity = torch.rand(8, 4, 3)
     target = torch.arange(8) % labels
-    fusion_loss(model, output, target, clips["present"], severity, twins=3).backward()
+    fusion_loss(model, output, target, clips["present"], severity, augmented=3).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 

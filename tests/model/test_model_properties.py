@@ -135,16 +135,16 @@ def test_draws_differ_from_each_other_and_have_the_shape_asked_for():
 
 def test_draws_in_one_pass_equal_a_pass_for_each(monkeypatch):
     model, clips = small_model().requires_grad_(False), random_clips(MODEL.config, 3, 5)
-    drawn, encoded, sample = [], [], HFF._sample
+    drawn, encoded, sample = [], [], module.sample
     model.attention.register_forward_hook(lambda *_: encoded.append(1))
-    monkeypatch.setattr(HFF, "_sample", staticmethod(lambda *a: drawn.append(sample(*a)) or drawn[-1]))
+    monkeypatch.setattr(module, "sample", lambda *a: drawn.append(sample(*a)) or drawn[-1])
     together = model(**clips, **draws())
     assert len(encoded) == 1  # attention sees no noise, so it is computed once
     assert len(drawn) == 2  # the fused feature, and each modality's own
     betas = []
     for k in range(3):
         again = iter(drawn)
-        monkeypatch.setattr(HFF, "_sample", staticmethod(lambda *a, k=k, again=again: next(again)[k : k + 1]))
+        monkeypatch.setattr(module, "sample", lambda *a, k=k, again=again: next(again)[k : k + 1])
         one = model(**clips)
         torch.testing.assert_close(one.logits[0], together.logits[k])
         torch.testing.assert_close(one.step_logits[0], together.step_logits[k])

@@ -15,7 +15,7 @@ import pytest
 from hff import weights
 from hff.errors import InputError
 from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
-from hff.lab.lessons import load_lessons
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import YOURS, LabState
 from hff.locale import catalogue as catalogues
 from hff.locale import say, texts, translate, using

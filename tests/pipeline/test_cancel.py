@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import MethodType
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def words(folder: Path) -> None:
 def faces(folder: Path) -> None:
     film = np.random.default_rng(0).integers(0, 255, (400, 180, 320, 3), np.uint8)
     yield
-    recording._Reader(None).faces_of_video((4.0, film), True)
+    recording.Reader(None).faces_of_video((4.0, film), True)
 
 
 def encode_the_voice(folder: Path) -> None:
@@ -263,8 +264,12 @@ def test_a_budget_counts_the_clock_of_the_work():
 
 def test_a_face_that_stays_on_display_is_encoded_once(monkeypatch):
     encoder, shown = real_model().encoders.vision, []
-    monkeypatch.setattr(encoder, "mirrored_features", lambda x: shown.append(len(x)) or x.flatten(1)[:, :512])
-    monkeypatch.setattr("hff.pipeline.features._in_batches", lambda features, inputs: features(inputs))
+
+    def seen(self, x):
+        shown.append(len(x))
+        return x.flatten(1)[:, :512]
+
+    monkeypatch.setattr(encoder, "mirrored_features", MethodType(seen, encoder))
     a, b = (face.crop for face in crops(2))
     faces = [FaceSeen(i * STEP_SECONDS, (0, 0, 1, 1), 1.0, a if i % 3 else b) for i in range(300)]
     features = encode_faces(encoder, faces)

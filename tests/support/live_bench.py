@@ -80,7 +80,7 @@ def bench_engine(seconds: float) -> None:
     try:
         while clock() < seconds + WARM_UP:
             asked, used = clock(), time.process_time()
-            reading = session.reading()
+            reading = session.infer()
             known = [at for at in (reading.looked, reading.heard) if at is not None]
             if clock() > WARM_UP and known:
                 ages.append(clock() - min(known))
@@ -112,7 +112,7 @@ def bench_cost(seconds: float) -> None:
             session.add_frame(number * step, frames[round(number * step * FRAME_RATE) % len(frames)])
             session.add_sound(number * step, SAMPLE_RATE, np.resize(sound[start:], size))
             used = time.process_time()
-            session.reading()
+            session.infer()
             costs.append(time.process_time() - used)
         cost = statistics.mean(costs[len(costs) // 3 :])
         print(f"level {level}: {1000 * cost:.0f} ms of processor time a reading, {1 / cost:.1f} a second on one core")

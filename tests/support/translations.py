@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hff.lab.lessons import LESSONS_FOLDER, Lesson, load_lessons
+from hff.lab.lesson import Lesson
+from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.locale import DEFAULT, using
 from hff.locale.catalogue import catalogue
 

@@ -237,7 +237,7 @@ def test_a_kill_while_features_are_written_leaves_nothing_half_done(out, tmp_pat
         raise KeyboardInterrupt
 
     (tmp_path / "weights").symlink_to(out / "weights")
-    item = {"features": torch.zeros(1, 3), "said": torch.zeros(1, 7), "label": torch.zeros(1)}
+    item = {"features": torch.zeros(1, 3), "teacher_logits": torch.zeros(1, 7), "label": torch.zeros(1)}
     for name in MODALITIES:
         monkeypatch.setattr(features, name, lambda encoders, data, split, rng: item)
     with monkeypatch.context() as patch:

@@ -20,7 +20,7 @@ SOURCE = "github.com/emotiontts/emotiontts_open_db"
 PARTS: dict[str, str] = {"whisper": "nine speakers", "fusion": "two speakers"}
 _IN_TURN = ("neutral", "happy", "angry", "sad")
 _PER_EMOTION = 100
-_SPLIT = dict.fromkeys(("emh", "nel"), "fusion") | dict.fromkeys(("emg", "neo"), "validation")
+SPLIT = dict.fromkeys(("emh", "nel"), "fusion") | dict.fromkeys(("emg", "neo"), "validation")
 
 
 def load(root: Path) -> list[Utterance]:
@@ -31,6 +31,6 @@ def load(root: Path) -> list[Utterance]:
         if not number.isdigit() or not 0 < int(number) <= _PER_EMOTION * len(_IN_TURN):
             raise CorpusError(f"{path}: {name} is no speaker of three letters and a number of 1 to 400. See {SOURCE}.")
         emotion = EMOTIONS.index(_IN_TURN[(int(number) - 1) // _PER_EMOTION])
-        split = _SPLIT.get(speaker, "train")
+        split = SPLIT.get(speaker, "train")
         utterances.append(Utterance(name, wave, emotion, f"korean-{speaker}", "korean", split))
     return utterances

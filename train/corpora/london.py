@@ -38,7 +38,6 @@ class Portrait:
     label: int  # index into EMOTIONS
     person: str
     age: int  # years; -1 where not told
-    gender: str
     ethnicity: str
     split: str = "train"  # or "validation"
 
@@ -80,7 +79,6 @@ def _from_npz(path: Path) -> list[Portrait]:
             EMOTIONS.index(_ARCHIVE[int(columns["label"][n])]),
             person=str(columns["person"][n]),
             age=int(columns["age"][n]),
-            gender=str(columns["gender"][n]),
             ethnicity=str(columns["ethnicity"][n]),
         )
         for n in range(len(columns["label"]))
@@ -103,7 +101,6 @@ def _from_folders(path: Path) -> list[Portrait]:
                     EMOTIONS.index(emotion),
                     person=person,
                     age=round(float(age)) if age.strip() else -1,
-                    gender=row.get("face_gender") or "",
                     ethnicity=row.get("face_eth") or "",
                 )
             )

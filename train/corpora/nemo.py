@@ -21,7 +21,7 @@ _OURS = {
     "neutral": "neutral", "happiness": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
     "surprised": "surprised",
 }  # fmt: skip
-_SPLIT = dict.fromkeys(("EB0", "IC0", "KS0", "SM0"), "train") | {
+SPLIT = dict.fromkeys(("EB0", "IC0", "KS0", "SM0"), "train") | {
     "WR0": "fusion", "MK0": "validation", "MP0": "validation",
 }  # fmt: skip
 
@@ -31,7 +31,7 @@ def load(root: Path) -> list[Utterance]:
     utterances = []
     for name, wave in voices.read(path, 0, "*.wav", "nEMO"):
         speaker, emotion = name.split("_")[:2]
-        if speaker in _SPLIT:
+        if speaker in SPLIT:
             ours = EMOTIONS.index(label(_OURS, emotion, path))
-            utterances.append(Utterance(name, wave, ours, f"nemo{speaker}", "nemo", _SPLIT[speaker]))
+            utterances.append(Utterance(name, wave, ours, f"nemo{speaker}", "nemo", SPLIT[speaker]))
     return utterances

@@ -23,7 +23,7 @@ PARTS: dict[str, str] = {
 }
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 EMOTION_OF = {"01": 0, "03": 1, "04": 2, "05": 3, "06": 4, "07": 5, "08": 6}
-_SPLIT = (
+SPLIT = (
     dict.fromkeys(range(2, 15), "train")
     | dict.fromkeys(range(15, 18), "fusion")
     | dict.fromkeys((18, 19), "validation")
@@ -36,12 +36,10 @@ def load(root: Path) -> list[Utterance]:
     utterances = []
     for name, wave in voices.read(path, 1, "Actor_*/03-01-*.wav", "RAVDESS"):
         emotion, actor = name.split("-")[2], int(name.split("-")[6])
-        if emotion in EMOTION_OF and actor in _SPLIT:
-            utterances.append(
-                Utterance(name, wave, EMOTION_OF[emotion], f"ravdess{actor:02}", "ravdess", _SPLIT[actor])
-            )
-    for split in dict.fromkeys(_SPLIT.values()):
-        actors = [actor for actor, own in _SPLIT.items() if own == split]
+        if emotion in EMOTION_OF and actor in SPLIT:
+            utterances.append(Utterance(name, wave, EMOTION_OF[emotion], f"ravdess{actor:02}", "ravdess", SPLIT[actor]))
+    for split in dict.fromkeys(SPLIT.values()):
+        actors = [actor for actor, own in SPLIT.items() if own == split]
         if not any(u.split == split for u in utterances):
             folders = ", ".join(f"Actor_{actor:02}" for actor in actors)
             raise CorpusError(f"RAVDESS: no recording of {folders} (for {split}) beside {path}. See {SOURCE}.")

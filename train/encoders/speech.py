@@ -78,8 +78,8 @@ def variants(
 def damaged(wave: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """The wave damaged in a random one of the kinds of the training, and how severely."""
     severity = float(rng.uniform(0, 1))
-    kind = str(rng.choice(list(corruption.trained("speech"))))
-    return corruption.kind("speech", kind).apply(wave, severity, rng), severity
+    kinds = corruption.trained("speech")
+    return kinds[str(rng.choice(list(kinds)))](wave, severity, rng), severity
 
 
 def prepare(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | None:
@@ -146,8 +146,8 @@ def targets(recordings: list[PreparedVoice], soft: Path | None = None) -> tuple[
     if not soft.exists():
         raise TrainingError(f"{soft} is missing; `python -m train whisper --teach` makes it.")
     with np.load(data_files.used("soft targets", soft)) as stored:
-        said = dict(zip(stored["name"].tolist(), torch.from_numpy(stored["probabilities"]), strict=True))
-    taught = torch.stack([said.get(r.name, row) for r, row in zip(recordings, target, strict=True)])
+        by_name = dict(zip(stored["name"].tolist(), torch.from_numpy(stored["probabilities"]), strict=True))
+    taught = torch.stack([by_name.get(r.name, row) for r, row in zip(recordings, target, strict=True)])
     return (1 - TAUGHT_SHARE) * target + TAUGHT_SHARE * taught, (1 - TAUGHT_SHARE) * SPEECH_LABEL_SMOOTHING
 
 

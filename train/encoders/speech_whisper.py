@@ -43,7 +43,7 @@ from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
 
 CORPORA = (ravdess, emodb, nemo, korean)  # learned from
-STRANGERS = (ased,)  # only listened to
+STRANGER_CORPORA = (ased,)  # only listened to
 PLAN = Plan(
     epochs=20, learning_rate=3e-4, weight_decay=0.05, batch_size=64, schedule="cosine", average=0.98, patience=20,
     bf16=False,
@@ -55,7 +55,7 @@ TUNING = Plan(
 TUNING_BATCHES = 40  # of an epoch of it; twenty minutes on two cores that do nothing else
 MEL_TIME_MASK, MEL_BAND_MASK = 60, 10  # frames and mel bands hidden at most while the layers learn
 ROUNDS = 2  # windows of each training recording: untouched, and from another room, microphone or line
-DAMAGED = 0.5  # share of the latter that are damaged too
+DAMAGED_WINDOW_SHARE = 0.5  # share of the latter that are damaged too
 CHECKED = 1  # steps of a recording that is validated on
 WINDOWS_AT_ONCE = 16  # windows in one pass of the layers
 TEACHER_FOLDS = 5  # of the training speakers, for soft targets
@@ -120,7 +120,7 @@ def version(utterance: Utterance, spans: Voiced, number: int, seed: Sequence[int
     if number:
         wave = voice_augmentation.another(wave, rng)
         spans = [(a * len(wave) / len(utterance.wave), b * len(wave) / len(utterance.wave)) for a, b in spans]
-        if rng.random() < DAMAGED:
+        if rng.random() < DAMAGED_WINDOW_SHARE:
             wave, severity = damaged(wave, rng)
     wave = normalise_level(wave, spans)
     if number:
@@ -190,7 +190,7 @@ def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Voiced]]:
 
 def load(data: Path) -> list[Utterance]:
     """What is learned from and validated on, of the corpora that are there (RAVDESS must be)."""
-    found = ravdess.load(data) + load_found((*CORPORA[1:], *STRANGERS), data, none_will_do=True)
+    found = ravdess.load(data) + load_found((*CORPORA[1:], *STRANGER_CORPORA), data, none_will_do=True)
     return corpus_balance.thin([u for u in found if u.split in ("train", "validation")], corpus_balance.PER_CELL)
 
 

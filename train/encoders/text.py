@@ -76,8 +76,9 @@ def damage(text: str, rng: np.random.Generator) -> tuple[str, float]:
     """The sentence as it is or damaged, and the severity of that, 0 to 1."""
     if rng.random() >= DAMAGED_TEXT_SHARE:
         return text, 0.0
-    kind, severity = rng.choice(list(corruption.trained("text"))), rng.uniform(0, 1)
-    damaged = corruption.kind("text", kind).apply(text, severity, rng)
+    kinds = corruption.trained("text")
+    kind, severity = str(rng.choice(list(kinds))), rng.uniform(0, 1)
+    damaged = kinds[kind](text, severity, rng)
     return (damaged, severity) if damaged else (text, 0.0)
 
 

@@ -51,8 +51,9 @@ def random_view(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     view = random_view(face, rng)
     if rng.random() < DAMAGED_FACE_SHARE:
-        kind = rng.choice(list(corruption.trained("vision")))
-        view = corruption.kind("vision", kind).apply(np.ascontiguousarray(view), rng.uniform(0, DAMAGE_MAX), rng)
+        kinds = corruption.trained("vision")
+        kind = str(rng.choice(list(kinds)))
+        view = kinds[kind](np.ascontiguousarray(view), rng.uniform(0, DAMAGE_MAX), rng)
     if rng.random() < 0.3:
         quality = int(rng.integers(20, 90))
         jpeg = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]

@@ -26,7 +26,7 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
             paths = sorted(Path(folder).rglob("*.mp4"))
         else:
             paths = sorted(data.rglob("01-01-*-01.mp4"))
-        clips = [_read(analyzer, path) for path in paths if path.stem.split("-")[2] in ravdess.EMOTION_OF]
+        clips = [_infer(analyzer, path) for path in paths if path.stem.split("-")[2] in ravdess.EMOTION_OF]
     if not clips:
         return None
     rows = []
@@ -51,7 +51,7 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
     }
 
 
-def _read(analyzer: Analyzer, path: Path) -> dict:
+def _infer(analyzer: Analyzer, path: Path) -> dict:
     truth = EMOTIONS[ravdess.EMOTION_OF[path.stem.split("-")[2]]]
     row = {"clip": path.stem, "kind": path.parent.name, "truth": truth}
     try:

@@ -9,7 +9,7 @@ training). Everything is read as the app reads it: a modality alone is the whole
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,13 @@ TRUTH_CLIPS = 700  # of each kind
 TRUTH_SEED = 203
 BINS = 10
 VOICE_AND_FACE = (MODALITIES.index("speech"), MODALITIES.index("vision"))
-Judge = Callable[[Batch], "Judged"]
 
 
 @dataclass
 class Judged:
     """What the model says of N clips: by subset, and the clip's own figures of each modality (nan where absent)."""
 
-    said: dict[Subset, np.ndarray]  # (N,C)
+    probabilities: dict[Subset, np.ndarray]  # (N,C)
     alpha: np.ndarray  # (N,M)
     variance: np.ndarray  # (N,M)
     epistemic: np.ndarray  # (N,M)
@@ -50,24 +49,24 @@ class Judged:
 
     @property
     def whole(self) -> np.ndarray:
-        return self.said[frozenset(MODALITIES)]
+        return self.probabilities[frozenset(MODALITIES)]
 
     def alone(self, modality: str) -> np.ndarray:
-        return self.said[frozenset({modality})]
+        return self.probabilities[frozenset({modality})]
 
     def of(self, kept: np.ndarray) -> Judged:
         """The clips at which ``kept`` (N,) holds."""
         parts = {
             name: getattr(self, name)[kept] for name in ("alpha", "variance", "epistemic", "target", "own", "present")
         }
-        return Judged({subset: p[kept] for subset, p in self.said.items()}, **parts)
+        return Judged({subset: p[kept] for subset, p in self.probabilities.items()}, **parts)
 
 
 def judge(model: HFF, clips: list[Batch], device: torch.device, every_subset: bool = True) -> Judged:
     """Read clips as a whole, and as each subset (else as each modality alone)."""
     most = len(MODALITIES) - 1 if every_subset else 1
     wanted = [s for s in subsets(MODALITIES) if 1 <= len(s) <= most]
-    said = {
+    probabilities = {
         s: np.concatenate([o.probabilities.cpu().numpy() for _, o in outputs(model, clips, device, keep=tuple(s))])
         for s in wanted
     }
@@ -80,10 +79,10 @@ def judge(model: HFF, clips: list[Batch], device: torch.device, every_subset: bo
         variance.append(_mean_there(output.variance.cpu().numpy(), there))
         epistemic.append(_mean_there(output.epistemic.cpu().numpy(), there))
         present.append(there.any(1))
-    said[frozenset(MODALITIES)] = np.concatenate(whole)
+    probabilities[frozenset(MODALITIES)] = np.concatenate(whole)
     target, own = (torch.cat(part).numpy() for part in ([c.target for c in clips], [c.own for c in clips]))
     spread, open_part = np.concatenate(variance), np.concatenate(epistemic)
-    return Judged(said, np.array(alpha), spread, open_part, target, own, np.concatenate(present))
+    return Judged(probabilities, np.array(alpha), spread, open_part, target, own, np.concatenate(present))
 
 
 def _mean_there(values: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -99,7 +98,7 @@ def shares(judged: Judged) -> tuple[np.ndarray, np.ndarray]:
     """Of clips that hold every modality: Shapley values (N,M) of the answer's probability, and what removing takes."""
     top = judged.whole.argmax(1)
     rows = np.arange(len(top))
-    value = {s: p[rows, top] for s, p in judged.said.items()}
+    value = {s: p[rows, top] for s, p in judged.probabilities.items()}
     value[frozenset()] = np.full(len(top), 1 / judged.whole.shape[1])
     everything = frozenset(MODALITIES)
     shapley = shapley_values(MODALITIES, lambda subset: value[subset])
@@ -215,7 +214,7 @@ def scale(judged: Judged, m: int) -> tuple[float, float, float, float]:
 
 
 @torch.inference_mode()
-def read_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -> tuple[np.ndarray, ...]:
+def infer_alone(model: HFF, group: strange.Group, m: int, device: torch.device) -> tuple[np.ndarray, ...]:
     """Of clips of one modality: probabilities (N,C), sigma^2 (N,) and its epistemic part (N,)."""
     found: list[list[np.ndarray]] = [[], [], []]
     kept = group["there"].any(1)
@@ -234,9 +233,9 @@ def strangers(model: HFF, folder: Path, pairs: PairedClips, half: str, device: t
     confidence, accuracy (None without labels)."""
     for modality in strange.STRANGE:
         m = MODALITIES.index(modality)
-        _, usual, usual_epistemic = read_alone(model, calibration.variant(pairs, modality, 0), m, device)
+        _, usual, usual_epistemic = infer_alone(model, calibration.variant(pairs, modality, 0), m, device)
         for name, group in strange.load(folder, modality, half).items():
-            p, variance, epistemic = read_alone(model, group, m, device)
+            p, variance, epistemic = infer_alone(model, group, m, device)
             label = group["label"].numpy()
             accuracy = float((p.argmax(1) == label).mean()) if (label >= 0).all() else None
             yield [
@@ -318,7 +317,7 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
             present = torch.stack([there.get(m, torch.zeros_like(heard)) for m in MODALITIES], dim=2)
             made.append(Batch(
                 **{m: given.pop(m) for m in ("speech", "text", "vision")}, more=given, present=present,
-                severity=torch.zeros(present.shape), said=torch.zeros(*present.shape, pairs.labels),
+                severity=torch.zeros(present.shape), teacher_logits=torch.zeros(*present.shape, pairs.labels),
                 target=labels["vision"],
                 own=torch.stack([labels.get(m, torch.zeros_like(label)) for m in MODALITIES], 1),
             ))  # fmt: skip

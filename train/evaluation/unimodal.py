@@ -42,8 +42,8 @@ def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor |
         present = torch.zeros(*has.shape, len(MODALITIES), dtype=torch.bool, device=analyzer.device)
         present[..., place] = has
         whole.append(analyzer.model(**inputs, present=present, with_attention=False).probabilities.cpu())
-        said = head(x).float().softmax(-1) * has[..., None]
-        own.append((said.sum(1) / has.sum(1, keepdim=True).clamp_min(1)).cpu())
+        probabilities = head(x).float().softmax(-1) * has[..., None]
+        own.append((probabilities.sum(1) / has.sum(1, keepdim=True).clamp_min(1)).cpu())
     return torch.cat(whole).numpy(), torch.cat(own).numpy()
 
 
@@ -105,12 +105,12 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
         "vision", f"FER2013 {split} faces, FER+ majority", "accuracy", lambda p: float((p.argmax(1) == labels).mean()),
         faces(analyzer, found.images[found.splits == split]), labels, "vision",
     )  # fmt: skip
-    said = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]
-    whole, own = sentences(analyzer, [s.text for s in said])
+    lines = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]
+    whole, own = sentences(analyzer, [s.text for s in lines])
     for corpus, measure in (("goemotions", "macro_f1"), ("meld", "weighted_f1")):
-        mine = np.array([s.corpus == corpus and (corpus == "meld" or s.target.max() > 0.99) for s in said])
+        mine = np.array([s.corpus == corpus and (corpus == "meld" or s.target.max() > 0.99) for s in lines])
         if mine.any():
-            items = [s for s, kept in zip(said, mine, strict=True) if kept]
+            items = [s for s, kept in zip(lines, mine, strict=True) if kept]
             key = f"{corpus}_{measure}"
             row(
                 "text", f"{items[0].corpus} {split}", measure.replace("_f1", " F1"),

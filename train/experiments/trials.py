@@ -49,7 +49,7 @@ class TrainingBudget:
     """What every trial may spend. No early stop: equal work for all; the best epoch is kept all the same."""
 
     epochs: int = 12
-    batches: int = 40  # an epoch, of 64 clips and ``fusion.TWINS`` of them again
+    batches: int = 40  # an epoch, of 64 clips and ``training.AUGMENTED`` of them again
     learning_rate: float = 3e-4
     seeds: tuple[int, ...] = (0, 1, 2)
 
@@ -133,7 +133,7 @@ class Arena:
         return done
 
     def trial(self, contender: Contender, seed: int) -> Trial:
-        folder = self._folder(contender, seed)
+        folder = self.folder_of(contender, seed)
         finished = folder / "trial.json"
         if finished.exists():
             return Trial(contender, seed, folder, json.loads(finished.read_text()))
@@ -166,7 +166,7 @@ class Arena:
                 trial.figures["test"][condition.name] = robustness.accuracy(p, robustness.targets(clips))
                 trial.save()
 
-    def _folder(self, contender: Contender, seed: int) -> Path:
+    def folder_of(self, contender: Contender, seed: int) -> Path:
         decides = {
             "name": contender.name, "config": contender.config.to_dict(), "mix": dataclasses.asdict(self.mix),
             "plan": dataclasses.asdict(self.budget.plan(seed)), "batches": self.budget.batches,
@@ -207,10 +207,10 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
         return fusion_loss(
-            model, output, batch.target, batch.present, batch.severity, training.TWINS, batch.said, batch.own,
-            batch.contradicts,
+            model, output, batch.target, batch.present, batch.severity, training.AUGMENTED,
+            batch.teacher_logits, batch.own, batch.contradicts,
         )  # fmt: skip
-    return rival_loss(output, batch.target, batch.present, batch.severity, batch.said, batch.contradicts)
+    return rival_loss(output, batch.target, batch.present, batch.severity, batch.teacher_logits, batch.contradicts)
 
 
 def budget_from(options: argparse.Namespace, seeds: int) -> TrainingBudget:

@@ -84,13 +84,13 @@ def groups(
 def own_readings(model: HFF, group: strange.Group, m: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Of each clip: the modality's reading (N,C), its mean sigma^2 (N,), its label (N,); unheard ones are left out."""
     kept = group["there"].any(1)
-    said, variance = [], []
+    probabilities, variance = [], []
     for x, has in zip(group["features"][kept].split(256), group["there"][kept].split(256), strict=True):
         inputs = alone_inputs(x, has, m, model.config.input_dims)
         reading, spread = model.own(**{name: value.to(device) for name, value in inputs.items()})
-        said.append(reading[:, -1, m].cpu())
+        probabilities.append(reading[:, -1, m].cpu())
         variance.append((spread[..., m].cpu() * has).sum(1) / has.sum(1))
-    return torch.cat(said), torch.cat(variance), group["label"][kept]
+    return torch.cat(probabilities), torch.cat(variance), group["label"][kept]
 
 
 def _calibrate_own(model: HFF, found: list[tuple[int, strange.Group]], m: int, device: torch.device) -> float:
@@ -163,8 +163,8 @@ def set_temperature(model: HFF, held: PairedClips, device: torch.device, mix: Mi
         model.classifier.temperature.fill_(value)
         errors = []
         for clips in found:
-            said = [model(**c.to(device).inputs(), with_attention=False).probabilities.cpu() for c in clips]
-            errors.append(expected_calibration_error(torch.cat(said), torch.cat([c.target for c in clips])))
+            probabilities = [model(**c.to(device).inputs(), with_attention=False).probabilities.cpu() for c in clips]
+            errors.append(expected_calibration_error(torch.cat(probabilities), torch.cat([c.target for c in clips])))
         return max(errors)
 
     values = before * np.geomspace(0.2, 3, TEMPERATURES)

@@ -8,10 +8,10 @@ One safetensors file per modality and split, holding for N items with V variants
     speech  features (N,V,T,128), there (N,V,T), length (N,)
     text    features (N,V,768), fixed (N,)
     vision  features (N,V,2,512), two views of each face; (N,V,1,512) outside training
-and for all: label (N,), severity (N,V), variant 0 untouched; said (N,V,...,C), what the encoder's own head makes of
-the features (logits); held_out (N,), whether the encoder has never learned from the item; frequency (C,), the share
-of each label before rare ones were favoured. The split ``unseen`` holds test items under kinds of damage that nothing
-was trained on.
+and for all: label (N,), severity (N,V), variant 0 untouched; teacher_logits (N,V,...,C), what the encoder's
+own head makes of the features; held_out (N,), whether the encoder has never learned from the item; frequency (C,), the
+share of each label before rare ones were favoured. The split ``unseen`` holds test items under kinds of damage that
+nothing was trained on.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         severity[n, own:] = severity[n, : count - own]
     labels = [u.label for u in items]
     return {
-        "features": features, "there": there, "severity": severity, "said": _said(encoders.speech, features),
-        "label": torch.tensor(labels), "frequency": _frequency(labels),
+        "features": features, "there": there, "severity": severity,
+        "teacher_logits": teacher_logits(encoders.speech, features),
+        "label": torch.tensor(labels), "frequency": label_frequency(labels),
         "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.tensor([u.split != "train" for u in items]),
     }  # fmt: skip
@@ -105,7 +106,7 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     found = load_found((goemotions, meld), data)
     sentences = [s for s in found if s.split == items_of(split) and s.target.max() > 0.99]
     labels = [s.label for s in sentences]
-    items = [sentences[i] for i in _balanced(labels, PER_CLASS[split], rng)]
+    items = [sentences[i] for i in balanced(labels, PER_CLASS[split], rng)]
     fixed = [(words, 0) for words in ravdess.SENTENCES.values()]
     pairs = [(s.text, s.label) for s in items] + fixed
     levels = np.stack([severities(split, rng) for _ in pairs])
@@ -115,18 +116,19 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
         for level in row
     ]
     # A text with no word left is an absent text, which training drops in by itself.
-    features = _text_features(encoders, [words or "[MASK]" for words in damaged], f"text {split}")
+    features = text_features(encoders, [words or "[MASK]" for words in damaged], f"text {split}")
     features = features.unflatten(0, levels.shape)
     return {
-        "features": features, "severity": torch.from_numpy(levels).float(), "said": _said(encoders.text, features),
-        "label": torch.tensor([label for _, label in pairs]), "frequency": _frequency(labels),
+        "features": features, "severity": torch.from_numpy(levels).float(),
+        "teacher_logits": teacher_logits(encoders.text, features),
+        "label": torch.tensor([label for _, label in pairs]), "frequency": label_frequency(labels),
         "held_out": torch.ones(len(pairs), dtype=torch.bool),
         "fixed": torch.tensor([False] * len(items) + [True] * len(fixed)),
     }  # fmt: skip
 
 
 @torch.inference_mode()
-def _text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
+def text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
     """(N,768) as ``hff.pipeline.features.encode_text`` gives them, batched by length so that little is padding."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     features = torch.zeros(len(texts), encoders.text.feature_dim)
@@ -138,7 +140,7 @@ def _text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
 def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
     faces = fer.load(data)
     own = np.flatnonzero(faces.splits == items_of(split))
-    index = own[_balanced(faces.labels[own], PER_CLASS[split], rng)]
+    index = own[balanced(faces.labels[own], PER_CLASS[split], rng)]
     if split == "fusion":
         index = np.concatenate([index, _encoders_own(faces, index, rng)])
     views = 2 if split == "fusion" else 1
@@ -155,8 +157,9 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         severity.append(torch.from_numpy(levels))
     stacked = torch.stack(features)
     return {
-        "features": stacked, "severity": torch.stack(severity).float(), "said": _said(encoders.vision, stacked),
-        "label": torch.from_numpy(faces.labels[index]), "frequency": _frequency(faces.labels[own]),
+        "features": stacked, "severity": torch.stack(severity).float(),
+        "teacher_logits": teacher_logits(encoders.vision, stacked),
+        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own]),
         "held_out": torch.from_numpy(faces.splits[index] != "train"),
     }  # fmt: skip
 
@@ -173,21 +176,21 @@ def _encoders_own(faces: Faces, index: np.ndarray, rng: np.random.Generator) -> 
 
 
 @torch.inference_mode()
-def _said(encoder: torch.nn.Module, features: Tensor) -> Tensor:
+def teacher_logits(encoder: torch.nn.Module, features: Tensor) -> Tensor:
     """The encoder's own head on cached features (...,d): logits (...,C), float16."""
     device = next(encoder.parameters()).device
     parts = features.flatten(0, -2).split(8192)
-    said = torch.cat([encoder.head(part.to(device)).half().cpu() for part in parts])
-    return said.unflatten(0, features.shape[:-1])
+    logits = torch.cat([encoder.head(part.to(device)).half().cpu() for part in parts])
+    return logits.unflatten(0, features.shape[:-1])
 
 
-def _frequency(labels) -> Tensor:
+def label_frequency(labels) -> Tensor:
     """(C,) share of each label."""
     counts = torch.bincount(torch.as_tensor(np.asarray(labels)), minlength=len(EMOTIONS)).float()
     return counts / counts.sum()
 
 
-def _balanced(labels, most: int, rng: np.random.Generator) -> np.ndarray:
+def balanced(labels, most: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of at most ``most`` random items of each label."""
     labels = np.asarray(labels)
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
@@ -203,7 +206,9 @@ def _progress(items, name: str) -> Iterator:
 def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:
     """A cached set, features as float32."""
     stored = load_file(data_files.used("features", folder / f"{modality}-{split}.safetensors"))
-    return stored | {name: stored[name].float() for name in ("features", "said")}
+    if "said" in stored:  # as it was called in files that were made before
+        stored["teacher_logits"] = stored.pop("said")
+    return stored | {name: stored[name].float() for name in ("features", "teacher_logits")}
 
 
 def as_clips(stored: dict[str, Tensor], number: int) -> tuple[Tensor, Tensor]:

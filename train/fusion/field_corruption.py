@@ -1,7 +1,10 @@
 """Damage as a classroom deals it, in kinds that nothing is trained on: what alpha must leave all the same.
 
-Every kind takes an item and a random generator and returns it at its worst; there are no severities. ``hff.corruption``
-holds what the lab shows and training learns from; its ``UNSEEN`` kinds are like these, but of one cause each.
+``hff.corruption`` is the registry of damage that the lab lists and training may draw from, each kind of one cause and
+with a severity. These are another thing and so stand apart: worst cases of several causes at once that take an item and
+a random generator, have no severity and are in no lab; ``train.fusion.strange`` caches features of them, the
+evaluation and the calibration read those. Their names count within ``FIELD``: its "music" is another sound than the
+lab's. They are none of the evaluation's unseen kinds, which are those that ``hff.corruption.unseen`` lists.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from hff.config import SAMPLE_RATE
 
 Rng = np.random.Generator
 
-WORST_SNR = -5.0  # dB, of what is mixed in
+FIELD_SNR = -5.0  # dB, of what is mixed in
 BLUR = 22 / 224  # standard deviation, in sides of the picture
 GLOOM = 0.35  # brightness taken away, of 1
 
 
-def _mixed(wave: np.ndarray, noise: np.ndarray, snr: float = WORST_SNR) -> np.ndarray:
+def _mixed(wave: np.ndarray, noise: np.ndarray, snr: float = FIELD_SNR) -> np.ndarray:
     power, other = np.mean(wave**2), np.mean(noise**2)
     gain = np.sqrt(power / max(other, 1e-12) / 10 ** (snr / 10))
     return (wave + gain * noise).astype(np.float32)

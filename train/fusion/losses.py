@@ -30,10 +30,10 @@ def variance_nll(variance: Tensor, error: Tensor) -> Tensor:
     return error / variance + variance.log()
 
 
-def rank_loss(variance: Tensor, severity: Tensor, twin_variance: Tensor, twin_severity: Tensor) -> Tensor:
+def rank_loss(variance: Tensor, severity: Tensor, augmented_variance: Tensor, augmented_severity: Tensor) -> Tensor:
     """Ordinality (after COLD Fusion): the more damaged of two versions of one input has the larger sigma^2."""
-    gap = twin_severity - severity
-    behind = gap.sign() * (variance.log() - twin_variance.log()) + RANK_MARGIN * gap.abs()
+    gap = augmented_severity - severity
+    behind = gap.sign() * (variance.log() - augmented_variance.log()) + RANK_MARGIN * gap.abs()
     return F.softplus(behind) * gap.abs()
 
 
@@ -59,10 +59,10 @@ def expert_loss(alpha: Tensor, alone: Tensor, target: Tensor) -> Tensor:
     return -(alpha * right).sum(-1).clamp_min(1e-6).log()
 
 
-def gains(said: Tensor, target: Tensor) -> Tensor:
-    """How much of the truth each modality knows beyond a guess: said (...,M,C), target (...,C) -> (...,M), 0 to 1."""
-    classes = said.shape[-1]
-    return ((said * target[..., None, :]).sum(-1) - 1 / classes).clamp_min(0) * classes / (classes - 1)
+def gains(probabilities: Tensor, target: Tensor) -> Tensor:
+    """How much of the truth each modality knows beyond a guess: (...,M,C), target (...,C) -> (...,M), 0 to 1."""
+    classes = probabilities.shape[-1]
+    return ((probabilities * target[..., None, :]).sum(-1) - 1 / classes).clamp_min(0) * classes / (classes - 1)
 
 
 def gain_loss(alpha: Tensor, gain: Tensor) -> Tensor:
@@ -75,44 +75,44 @@ def gain_loss(alpha: Tensor, gain: Tensor) -> Tensor:
     return -(shares * alpha.clamp_min(1e-6).log()).sum(-1) * gain.amax(-1)
 
 
-def settled(said: Tensor, weight: Tensor) -> Tensor:
-    """What contradicting modalities say together: the mean of said (...,M,C) by weight (...,M)^CONTRADICTION_POWER."""
+def settled(probabilities: Tensor, weight: Tensor) -> Tensor:
+    """What contradicting modalities come to: probabilities (...,M,C), mean by weight (...,M) ** CONTRADICTION_POWER."""
     weight = weight.pow(CONTRADICTION_POWER)[..., None]
-    return (said * weight).sum(-2) / weight.sum(-2).clamp_min(1e-6)
+    return (probabilities * weight).sum(-2) / weight.sum(-2).clamp_min(1e-6)
 
 
-def divergence(said: Tensor, logits: Tensor) -> Tensor:
-    """KL divergence of softmax(logits) from softmax(said), (...,C) each -> (...), Hinton et al. 2015 at T = 1."""
-    return (said.softmax(-1) * (said.log_softmax(-1) - logits.log_softmax(-1))).sum(-1)
+def divergence(teacher_logits: Tensor, logits: Tensor) -> Tensor:
+    """KL divergence of the answer from the teacher's, (...,C) each -> (...); Hinton et al. 2015 at T = 1."""
+    return (teacher_logits.softmax(-1) * (teacher_logits.log_softmax(-1) - logits.log_softmax(-1))).sum(-1)
 
 
-def answer_loss(logits: Tensor, said: Tensor, present: Tensor, severity: Tensor) -> Tensor:
+def answer_loss(logits: Tensor, teacher_logits: Tensor, present: Tensor, severity: Tensor) -> Tensor:
     """The encoders' own heads teach the answer to clips of one modality: they have met far more people.
 
-    logits (B,C), said (B,T,M,C) logits of the heads, present (B,T,M), severity (B,T,M) -> scalar: mean divergence of
+    logits (B,C), teacher_logits (B,T,M,C) of the heads, present (B,T,M), severity (B,T,M) -> scalar: mean divergence of
     the answer from the mean of what the head says at each step, over clips of one modality that is not badly damaged.
     """
     single = (present.any(1).sum(-1) == 1) & ~(present & (severity > TAUGHT_MAX)).any((1, 2))
     steps = present.flatten(1).sum(1).clamp_min(1)
-    mean = (said.softmax(-1) * present[..., None]).sum((1, 2)) / steps[:, None]
+    mean = (teacher_logits.softmax(-1) * present[..., None]).sum((1, 2)) / steps[:, None]
     return _mean_where(divergence(mean.clamp_min(1e-6).log(), logits.float()), single)
 
 
-def teacher_loss(output: FusionOutput, said: Tensor, present: Tensor, severity: Tensor) -> Tensor:
+def teacher_loss(output: FusionOutput, teacher_logits: Tensor, present: Tensor, severity: Tensor) -> Tensor:
     """``answer_loss``, and the same for each modality's ``alone_logits`` at each step."""
-    each = divergence(said, output.alone_logits.float())
+    each = divergence(teacher_logits, output.alone_logits.float())
     by_modality = _mean_where(each, present & (severity <= TAUGHT_MAX))
-    return by_modality + answer_loss(output.logits[0], said, present, severity)
+    return by_modality + answer_loss(output.logits[0], teacher_logits, present, severity)
 
 
 def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp_min(1)
 
 
-def mean_said(said: Tensor, present: Tensor) -> Tensor:
-    """What each encoder's head says of a clip: logits said (B,T,M,C), present (B,T,M) -> probabilities (B,M,C)."""
+def teacher_probabilities(teacher_logits: Tensor, present: Tensor) -> Tensor:
+    """What each encoder's head says of a clip: teacher_logits (B,T,M,C), present (B,T,M) -> (B,M,C)."""
     there = present[..., None]
-    return (said.float().softmax(-1) * there).sum(1) / there.sum(1).clamp_min(1)
+    return (teacher_logits.float().softmax(-1) * there).sum(1) / there.sum(1).clamp_min(1)
 
 
 def clip_targets(output: FusionOutput, target: Tensor, contradicts: Tensor | None) -> Tensor:
@@ -132,13 +132,14 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def fusion_loss(
-    model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, twins: int,
-    said: Tensor | None = None, own: Tensor | None = None, contradicts: Tensor | None = None,
+    model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, augmented: int,
+    teacher_logits: Tensor | None = None, own: Tensor | None = None, contradicts: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """The whole loss of a batch whose last ``twins`` clips are its first ones at other severities.
+    """The whole loss of a batch whose last ``augmented`` clips are its first ones at other severities.
 
-    target (B,), present (B,T,M), severity (B,T,M); said (B,T,M,C), logits of the encoders' own heads, where they teach;
-    own (B,M), the label of each modality's own item (by default the clip's); contradicts (B,), which clips have none.
+    target (B,), present (B,T,M), severity (B,T,M); teacher_logits (B,T,M,C) of the encoders' own heads, where they
+    teach; own (B,M), the label of each modality's own item (by default the clip's); contradicts (B,), which clips have
+    none.
     """
     steps, modalities = present.shape[1:]
     valid = present.any(-1)
@@ -160,10 +161,10 @@ def fusion_loss(
         + ACROSS_WEIGHT * rank_across_clips(variance, severity, present)
         + KL_WEIGHT * model.kl()
     )
-    if said is not None:
-        loss = loss + TEACHER_WEIGHT * teacher_loss(output, said, present, severity)
-    if twins:
-        both = present[:twins] & present[-twins:]
-        ranks = rank_loss(variance[:twins], severity[:twins], variance[-twins:], severity[-twins:])
+    if teacher_logits is not None:
+        loss = loss + TEACHER_WEIGHT * teacher_loss(output, teacher_logits, present, severity)
+    if augmented:
+        both = present[:augmented] & present[-augmented:]
+        ranks = rank_loss(variance[:augmented], severity[:augmented], variance[-augmented:], severity[-augmented:])
         loss = loss + RANK_WEIGHT * _mean_where(ranks, both)
     return loss

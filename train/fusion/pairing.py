@@ -49,18 +49,18 @@ CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling
 
 @dataclass
 class Batch:
-    """B clips of T steps; ``severity`` and ``said`` are those of each modality at each step."""
+    """B clips of T steps; ``severity`` and ``teacher_logits`` are those of each modality at each step."""
 
     speech: Tensor  # (B,T,128)
     text: Tensor  # (B,T,768)
     vision: Tensor  # (B,T,512)
     present: Tensor  # (B,T,M) bool
     severity: Tensor  # (B,T,M)
-    said: Tensor  # (B,T,M,C), logits of each encoder's own head
+    teacher_logits: Tensor  # (B,T,M,C), logits of each encoder's own head
     target: Tensor  # (B,)
     own: Tensor | None = None  # (B,M), the label of each modality's own item
     contradicts: Tensor | None = None  # (B,) bool: modalities of different emotions, with no truth between them
-    twins: int = 0  # the last ones are the first ones again, at other severities
+    augmented: int = 0  # the last ones are the first ones again, at other severities
     more: InitVar[dict[str, Tensor] | None] = None  # (B,T,d) of any other modality; each becomes an attribute too
 
     def __post_init__(self, more: dict[str, Tensor] | None) -> None:
@@ -70,15 +70,17 @@ class Batch:
         return self._each(lambda value: value.to(device, non_blocking=True))
 
     def share(self, rank: int, size: int) -> Batch:
-        """The part of one of ``size`` processes: as many clips as each other's, twins with their originals."""
-        alone = len(self.target) - self.twins
-        if self.twins % size or alone % size:
-            raise HFFError(f"{alone} clips and {self.twins} twins cannot be shared equally by {size} processes.")
+        """The part of one of ``size`` processes: as many clips as each other's, augmented ones with their originals."""
+        alone = len(self.target) - self.augmented
+        if self.augmented % size or alone % size:
+            raise HFFError(
+                f"{alone} clips, {self.augmented} of them augmented, cannot be shared equally by {size} processes."
+            )
         rows = torch.cat([
-            torch.arange(rank, self.twins, size), torch.arange(self.twins + rank, alone, size),
-            torch.arange(alone + rank, alone + self.twins, size),
+            torch.arange(rank, self.augmented, size), torch.arange(self.augmented + rank, alone, size),
+            torch.arange(alone + rank, alone + self.augmented, size),
         ]).to(self.target.device)  # fmt: skip
-        return dataclasses.replace(self._each(lambda value: value[rows]), twins=self.twins // size)
+        return dataclasses.replace(self._each(lambda value: value[rows]), augmented=self.augmented // size)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
@@ -116,7 +118,7 @@ class PairedClips:
         """``names``: of the labels; without a "neutral" one among them no partner is unfeeling."""
         self.neutral = names.index("neutral") if "neutral" in names else None
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
-        self.labels = self.stored[MODALITIES[0]]["said"].shape[-1]  # C
+        self.labels = self.stored[MODALITIES[0]]["teacher_logits"].shape[-1]  # C
         self.by_label = {
             m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(self.labels)] for m in MODALITIES
         }
@@ -201,7 +203,7 @@ class PairedClips:
                     variants[: rng.integers(steps + 1), m] = 0
         return variants
 
-    def twin(self, choice: Draw, rng: np.random.Generator) -> Draw:
+    def augmented(self, choice: Draw, rng: np.random.Generator) -> Draw:
         """The same clip with every modality at another random severity."""
         drawn = [rng.integers(0, self.variants(m)) for m in MODALITIES]
         return Draw(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target,
@@ -217,7 +219,7 @@ class PairedClips:
         batch = Batch(
             **{m: features.pop(m) for m in ("speech", "text", "vision")}, more=features,
             present=torch.zeros(*size, count, dtype=torch.bool), severity=torch.zeros(*size, count),
-            said=torch.zeros(*size, count, self.labels), target=torch.tensor([c.target for c in choices]),
+            teacher_logits=torch.zeros(*size, count, self.labels), target=torch.tensor([c.target for c in choices]),
             own=torch.stack(own, 1), contradicts=torch.tensor([c.contradicts for c in choices]),
         )  # fmt: skip
         for b, choice in enumerate(choices):
@@ -234,7 +236,7 @@ class PairedClips:
                 elif stored["features"].ndim == 4:  # several views, any of them at any time
                     place = *place, torch.from_numpy(rng.integers(0, stored["features"].shape[2], length))
                 whole[modality][b, :length] = stored["features"][place]
-                batch.said[b, :length, m] = stored["said"][place]
+                batch.teacher_logits[b, :length, m] = stored["teacher_logits"][place]
             if not present.any():
                 present[:, 1] = True  # a voice lost in noise, alone: the words stand in
             batch.present[b, :length] = present

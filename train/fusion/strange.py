@@ -30,7 +30,14 @@ from hff.result import FaceSeen
 from train.corpora import ased, fer, goemotions, korean, made_up, meld, nemo, ravdess
 from train.corpora.base import Utterance, load_found
 from train.engine import data_files, provenance
-from train.fusion.feature_files import MAX_ITEM_STEPS, _balanced, _frequency, _said, _text_features, folder_of
+from train.fusion.feature_files import (
+    MAX_ITEM_STEPS,
+    balanced,
+    folder_of,
+    label_frequency,
+    teacher_logits,
+    text_features,
+)  # fmt: skip
 from train.fusion.field_corruption import FIELD, tune
 
 STRANGE_HALVES = ("validation", "test")
@@ -132,7 +139,8 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     labels = [u.label for u in items]
     return {
         "features": features, "there": there, "severity": _severity(len(items), "speech"),
-        "said": _said(encoders.speech, features), "label": torch.tensor(labels), "frequency": _frequency(labels),
+        "teacher_logits": teacher_logits(encoders.speech, features),
+        "label": torch.tensor(labels), "frequency": label_frequency(labels),
         "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.ones(len(items), dtype=torch.bool),
     }  # fmt: skip
@@ -141,13 +149,14 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
 def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     sentences = [s for s in load_found((goemotions, meld), data) if s.split == half and s.target.max() > 0.99]
     labels = [s.label for s in sentences]
-    items = [(sentences[i].text, labels[i]) for i in _balanced(labels, FIELD_PER_CLASS, rng)]
+    items = [(sentences[i].text, labels[i]) for i in balanced(labels, FIELD_PER_CLASS, rng)]
     items += [(words, 0) for words in ravdess.SENTENCES.values()]
     texts = [variant for words, _ in items for variant in _variants("text", words, rng)]
-    features = _text_features(encoders, texts, f"text field {half}").unflatten(0, (len(items), -1))
+    features = text_features(encoders, texts, f"text field {half}").unflatten(0, (len(items), -1))
     return {
-        "features": features, "severity": _severity(len(items), "text"), "said": _said(encoders.text, features),
-        "label": torch.tensor([label for _, label in items]), "frequency": _frequency(labels),
+        "features": features, "severity": _severity(len(items), "text"),
+        "teacher_logits": teacher_logits(encoders.text, features),
+        "label": torch.tensor([label for _, label in items]), "frequency": label_frequency(labels),
         "held_out": torch.ones(len(items), dtype=torch.bool),
         "fixed": torch.arange(len(items)) >= len(items) - len(ravdess.SENTENCES),
     }  # fmt: skip
@@ -156,11 +165,12 @@ def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
 def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     faces = fer.load(data)
     own = np.flatnonzero(faces.splits == half)
-    index = own[_balanced(faces.labels[own], FIELD_PER_CLASS, rng)]
+    index = own[balanced(faces.labels[own], FIELD_PER_CLASS, rng)]
     features = torch.stack([_seen(encoders, _variants("vision", faces.images[i], rng))[:, None] for i in index])
     return {
-        "features": features, "severity": _severity(len(index), "vision"), "said": _said(encoders.vision, features),
-        "label": torch.from_numpy(faces.labels[index]), "frequency": _frequency(faces.labels[own]),
+        "features": features, "severity": _severity(len(index), "vision"),
+        "teacher_logits": teacher_logits(encoders.vision, features),
+        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own]),
         "held_out": torch.ones(len(index), dtype=torch.bool),
     }  # fmt: skip
 
@@ -203,14 +213,14 @@ def strange_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
     ]  # fmt: skip
     groups = {}
     for name, texts in (("other languages", list(FOREIGN_SENTENCES[half])), ("invented words", invented)):
-        features = _text_features(encoders, texts, f"text strange {half}")[:, None]
+        features = text_features(encoders, texts, f"text strange {half}")[:, None]
         groups[name] = _group(features, [-1] * len(texts))
     return _joined(groups)
 
 
 def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
-    drawn = np.stack([_drawing(rng) for _ in range(MADE)])
-    patterns = np.stack([_pattern(rng) for _ in range(MADE)])
+    drawn = np.stack([drawing(rng) for _ in range(MADE)])
+    patterns = np.stack([pattern(rng) for _ in range(MADE)])
     none = fer.no_faces(data)[STRANGE_HALVES.index(half) :: 2]
     sets = {"drawings": drawn, "patterns": patterns, "no faces (FER+)": none}
     return _joined({
@@ -219,7 +229,7 @@ def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     })  # fmt: skip
 
 
-def _drawing(rng: np.random.Generator) -> np.ndarray:
+def drawing(rng: np.random.Generator) -> np.ndarray:
     """A drawn face, turned, scaled and inked at random."""
     face = made_up.face(int(rng.integers(len(EMOTIONS))))
     turn = cv2.getRotationMatrix2D((FACE_SIZE / 2,) * 2, rng.uniform(-20, 20), rng.uniform(0.8, 1.25))
@@ -227,7 +237,7 @@ def _drawing(rng: np.random.Generator) -> np.ndarray:
     return 255 - face if rng.random() < 0.3 else face
 
 
-def _pattern(rng: np.random.Generator) -> np.ndarray:
+def pattern(rng: np.random.Generator) -> np.ndarray:
     """Clouds, stripes and checks."""
     at = np.stack(np.meshgrid(*(np.arange(FACE_SIZE),) * 2))
     wave = np.cos((rng.uniform(-0.8, 0.8, (3, 2, 1, 1)) * at[None]).sum(1) + rng.uniform(0, 6, (3, 1, 1))).sum(0)

@@ -28,7 +28,7 @@ from train.metrics import brier
 
 PLAN = Plan(epochs=6, learning_rate=5e-4, schedule="cosine", average=0.995, patience=6, bf16=False)
 BATCHES_PER_EPOCH = 100
-TWINS = 24  # of each batch's 64 clips, once more at other severities
+AUGMENTED = 24  # of each batch's 64 clips, once more at other severities
 VALIDATION_CLIPS = 700
 VALIDATION_SEED = 4321
 
@@ -48,12 +48,12 @@ def predict(model: HFF, clips: list[Batch], device: torch.device, **options) -> 
 
 
 def sampled(pairs: PairedClips, mix: Mix, plan: Plan, epoch: int, count: int) -> Iterator[Batch]:
-    """The ``count`` batches of an epoch: each of its clips, and the first ``TWINS`` once more at other severities."""
+    """The ``count`` batches of an epoch: its clips, and the first ``AUGMENTED`` once more at other severities."""
     rng = np.random.default_rng([plan.seed, epoch])
     for _ in range(count):
         choices = [pairs.choose(rng, mix) for _ in range(plan.batch_size)]
-        twins = [pairs.twin(choice, rng) for choice in choices[:TWINS]]
-        yield dataclasses.replace(pairs.collate(choices + twins, rng), twins=TWINS)
+        augmented = [pairs.augmented(choice, rng) for choice in choices[:AUGMENTED]]
+        yield dataclasses.replace(pairs.collate(choices + augmented, rng), augmented=AUGMENTED)
 
 
 def validation_clips(pairs: PairedClips, mix: Mix) -> dict[str, list[Batch]]:
@@ -103,8 +103,8 @@ def train(
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         output = model(**batch.inputs(), samples=1, with_attention=False)
         return fusion_loss(
-            model, output, batch.target, batch.present, batch.severity, batch.twins, batch.said, batch.own,
-            batch.contradicts,
+            model, output, batch.target, batch.present, batch.severity, batch.augmented,
+            batch.teacher_logits, batch.own, batch.contradicts,
         )  # fmt: skip
 
     best = fit(

@@ -21,8 +21,8 @@ from train.fusion.losses import (
     TEACHER_WEIGHT,
     answer_loss,
     cross_entropy,
-    mean_said,
     settled,
+    teacher_probabilities,
 )
 
 
@@ -160,25 +160,26 @@ class TensorEncoders(nn.Module):
 
 
 def rival_loss(
-    output: RivalOutput, target: Tensor, present: Tensor, severity: Tensor | None = None, said: Tensor | None = None,
-    contradicts: Tensor | None = None,
+    output: RivalOutput, target: Tensor, present: Tensor, severity: Tensor | None = None,
+    teacher_logits: Tensor | None = None, contradicts: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Cross-entropy of the emotion, and of every step where the rival has step logits, weighed as HFF's own loss.
 
-    target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and said (B,T,M,C) the encoders' own heads teach the
-    answer to clips of one modality, as they teach HFF; where a clip contradicts itself (B,), they teach it together.
+    target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and teacher_logits (B,T,M,C) the encoders' own heads
+    teach the answer to clips of one modality, as they teach HFF; where a clip contradicts itself (B,), they teach it
+    together.
     """
     classes = output.logits.shape[-1]
     wanted = F.one_hot(target, classes).float() * (1 - FUSION_LABEL_SMOOTHING) + FUSION_LABEL_SMOOTHING / classes
-    if contradicts is not None and said is not None:
+    if contradicts is not None and teacher_logits is not None:
         share = present.sum(1) / present.sum(1).clamp_min(1)
-        together = settled(mean_said(said, present), share)
+        together = settled(teacher_probabilities(teacher_logits, present), share)
         wanted = torch.where(contradicts[:, None], together, wanted)
     loss = cross_entropy(output.logits[0].float(), wanted).mean()
     if output.step_logits is not None:
         valid = present.any(-1)
         by_step = wanted[:, None].expand(*valid.shape, -1)
         loss = loss + STEP_WEIGHT * cross_entropy(output.step_logits[0].float(), by_step)[valid].mean()
-    if severity is not None and said is not None:
-        loss = loss + TEACHER_WEIGHT * answer_loss(output.logits[0], said, present, severity)
+    if severity is not None and teacher_logits is not None:
+        loss = loss + TEACHER_WEIGHT * answer_loss(output.logits[0], teacher_logits, present, severity)
     return loss

@@ -16,7 +16,7 @@ from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.locale.lists import paragraph
 from hff.page.clip.attention_map import attention_figure, describe, grid_figure
-from hff.page.clip.timeline import HEIGHT, WIDTH, draw_timeline, timeline_figure
+from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent
 from hff.page.shared.drawing import png, svg
@@ -76,8 +76,8 @@ def png_bytes(result: Result) -> bytes:
 def _report_figure(result: Result, palette: Palette) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT + 2.9), layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=[2.9, HEIGHT])
+    figure = Figure(figsize=(TIMELINE_WIDTH, TIMELINE_HEIGHT + 2.9), layout="constrained")
+    top, below = figure.subfigures(2, 1, height_ratios=[2.9, TIMELINE_HEIGHT])
     share = percent(result.probabilities[result.emotion])
     top.suptitle(
         f"{names.emotion(result.emotion).capitalize()}, {share}", fontsize=22, fontweight="bold", x=0.01, ha="left"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-WIDTH, HEIGHT = 9.0, 8.2  # inches; the SVG scales, so this only sets how big text is beside the plots
+TIMELINE_WIDTH, TIMELINE_HEIGHT = 9.0, 8.2  # inches; the SVG scales, so this only sets how big text is beside the plots
 _ROWS = {"faces": 0.72, "words": 0.62, "mel": 1.15, "alpha": 1.35, "variance": 1.25, "beta": 0.75, "emotion": 1.75}
 _THUMBNAILS = 10
 _WORD_ROWS, _WORD_SIZE = 3, 9.5
@@ -30,7 +30,7 @@ def timeline_figure(result: Result, palette: Palette) -> Figure:
     """The whole timeline as a figure of its own."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    figure = Figure(figsize=(TIMELINE_WIDTH, TIMELINE_HEIGHT), layout="constrained")
     draw_timeline(figure, result, palette)
     return figure
 

@@ -46,7 +46,7 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
             with sessions.answering(request.session_hash):
                 lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
                 with engine.guest():
-                    before, after = lab.read(asked.untouched), lab.read(asked)
+                    before, after = lab.infer(asked.untouched), lab.infer(asked)
         except HFFError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return {

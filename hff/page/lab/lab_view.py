@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from hff.errors import HFFError, InputError
-from hff.lab.lessons import Lesson, load_lessons
+from hff.lab.lesson import Lesson
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import YOURS, LabState
 from hff.locale import texts, translate
 from hff.locale.lists import listed, paragraph
@@ -58,12 +59,12 @@ class LabView:
 
     @property
     def given(self) -> list:
-        """What ``_run`` reads."""
+        """What ``run`` reads."""
         return [self.lessons.chosen, *self.controls.values]
 
     @property
     def outputs(self) -> list:
-        """What ``_run`` fills."""
+        """What ``run`` fills."""
         return [self.compared, self.shown, self.controls.own_alpha, self.controls.parts_note, *self.share.outputs]
 
     def open_from_address(self, page: gr.Blocks) -> None:
@@ -81,18 +82,18 @@ class LabView:
 
     def _connect(self) -> None:
         controls, lessons = self.controls, self.lessons
-        run: dict[str, Any] = {"fn": self._run, "inputs": self.given, "outputs": self.outputs, **self._running}
+        run: dict[str, Any] = {"fn": self.run, "inputs": self.given, "outputs": self.outputs, **self._running}
         for component in (*controls.dragged, *controls.chosen):
             component.input(**run, trigger_mode="always_last")
         for weighed in controls.weighed:
             weighed.then(**run, trigger_mode="always_last")
         controls.text.submit(**run, trigger_mode="always_last")
         set_up = [*lessons.outputs, *controls.values]
-        arrived = self.tab.select(self._arrive, None, set_up, **QUICK)
-        arrived.then(self._run_first, self.given, self.outputs, **self._running)
+        arrived = self.tab.select(self.arrive, None, set_up, **QUICK)
+        arrived.then(self.run_first, self.given, self.outputs, **self._running)
         controls.reset.click(self._reset, controls.source, set_up, **QUICK).then(**run)
         for key, button in lessons.buttons.items():
-            asked = button.click(self._setting_up(key), None, [self._right, *set_up], **QUICK)
+            asked = button.click(self.setting_up(key), None, [self._right, *set_up], **QUICK)
             asked.then(self._pose, self.given, self.outputs, **self._running)
         lessons.reveal.click(
             self._reveal,
@@ -102,7 +103,7 @@ class LabView:
         )
         self.share.open.upload(self._open_file, self.share.open, [*set_up, self.compared], **QUICK).success(**run)
 
-    def _setting_up(self, key: str) -> Callable[[gr.Request], list]:
+    def setting_up(self, key: str) -> Callable[[gr.Request], list]:
         lesson = self.lessons.lessons[key]
 
         def set_up(request: gr.Request) -> list:
@@ -111,7 +112,7 @@ class LabView:
 
         return set_up
 
-    def _arrive(self, request: gr.Request) -> list:
+    def arrive(self, request: gr.Request) -> list:
         """A clip that was just read, or a snapshot that was sent, lies on the bench when the tab is opened."""
         session = self.sessions.of(request.session_hash)
         session.lab_turn = session.lab_arrival = object()
@@ -122,22 +123,22 @@ class LabView:
     def _reset(self, source: str) -> list:
         return [*self.lessons.nothing(), *self.controls.show(LabState(source=source))]
 
-    def _run(self, request: gr.Request, *values) -> list:
-        return self._answer(request, values, lambda lab, lesson, state: self._read(lab, lesson, state, request))
+    def run(self, request: gr.Request, *values) -> list:
+        return self.answer(request, values, lambda lab, lesson, state: self._compare(lab, lesson, state, request))
 
-    def _run_first(self, request: gr.Request, *values) -> list:
+    def run_first(self, request: gr.Request, *values) -> list:
         """When the tab is opened: what is set up now, unless a lesson waits for a guess or something else was begun."""
         session = self.sessions.of(request.session_hash)
         if session.lab_turn is not session.lab_arrival:
             return [gr.skip()] * len(self.outputs)
-        return self._pose(request, *values) if values[0] else self._run(request, *values)
+        return self._pose(request, *values) if values[0] else self.run(request, *values)
 
     def _run_if_shared(self, request: gr.Request, *values) -> list:
         try:
             shared = state_from_address(request) is not None
         except InputError:
             shared = False  # it was told when the address was opened
-        return self._run(request, *values) if shared else [gr.skip()] * len(self.outputs)
+        return self.run(request, *values) if shared else [gr.skip()] * len(self.outputs)
 
     def _pose(self, request: gr.Request, *values) -> list:
         """Before the guess: what was before, and the damage to hear, read and see."""
@@ -145,12 +146,12 @@ class LabView:
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
             before = self._before(lesson, state)
             return [
-                unknown_after(lab.read(before)),
+                unknown_after(lab.infer(before)),
                 evidence(lab.damaged(state.untouched), lab.damaged(state)),
                 *[gr.skip()] * (len(self.outputs) - 2),
             ]
 
-        return self._answer(request, values, show)
+        return self.answer(request, values, show)
 
     def _reveal(self, request: gr.Request, guess: int | None, *values) -> list:
         told = ""
@@ -158,13 +159,13 @@ class LabView:
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
             nonlocal told
             if lesson is not None:
-                told = answer_html(lesson, guess, lab.read(lesson.before), lab.read(lesson.state))
-            return self._read(lab, lesson, state, request)
+                told = answer_html(lesson, guess, lab.infer(lesson.before), lab.infer(lesson.state))
+            return self._compare(lab, lesson, state, request)
 
-        shown = self._answer(request, values, show)
+        shown = self.answer(request, values, show)
         return [told, gr.Radio(visible=not told), gr.Button(visible=not told), *shown]
 
-    def _answer(self, request: gr.Request, values: tuple, show) -> list:
+    def answer(self, request: gr.Request, values: tuple, show) -> list:
         """``show(lab, lesson, state)``, or a sentence about what went wrong; nothing if something newer has begun.
 
         A first reading takes seconds; a lesson begun meanwhile must not be painted over by it.
@@ -187,8 +188,8 @@ class LabView:
     def _failed(self, message: str) -> list:
         return [cards.alert(texts.ERROR_TITLE, message), "", *[gr.skip()] * (len(self.outputs) - 2)]
 
-    def _read(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
-        before, after = lab.read(self._before(lesson, state)), lab.read(state)
+    def _compare(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
+        before, after = lab.infer(self._before(lesson, state)), lab.infer(state)
         session = self.sessions.of(request.session_hash)
         own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None

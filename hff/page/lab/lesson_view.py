@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from markupsafe import Markup
 
-from hff.lab.lessons import Lesson
+from hff.lab.lesson import Lesson
 from hff.locale import texts
 from hff.locale.lists import listed
 from hff.page.shared.cards import alert, note

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from hff.config import MODALITIES
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import clip_means
-from hff.lab.lessons import Lesson
+from hff.lab.lesson import Lesson
 from hff.lab.state import COMPONENTS, YOURS, LabState
 from hff.locale import names, sentence, texts
 from hff.locale.lists import listed

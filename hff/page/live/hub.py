@@ -75,7 +75,7 @@ class LiveHub:
             if not isinstance(message, dict):
                 log.debug("ignored a live message that is no object but %s", type(message).__name__)
                 message = {}
-            session = self._session(message.get("ticket"))
+            session = self.session_of(message.get("ticket"))
             if session is None:
                 return {"error": texts.LIVE_GONE, "gone": True}
             if message.get("leave"):
@@ -125,7 +125,7 @@ class LiveHub:
     def _new_session(self) -> LiveSession:
         return LiveSession(self.engine.model(), self._recogniser)
 
-    def _session(self, ticket: object) -> LiveSession | None:
+    def session_of(self, ticket: object) -> LiveSession | None:
         with self._lock:
             viewer = self._viewers.get(ticket) if isinstance(ticket, str) else None
             if viewer is None:
@@ -147,7 +147,7 @@ class LiveHub:
             session.add_sound(sound["time"], sound["rate"], messages.sound(sound["data"]))
 
     def _answer(self, session: LiveSession) -> dict:
-        return messages.state(session.reading(), session)
+        return messages.state(session.infer(), session)
 
     def _forget_silent(self) -> None:
         now = time.monotonic()

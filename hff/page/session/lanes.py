@@ -139,6 +139,12 @@ class Lanes:
         return len(works)
 
     @property
+    def works(self) -> tuple[Work, ...]:
+        """All that work or wait, in the order in which they came."""
+        with self._changed:
+            return tuple(self._works)
+
+    @property
     def waiting(self) -> int:
         with self._changed:
             return sum(work.since is None for work in self._works)

@@ -153,8 +153,14 @@ class Sessions:
             self._remove(path)
         session.forget()
 
+    @property
+    def open(self) -> set[str | None]:
+        """Of whom something is kept."""
+        with self._lock:
+            return set(self._open)
+
     def end_all(self) -> None:
-        for key in list(self._open):
+        for key in self.open:
             self.end(key)
 
     def sweep(self) -> None:

@@ -175,4 +175,4 @@ def test_nothing_is_kept_when_the_page_is_closed(server):
         download(page, "html")
         assert {path.suffix for path in files_in(server.folder.path)} >= {".mp4", ".json", ".csv", ".png", ".html"}
     assert eventually(lambda: files_in(server.folder.path) == [])
-    assert server.sessions._open == {}
+    assert server.sessions.open == set()

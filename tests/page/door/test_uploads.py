@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -243,8 +244,8 @@ def test_a_disk_that_is_full_in_truth(monkeypatch, tmp_path: Path):
         pytest.skip("needs to mount a small disk")
     try:
         monkeypatch.setattr(tempfile, "tempdir", str(disk))
-        monkeypatch.setattr(uploads.Limits, "of", classmethod(lambda cls, file=0: SMALL))
-        monkeypatch.setattr(uploads.Uploads, "_check_disk", lambda self, more=0: None)  # as if it filled up later
+        unguarded = replace(SMALL, reserve=-MB * MB)  # as if the disk filled up later
+        monkeypatch.setattr(uploads.Limits, "of", classmethod(lambda cls, file=0: unguarded))
         with serving(FakeModel()) as server:
             no_room(server, send_file(server, b"v" * (900 * KB)))
             session = server.sessions.of("somebody")

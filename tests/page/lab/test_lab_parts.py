@@ -19,7 +19,7 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS
 from hff.lab.lab import SweepPoint
-from hff.lab.lessons import load_lessons
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
 from hff.page.lab.before_after import change_sentence, comparison, unknown_after
@@ -267,16 +267,16 @@ def test_an_older_reading_does_not_paint_over_a_newer_one(tmp_path):
     page, other = (SimpleNamespace(session_hash=name) for name in ("page", "other"))
 
     def slow(lab, lesson, state) -> list[str]:
-        assert view._answer(page, ("",), lambda *_: ["newer"]) == ["newer"]
+        assert view.answer(page, ("",), lambda *_: ["newer"]) == ["newer"]
         return ["older", "older"]
 
-    assert view._answer(page, ("",), slow) == [gr.skip()] * 2
+    assert view.answer(page, ("",), slow) == [gr.skip()] * 2
 
     def beside_another_page(lab, lesson, state) -> list[str]:
-        assert view._answer(other, ("",), lambda *_: ["theirs"]) == ["theirs"]
+        assert view.answer(other, ("",), lambda *_: ["theirs"]) == ["theirs"]
         return ["ours"]
 
-    assert view._answer(page, ("",), beside_another_page) == ["ours"]
+    assert view.answer(page, ("",), beside_another_page) == ["ours"]
 
 
 def test_a_lesson_begun_while_the_tab_opens_is_not_painted_over_by_the_opening(tmp_path):
@@ -288,12 +288,12 @@ def test_a_lesson_begun_while_the_tab_opens_is_not_painted_over_by_the_opening(t
     view.compared = view.shown = None
     view.controls.own_alpha = view.controls.parts_note = None
     view.share = SimpleNamespace(outputs=[])
-    view._run = lambda request, *values: ["read"]
+    view.run = lambda request, *values: ["read"]
     page = SimpleNamespace(session_hash="page")
-    view._arrive(page)
-    assert view._run_first(page, "") == ["read"]
-    view._arrive(page)
-    view._setting_up("lights_off")(page)
-    assert view._run_first(page, "") == [gr.skip()] * 4
-    view._arrive(page)  # the tab is opened again
-    assert view._run_first(page, "") == ["read"]
+    view.arrive(page)
+    assert view.run_first(page, "") == ["read"]
+    view.arrive(page)
+    view.setting_up("lights_off")(page)
+    assert view.run_first(page, "") == [gr.skip()] * 4
+    view.arrive(page)  # the tab is opened again
+    assert view.run_first(page, "") == ["read"]

@@ -12,7 +12,7 @@ import pytest
 
 from hff.config import MODALITIES
 from hff.lab.lab import Lab
-from hff.lab.lessons import load_lessons
+from hff.lab.lesson_files import load_lessons
 from hff.lab.state import Damage, LabState
 from hff.locale import texts
 from tests.support.page_browser import analyse, browsing, choose_example, outside, real_model

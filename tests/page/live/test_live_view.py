@@ -144,7 +144,7 @@ def test_leaving_frees_the_state(fake: FakeAnalyzer):  # noqa: F811
     hub = LiveHub(engine_of(fake))
     ticket = hub.enter("a")[0]
     watch(hub, ticket)
-    session = weakref.ref(hub._session(ticket))
+    session = weakref.ref(hub.session_of(ticket))
     hub.leave("a")
     gc.collect()
     assert session() is None

@@ -91,7 +91,7 @@ def idle(server):
     lanes = server.engine.lanes
     assert eventually(lambda: not lanes.working and not lanes.waiting)
     yield lanes
-    for work in list(lanes._works):
+    for work in lanes.works:
         work.set()
     assert eventually(lambda: not lanes.working and not lanes.waiting)
 
@@ -106,7 +106,7 @@ def begin(server, sound: Path, count: int) -> tuple[list[Visitor], list]:
 
 def test_work_of_visitors_who_leave_ends_and_others_get_their_answer(server, idle, long_sound):
     _, connections = begin(server, long_sound, 2)
-    works = list(idle._works)
+    works = idle.works
     for connection in connections:
         connection.close()
     begun = time.monotonic()
@@ -120,7 +120,7 @@ def test_work_of_visitors_who_leave_ends_and_others_get_their_answer(server, idl
 
 def test_short_work_is_answered_while_two_long_analyses_stay(server, idle, long_sound):
     _, connections = begin(server, long_sound, 2)
-    works = list(idle._works)
+    works = idle.works
     for work in works:
         work.used += 60  # as if a minute of it were done
     try:
@@ -148,7 +148,7 @@ def test_short_work_is_answered_while_two_long_analyses_stay(server, idle, long_
         live = timed("live", lambda: server.live.feed({"ticket": ticket, "frame": frame}))
         assert live["emotion"]
         assert max(took.values()) < SOON, took
-        assert works == list(idle._works)  # both are there still, and were not stopped for it
+        assert works == idle.works  # both are there still, and were not stopped for it
         assert not any(work.is_set for work in works)
     finally:
         server.live.leave("a visitor")
@@ -162,7 +162,7 @@ def test_who_asks_and_never_comes_for_the_answer_is_not_worked_for(server, idle,
     visitor = Visitor(server.url)
     visitor.ask(audio=visitor.upload(long_sound))
     assert eventually(lambda: idle.working == 1)
-    (work,) = idle._works
+    (work,) = idle.works
     assert eventually(lambda: not idle.working)
     assert work.is_set
 
@@ -173,7 +173,7 @@ def test_a_page_that_is_closed_ends_its_analysis(server, idle, long_sound):
     try:
         job = client.submit(None, handle_file(long_sound), None, "", True, api_name="/analyze")
         assert eventually(lambda: idle.working == 1)
-        (work,) = idle._works
+        (work,) = idle.works
         assert work.owner == client.session_hash
         beat = urllib.request.urlopen(f"{server.url.rstrip('/')}/gradio_api/heartbeat/{client.session_hash}")
         beat.readline()

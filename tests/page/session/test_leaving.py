@@ -130,7 +130,7 @@ def test_a_closed_tab(server, sound: Path):
         download(page, "json")
         assert len(traces(server.folder.path)) >= 5, "the sound, and the four files that were made"
     assert gone(server)
-    assert eventually(lambda: server.sessions._open == {}, SOON)
+    assert eventually(lambda: server.sessions.open == set(), SOON)
 
 
 @pytest.mark.browser
@@ -215,7 +215,7 @@ def test_plain_http(server, sound: Path, fetched: bool):
         answer = httpx.get(f"{server.url}gradio_api/call/analyze/{event}", timeout=LONG).text
         assert "event: complete" in answer
     assert gone(server, path)
-    assert event not in server.sessions._open
+    assert event not in server.sessions.open
 
 
 @pytest.mark.parametrize(

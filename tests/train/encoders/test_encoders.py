@@ -11,7 +11,6 @@ import torch
 
 from hff import corruption
 from hff.config import EMOTIONS
-from hff.corruption import DamageKind
 from hff.encoders.mfcc_cnn import N_MFCC, WINDOW_FRAMES
 from tests.support import corpus_fixtures as made
 from train.corpora import ravdess
@@ -29,8 +28,7 @@ def test_damaged_copies_of_a_recording_keep_their_voice_in_place(monkeypatch):
     wave = np.zeros(3 * 16_000, np.float32)
     wave[16_000:32_000] = 0.3 * np.sin(2 * np.pi * 220 * np.arange(16_000) / 16_000)
     monkeypatch.setattr(speech, "voiced_segments", lambda wave: [(1.0, 2.0)])
-    unharmed = DamageKind("speech", "none", lambda wave, severity, rng: wave, trained=True, over_time=False)
-    monkeypatch.setitem(corruption._KINDS, "speech", {"none": unharmed})
+    monkeypatch.setattr(corruption, "trained", lambda modality: {"none": lambda wave, severity, rng: wave})
     made_of = speech.prepare(Utterance("a", wave, 3, "x", "ravdess", "train"), rng())
     assert len(made_of.coefficients) == len(made_of.voiced) == speech.COPIES
     assert made_of.label == 3

@@ -15,7 +15,7 @@ import hff
 from hff import weights
 from hff.config import EMOTIONS
 from hff.encoders.mfcc_cnn import WINDOW_FRAMES
-from hff.encoders.whisper import LAYERS, WHISPER_MELS, WIDTH, WhisperEncoder, WhisperLayers
+from hff.encoders.whisper import WHISPER_LAYERS, WHISPER_MELS, WHISPER_WIDTH, WhisperEncoder, WhisperLayers
 from tests.support import corpus_fixtures as made
 from tests.support.corpus_fixtures import voice_of
 from tests.support.model_fixtures import copied_weights
@@ -26,7 +26,7 @@ from train.evaluation import left_out_voices
 from train.fusion import feature_files, training
 
 SHIPPED = weights.folder()
-KINDS = (LAYERS, 2 * WIDTH)  # of statistics of a window
+KINDS = (WHISPER_LAYERS, 2 * WHISPER_WIDTH)  # of statistics of a window
 TINY = {"fusion": 2, "validation": 2, "test": 2, "unseen": 2}
 
 
@@ -47,7 +47,7 @@ def trained(tmp_path_factory, speech_wave) -> Path:
             stored = {
                 "features": torch.from_numpy(rng.normal(size=(14, variants, *shape))).half(),
                 "severity": torch.tensor([[0.0, 1.0]] * 14),
-                "said": torch.from_numpy(rng.normal(size=(14, variants, *shape[:-1], 7))).half(),
+                "teacher_logits": torch.from_numpy(rng.normal(size=(14, variants, *shape[:-1], 7))).half(),
                 "label": torch.arange(14) % 7,
                 "frequency": torch.full((7,), 1 / 7),
                 "held_out": torch.ones(14, dtype=torch.bool),
@@ -100,7 +100,7 @@ def test_layers_that_learned_along_are_kept_if_that_gained(trained):
     expected = tuned if score["tuning"] > score["network"] else network
     for name, value in expected.items():
         torch.testing.assert_close(best[name], value)
-    assert f"layers.layers.{LAYERS - 1}.wide.weight" in best
+    assert f"layers.layers.{WHISPER_LAYERS - 1}.wide.weight" in best
 
 
 def test_windows_for_training_know_their_damage(trained):

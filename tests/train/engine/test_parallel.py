@@ -115,15 +115,15 @@ def test_a_batch_smaller_than_the_processes_is_refused(monkeypatch):
         parallel.shard(torch.zeros(3, 2))
 
 
-def test_twins_stay_with_their_originals():
-    """Of 10 clips, the first 4 have twins at the end."""
+def test_augmented_clips_stay_with_their_originals():
+    """Of 10 clips, the first 4 come again, augmented, at the end."""
     number = torch.cat([torch.arange(10), torch.arange(4)])
     grid = number[:, None, None].float()
-    batch = Batch(grid, grid, grid, grid > -1, grid, grid[..., None], number, twins=4)
+    batch = Batch(grid, grid, grid, grid > -1, grid, grid[..., None], number, augmented=4)
     seen = []
     for rank in (0, 1):
         part = batch.share(rank, 2)
-        assert part.twins == 2
+        assert part.augmented == 2
         assert torch.equal(part.target[:2], part.target[-2:])
         assert torch.equal(part.speech[:, 0, 0].long(), part.target)
         seen += part.target[:-2].tolist()

@@ -179,7 +179,7 @@ def test_grades_keep_every_label():
     assert grades.names == ("-3", "-2", "-1", "0", "1", "2", "3")
     targets = grades.targets(labels)
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
-    np.testing.assert_allclose(grades.reading(targets), labels, atol=1e-6)
+    np.testing.assert_allclose(grades.sentiment(targets), labels, atol=1e-6)
     signs = Grades(np.array([1.0, -1.0, 1.0]))
     assert not signs.graded
     np.testing.assert_array_equal(signs.targets(np.array([1.0, -1.0])), [[0, 1], [1, 0]])

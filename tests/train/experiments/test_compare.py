@@ -43,7 +43,8 @@ def make_features(folder: Path, seed: int = 0) -> None:
             shown = (1 - severity).reshape(14, 6, *[1] * len(size)) * means[m][label][:, None]
             stored = {
                 "features": shown + noise, "severity": severity.contiguous(), "label": label, "held_out": label >= 0,
-                "said": torch.randn(14, 6, *size[:-1], 7, generator=generator), "frequency": torch.full((7,), 1 / 7),
+                "teacher_logits": torch.randn(14, 6, *size[:-1], 7, generator=generator),
+                "frequency": torch.full((7,), 1 / 7),
             }  # fmt: skip
             if m == "speech":
                 stored |= {"there": torch.ones(14, 6, STEPS, dtype=torch.bool), "length": torch.full((14,), STEPS)}
@@ -209,7 +210,7 @@ def test_other_features_or_budgets_begin_anew(tmp_path):
     contender = compare.CONTENDERS[0]
 
     def folder(**budget) -> str:
-        return Arena(tmp_path, CPU, TrainingBudget(**budget))._folder(contender, 0).name
+        return Arena(tmp_path, CPU, TrainingBudget(**budget)).folder_of(contender, 0).name
 
     names = {folder(), folder(epochs=3), folder(learning_rate=1e-3)}
     make_features(tmp_path / "features", seed=1)

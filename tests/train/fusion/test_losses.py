@@ -38,16 +38,16 @@ def test_variance_loss_is_least_at_the_expected_error(errors):
 
 @given(positive, positive, damage, damage)
 @settings(deadline=None)
-def test_rank_loss_wants_more_variance_where_there_is_more_damage(variance, twin_variance, severity, twin_severity):
-    values = [torch.tensor(v, dtype=torch.float64) for v in (variance, severity, twin_variance, twin_severity)]
-    here, twin = values[0].requires_grad_(), values[2].requires_grad_()
-    loss = losses.rank_loss(here, values[1], twin, values[3])
+def test_rank_loss_wants_more_variance_where_there_is_more_damage(variance, other_variance, severity, other_severity):
+    values = [torch.tensor(v, dtype=torch.float64) for v in (variance, severity, other_variance, other_severity)]
+    here, augmented = values[0].requires_grad_(), values[2].requires_grad_()
+    loss = losses.rank_loss(here, values[1], augmented, values[3])
     loss.backward()
-    gap = twin_severity - severity
-    expected = np.log1p(np.exp(np.sign(gap) * np.log(variance / twin_variance) + abs(gap))) * abs(gap)
+    gap = other_severity - severity
+    expected = np.log1p(np.exp(np.sign(gap) * np.log(variance / other_variance) + abs(gap))) * abs(gap)
     assert loss.item() == pytest.approx(expected)
     assert np.sign(here.grad.item()) == np.sign(gap)  # descent lowers the variance of the less damaged one
-    assert np.sign(twin.grad.item()) == -np.sign(gap)
+    assert np.sign(augmented.grad.item()) == -np.sign(gap)
     swapped = losses.rank_loss(values[2], values[3], values[0], values[1])
     assert swapped.item() == pytest.approx(loss.item())
 
@@ -139,7 +139,7 @@ def test_whole_loss_by_hand():
     """Equation (31) with label smoothing, then every other term with its weight, over what is there."""
     model, clips, severity, target = batch()
     output = model(**clips)
-    present, twins = clips["present"].numpy(), 2
+    present, augmented = clips["present"].numpy(), 2
     own = torch.stack([target, (target + 1) % 7, target], 1)
     y, mine = target.numpy(), own.numpy()
     smooth = np.full((6, 7), losses.FUSION_LABEL_SMOOTHING / 7)
@@ -170,18 +170,18 @@ def test_whole_loss_by_hand():
     total += losses.GAIN_WEIGHT * np.mean(shares)
     total += losses.ACROSS_WEIGHT * np.mean(ranks_across(numbers(output.variance), severity.numpy(), present))
     total += losses.KL_WEIGHT * sum(layer.bayes.kl().item() for layer in model.uncertainty)
-    without_twins = losses.fusion_loss(model, output, target, clips["present"], severity, 0, own=own)
-    assert without_twins.item() == pytest.approx(total, rel=1e-4)
+    without_augmented = losses.fusion_loss(model, output, target, clips["present"], severity, 0, own=own)
+    assert without_augmented.item() == pytest.approx(total, rel=1e-4)
 
     ranks = []
-    for b, t, m in np.argwhere(present[:twins] & present[-twins:]):
-        other = 6 - twins + b
+    for b, t, m in np.argwhere(present[:augmented] & present[-augmented:]):
+        other = 6 - augmented + b
         gap = float(severity[other, t, m] - severity[b, t, m])
         variance = numbers(output.variance)
         behind = np.sign(gap) * np.log(variance[b, t, m] / variance[other, t, m]) + losses.RANK_MARGIN * abs(gap)
         ranks.append(np.log1p(np.exp(behind)) * abs(gap))
     total += losses.RANK_WEIGHT * np.mean(ranks)
-    whole = losses.fusion_loss(model, output, target, clips["present"], severity, twins, own=own)
+    whole = losses.fusion_loss(model, output, target, clips["present"], severity, augmented, own=own)
     assert whole.item() == pytest.approx(total, rel=1e-4)
 
 

@@ -56,7 +56,7 @@ def pairs(tmp_path_factory) -> PairedClips:
         "held_out": torch.ones(ITEMS + 2, dtype=torch.bool),
     }  # fmt: skip
     for modality, tensors in stored.items():
-        added = {"said": said(tensors["features"]), "frequency": frequency}
+        added = {"teacher_logits": said(tensors["features"]), "frequency": frequency}
         save_file(tensors | added, folder / f"{modality}-fusion.safetensors")
     return PairedClips(folder, "fusion")
 
@@ -172,17 +172,17 @@ def test_clips_of_one_modality_have_labels_as_frequent_as_in_their_corpora(pairs
                                                    for n in range(5)])  # fmt: skip
 
 
-def test_a_twin_is_the_same_clip_at_another_severity(pairs):
+def test_an_augmented_clip_is_the_same_clip_at_another_severity(pairs):
     rng = np.random.default_rng(0)
     choices = draw(pairs, Mix(), 60)
-    twins = [pairs.twin(choice, rng) for choice in choices]
-    for choice, twin in zip(choices, twins, strict=True):
-        assert twin.items == choice.items
-        assert twin.target == choice.target
-        assert np.array_equal(twin.present, choice.present)
-        assert (twin.variants == twin.variants[0]).all()
-        assert twin.variants.max() < VARIANTS
-    drawn = np.array([twin.variants[0] for twin in twins])
+    augmented = [pairs.augmented(choice, rng) for choice in choices]
+    for choice, again in zip(choices, augmented, strict=True):
+        assert again.items == choice.items
+        assert again.target == choice.target
+        assert np.array_equal(again.present, choice.present)
+        assert (again.variants == again.variants[0]).all()
+        assert again.variants.max() < VARIANTS
+    drawn = np.array([again.variants[0] for again in augmented])
     assert all(len(set(column)) == VARIANTS for column in drawn.T)
     assert not np.array_equal(drawn[:, 0], drawn[:, 1])  # each modality at its own
 
@@ -205,8 +205,8 @@ def test_features_are_those_of_the_items_and_variants_chosen(pairs):
             assert batch.speech[b, t, 0].item() == pytest.approx(100 * voice + v[0] + t / 10, rel=1e-6)
             assert batch.text[b, t, 5].item() == (100 * words + v[1] if words < ITEMS else -1)
             assert batch.vision[b, t, 7].item() - 100 * face - v[2] in (0.25, 0.75)
-            features = (batch.speech, batch.text, batch.vision)
-            assert batch.said[b, t, :, 2].tolist() == pytest.approx([float(x[b, t, 2]) + 1000 for x in features])
+            expected = [float(x[b, t, 2]) + 1000 for x in (batch.speech, batch.text, batch.vision)]
+            assert batch.teacher_logits[b, t, :, 2].tolist() == pytest.approx(expected)
             assert batch.severity[b, t].tolist() == pytest.approx((v / (VARIANTS - 1)).tolist())
             if voice != QUIET_ITEM:
                 assert batch.present[b, t].tolist() == choice.present[t].tolist()

@@ -77,11 +77,11 @@ class Bench:
     device: torch.device
     out: Path
 
-    def reading(self, build: Build, training: Utterances, held: Utterances, seed: int, name: str) -> np.ndarray:
+    def fit_predict(self, build: Build, training: Utterances, held: Utterances, seed: int, name: str) -> np.ndarray:
         """Train on one set and read the other: (N,) sentiment."""
         folder = self.out / name / f"seed {seed}"
         model = train(build, self.recipe, self.grades, training, self.leaks, seed, folder, self.device)
-        reading = self.grades.reading(predict(model, held, self.grades, self.device))
+        reading = self.grades.sentiment(predict(model, held, self.grades, self.device))
         accuracy = scores(held.labels, reading, graded=False)["accuracy"]
         print(f"{name}, seed {seed}: accuracy {100 * accuracy:.1f} on {len(held)} utterances", flush=True)
         return reading
@@ -136,7 +136,7 @@ def evaluate(
     found: dict[str, list[dict[str, float]]] = {}
     for model, build in chosen.items():
         readings = [
-            bench.reading(
+            bench.fit_predict(
                 build, training, held if name == "test" else bench.as_new(held, seed), seed, f"{name}/{model}"
             )
             for seed in range(seeds)
@@ -158,7 +158,7 @@ def cross_validate(
             reading = np.zeros(len(known))
             for number, mask in enumerate(mmsa.folds(known)):
                 training, held = mmsa.chosen(known, ~mask), bench.as_new(mmsa.chosen(known, mask), seed)
-                reading[mask] = bench.reading(build, training, held, seed, f"fold {number}/{model}")
+                reading[mask] = bench.fit_predict(build, training, held, seed, f"fold {number}/{model}")
             found[model].append(scores(known.labels, reading, bench.grades.graded))
     return found
 

@@ -52,7 +52,7 @@ class Recipe:
 class Grades:
     """Sentiment as classes: the two signs, or whole grades between which a label is shared.
 
-    The reading of a distribution over them is its mean, so that one softmax gives the sign, its strength and an error.
+    The sentiment of a distribution over them is its mean: one softmax gives the sign, its strength and an error.
     """
 
     def __init__(self, labels: np.ndarray) -> None:
@@ -68,7 +68,7 @@ class Grades:
         position = np.interp(labels, self.values, np.arange(len(self.values)))
         return np.clip(1 - np.abs(position[:, None] - np.arange(len(self.values))), 0, 1).astype(np.float32)
 
-    def reading(self, probabilities: np.ndarray) -> np.ndarray:
+    def sentiment(self, probabilities: np.ndarray) -> np.ndarray:
         """Distributions (N,C) -> their means (N,)."""
         return probabilities @ self.values
 

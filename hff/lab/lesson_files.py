@@ -1,14 +1,13 @@
-"""Lessons: small JSON files that set the lab up, ask for a guess, and say what to watch. See docs/lessons.md.
+"""Lessons as files: small JSON that sets the lab up, asks for a guess, and says what to watch. See docs/lessons.md.
 
-No lesson knows how it ends: each choice carries a *claim* about before and after, and what the model really did
-decides which choice was right.
+The files of ``lessons/en/`` hold whole lessons; those of another language, of the same names, only the sentences.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,106 +16,15 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
-from hff.lab.comparison import clip_means
-from hff.lab.schema import JsonObject, long, one_of, read
+from hff.lab.lesson import CHANGES, FIGURES, Choice, Claim, Lesson
+from hff.lab.schema import JsonObject, checked, long, one_of
 from hff.lab.state import LabState
 from hff.locale import language, say
 from hff.numbers import shown
-from hff.result import Result
 
 LESSONS_FOLDER = Path(__file__).with_name("lessons") / "en"
-FIGURES = ("alpha", "alpha0", "precision", "variance", "shapley")  # of one modality
-CHANGES = ("rises", "stays", "falls")
-LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays
-LEAST_SHARE = 0.02  # of a weight or probability
 MAX_CHOICES = 4
 MAX_EXPECTED = 12
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Something that either came true or did not.
-
-    figure: one of ``FIGURES`` or "probability" with a ``change``; "emotion" that "changes" or "stays"; "leader",
-    true where ``of`` has the largest alpha afterwards; "alone", true where ``of`` alone says ``emotion`` afterwards;
-    "side", true where the answer afterwards is the one that ``of`` alone gives.
-    of: the modality, or for "probability" an emotion or "answer", the emotion said before.
-    """
-
-    figure: str
-    of: str = ""
-    change: str = ""
-    emotion: str = ""
-    negated: bool = False
-
-    def holds(self, before: Result, after: Result) -> bool:
-        return self._holds(before, after) is not self.negated
-
-    def _holds(self, before: Result, after: Result) -> bool:
-        if self.figure == "emotion":
-            return (before.emotion != after.emotion) is (self.change == "changes")
-        if self.figure == "leader":
-            return after.present[self.of] and self.of == max(MODALITIES, key=after.alpha.__getitem__)
-        if self.figure in ("alone", "side"):
-            alone = after.per_modality[self.of]
-            says = alone and max(alone, key=alone.__getitem__)
-            return says == (self.emotion if self.figure == "alone" else after.emotion)
-        old: float | None
-        new: float | None
-        if self.figure == "probability":
-            label = before.emotion if self.of == "answer" else self.of
-            old, new = before.probabilities[label], after.probabilities[label]
-        else:
-            old, new = (clip_means(result)[self.figure][self.of] for result in (before, after))
-            if self.figure == "alpha":  # an absent modality has alpha exactly 0
-                old, new = old or 0.0, new or 0.0
-            if old is None or new is None:
-                return False
-        return self.change == direction(old, new, LEAST.get(self.figure, 0.0) * abs(old) or LEAST_SHARE)
-
-
-def direction(old: float, new: float, least: float) -> str:
-    if abs(new - old) < least:
-        return "stays"
-    return "rises" if new > old else "falls"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One guess of the class."""
-
-    text: str
-    claim: Claim
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One lesson. ``before`` is what ``state`` is compared with; ``expect`` holds with the shipped weights."""
-
-    key: str
-    title: str
-    order: float
-    state: LabState
-    before: LabState
-    question: str
-    choices: tuple[Choice, ...]
-    expect: tuple[Claim, ...]
-    watch: str
-    why: str
-    number: str  # of the paper's equation, as "(17)"
-    formula: str
-    then: str = ""  # what to try next
-
-    @property
-    def emotions(self) -> set[str]:
-        """The emotions that its claims name."""
-        claims = (*(choice.claim for choice in self.choices), *self.expect)
-        of = {claim.of for claim in claims if claim.figure == "probability"}
-        return (of | {claim.emotion for claim in claims}) - {"", "answer"}
-
-    def right(self, before: Result, after: Result) -> list[bool]:
-        """Which choices came true."""
-        return [choice.claim.holds(before, after) for choice in self.choices]
 
 
 def load_lessons(folder: Path = LESSONS_FOLDER, labels: Sequence[str] = EMOTIONS) -> list[Lesson]:
@@ -139,7 +47,7 @@ def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
     translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        lesson = read(LessonPart, values, emotions=(*EMOTIONS, *labels)).lesson(path.stem)
+        lesson = checked(LessonPart, values, emotions=(*EMOTIONS, *labels)).lesson(path.stem)
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
@@ -152,7 +60,7 @@ def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
 
 def _translated(lesson: Lesson, values: object) -> Lesson:
     """The same lesson in the words of another language; what those lack stays as it is."""
-    given = read(TranslationPart, values)
+    given = checked(TranslationPart, values)
     said = [choice.text for choice in lesson.choices] if given.choices is None else given.choices
     if len(said) != len(lesson.choices):
         raise InputError(say("LESSON_TRANSLATED_CHOICES", count=len(lesson.choices)))
