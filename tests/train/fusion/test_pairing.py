@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from train.fusion import feature_files
 from train.fusion.pairing import CLEAN, Batch, Draw, Mix, PairedClips
 from train.fusion.training import fixed_clips
 
@@ -34,7 +35,7 @@ def pairs(tmp_path_factory) -> PairedClips:
     steps = code[..., None] + torch.arange(STEPS) / 10
     frequency = torch.tensor([0.4, 0.3, 0.2, 0.1, 0, 0, 0])
 
-    def said(features: torch.Tensor) -> torch.Tensor:
+    def teacher_logits(features: torch.Tensor) -> torch.Tensor:
         return features[..., :7] + 1000
 
     stored = {
@@ -56,7 +57,7 @@ def pairs(tmp_path_factory) -> PairedClips:
         "held_out": torch.ones(ITEMS + 2, dtype=torch.bool),
     }  # fmt: skip
     for modality, tensors in stored.items():
-        added = {"teacher_logits": said(tensors["features"]), "frequency": frequency}
+        added = {"teacher_logits": teacher_logits(tensors["features"]), "frequency": frequency}
         save_file(tensors | added, folder / f"{modality}-fusion.safetensors")
     return PairedClips(folder, "fusion")
 
@@ -237,3 +238,9 @@ def test_fixed_clips_are_the_same_each_time_and_balanced(pairs):
                for a, b in zip(first, other, strict=True))  # fmt: skip
     counts = Counter(torch.cat([batch.target for batch in first]).tolist())
     assert counts == dict.fromkeys(range(7), 20)
+
+
+def test_files_that_were_made_before_a_part_was_renamed_are_read(tmp_path):
+    stored = {"features": torch.zeros(1, 3).half(), "said": torch.ones(1, 7).half()}
+    save_file(stored, tmp_path / "text-fusion.safetensors")
+    assert feature_files.load(tmp_path, "text", "fusion")["teacher_logits"].tolist() == [[1.0] * 7]
