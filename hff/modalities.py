@@ -34,6 +34,7 @@ class Modality:
     encode: str | Callable[..., Any]  # (encoder, material, steps) -> features (T,size) and presence (T,) bool
     equations: str = ""  # of the paper
     name: str = ""  # where the catalogue of the language has none
+    pauses: bool = False  # in speech: the live view holds its weight through a short silence
     partial_weights: bool = False  # its file holds only what fine-tuning changed
 
     def encoder(self, variant: str = "") -> Callable[..., Any]:
@@ -138,6 +139,7 @@ register(
         hatch="",
         encoders={"mfcc-cnn": "hff.encoders.mfcc_cnn:SpeechEncoder", "whisper": "hff.encoders.whisper:WhisperEncoder"},
         encode="hff.pipeline.features:speech_of",
+        pauses=True,
     )
 )
 register(Modality(
@@ -145,6 +147,7 @@ register(Modality(
     icon="M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",  # a speech bubble
     colour="#d55e00", colour_dark="#ef7b22", dash=(9, 4), hatch="///",
     encoders={"bert": "hff.encoders.bert:TextEncoder"}, encode="hff.pipeline.features:text_of", partial_weights=True,
+    pauses=True,
 ))  # fmt: skip
 register(Modality(
     key="vision", size=512, equations="(13)–(15)", name="Face",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hff import modalities
 from hff.clean_text import clean
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.faces import FaceTracker
@@ -35,6 +36,7 @@ from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
 
 LIVE_WINDOW_SECONDS = 8.0  # s that a reading rests on
 NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean
+HELD_SECONDS = 1.0  # s that the weight of what somebody says is held when they pause, before it is absent
 LEAST_OF_STEP = 0.2  # s of a step that must have come in before it counts for "now": a voice is heard late
 MAX_WAITING_FRAMES = 8  # frames not looked at yet; older ones are dropped
 SOURCE_LOST_AFTER = 2.0  # s without a frame, or without sound, after which the camera or microphone counts as lost
@@ -63,6 +65,7 @@ class LiveReading:
     typed: str
     face: FaceSeen | None  # the newest
     frame_shape: tuple[int, int] | None  # height, width of the newest frame
+    paused: tuple[str, ...]  # modalities whose figures are held through a pause of speech
     notes: tuple[str, ...]  # what is missing: "no_camera", "dark", "no_face", "no_microphone", "silent", "no_voice"
 
     @property
@@ -78,6 +81,16 @@ class _Ears:
 
     until: float = -1.0  # s
     voiced: list[tuple[float, float]] | None = None  # s since the session began
+
+
+@dataclass
+class _Held:
+    """A modality's figures when it was last there, ``time`` s after the session began."""
+
+    time: float
+    alpha: float
+    aleatoric: float | None
+    epistemic: float | None
 
 
 class LiveSession:
@@ -114,6 +127,7 @@ class LiveSession:
         self._typed = getattr(self, "_typed", "")
         self._next_words = 0.0
         self._spread: dict[str, float] | None = None
+        self._held_figures: dict[str, _Held] = {}
 
     # ---- what comes in ----------------------------------------------------------------------------------
 
@@ -315,6 +329,7 @@ class LiveSession:
                 epistemic=nothing,
                 timeline=None,
                 attention=None,
+                paused=(),
                 **common,
             )
         output = self.analyzer.fuse(clip, samples=samples)
@@ -326,7 +341,7 @@ class LiveSession:
         timeline = timeline_of(output, clip)
         until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=end)
         now = now_weights(until - start, clip.steps)
-        return LiveReading(
+        reading = LiveReading(
             emotion=max(probabilities, key=probabilities.__getitem__),
             probabilities=probabilities,
             spread=self._spread,
@@ -335,7 +350,39 @@ class LiveSession:
             epistemic=_mean_now(timeline, timeline.epistemic, now),
             timeline=timeline,
             attention=attention_of(output, timeline),
+            paused=(),
             **common,
+        )
+        whole = {m for m, share in zip(MODALITIES, now @ timeline.present, strict=True) if share > 1 - 1e-6}
+        return self._through_pauses(reading, whole)
+
+    def _through_pauses(self, reading: LiveReading, here: set[str]) -> LiveReading:
+        """Hold the weight of a voice, and of its words, through a pause of speech; the others share what is left.
+
+        here: the modalities that are there all through "now".
+        """
+        known = self._held_figures
+        for m in here:
+            known[m] = _Held(reading.time, reading.alpha[m], reading.aleatoric[m], reading.epistemic[m])
+        if reading.heard is None:
+            return reading
+        held = {
+            m: known[m]
+            for m in MODALITIES
+            if m not in here and m in known and modalities.of(m).pauses
+            if 0 <= reading.time - known[m].time <= HELD_SECONDS
+        }
+        taken = sum(figures.alpha for figures in held.values())
+        others = sum(reading.alpha[m] for m in MODALITIES if m not in held)
+        scale = 1 / taken if taken > 1 or (taken and not others) else 1.0  # two may be held from different moments
+        rest = (1 - scale * taken) / others if others else 0.0
+        alpha = {m: scale * held[m].alpha if m in held else rest * reading.alpha[m] for m in MODALITIES}
+        return replace(
+            reading,
+            alpha=alpha,
+            aleatoric=reading.aleatoric | {m: figures.aleatoric for m, figures in held.items()},
+            epistemic=reading.epistemic | {m: figures.epistemic for m, figures in held.items()},
+            paused=tuple(held),
         )
 
     def _camera_on(self, end: float) -> bool:

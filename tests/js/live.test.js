@@ -49,6 +49,17 @@ test("gauges show alpha and sigma, and an absent modality as absent", async () =
   assert.ok(Math.abs(width("b") / width("i") - 2) < 1e-6); // 0.2 aleatoric beside 0.1 epistemic
 });
 
+test("what is held through a pause of speech is marked", async () => {
+  const calm = await started();
+  const unit = (view) => view.at(`gauge-${view.modalities[0]}`).querySelector(".hff-unit").textContent;
+  const own = unit(calm);
+  assert.notEqual(own, calm.says.pause);
+  calm.close();
+  const paused = await started({ feed: () => reading({ paused: [true, false, false] }) });
+  assert.equal(unit(paused), paused.says.pause);
+  assert.equal(paused.at(`gauge-${paused.modalities[2]}`).querySelector(".hff-unit").textContent, own);
+});
+
 test("a busy machine is said in a sentence of its own", async () => {
   const calm = await started();
   assert.doesNotMatch(calm.at("figures").textContent, /[{}]|busy/);
@@ -79,17 +90,20 @@ test("without an emotion no share is shown", async () => {
   assert.equal(page.at("sure").textContent, "");
 });
 
-test("timelines go on where a modality is there, and have a gap where it is not", async () => {
+test("of an absent modality alpha is at 0 and sigma has a gap", async () => {
   let count = 0;
   const there = { alpha: [0.5, 0, 0.5], aleatoric: [0.2, null, 0.3] };
   const away = { alpha: [0, 0, 1], aleatoric: [null, null, 0.3] };
   await started({ feed: () => reading(count++ % 4 === 2 ? away : there) });
   await until(() => page.view.dataset.count >= 6);
-  const drawn = (name) => page.at(`line-alpha-${name}`).getAttribute("d");
-  const [first, absent, last] = page.modalities.map(drawn);
-  assert.ok(first.match(/M/g).length >= 2);
-  assert.equal(last.match(/M/g).length, 1);
-  assert.equal(absent, "");
+  const drawn = (kind) => page.modalities.map((name) => page.at(`line-${kind}-${name}`).getAttribute("d"));
+  const parts = (kind) => drawn(kind).map((path) => path.split("M").length - 1);
+  assert.deepEqual(parts("alpha"), [1, 1, 1]);
+  assert.deepEqual([parts("variance")[0] >= 2, parts("variance")[1], parts("variance")[2]], [true, 0, 1]);
+  const zero = Number(page.at(`line-alpha-${page.modalities[0]}`).ownerSVGElement.dataset.bottom).toFixed(1);
+  const heights = (path) => path.split(/[ML]/).slice(1).map((place) => place.split(" ")[1]);
+  assert.ok(heights(drawn("alpha")[0]).includes(zero));
+  assert.ok(heights(drawn("alpha")[1]).every((height) => height === zero));
 });
 
 test("long words are cut at a word's beginning", async () => {
@@ -221,7 +235,7 @@ test("stop leaves, and lets go of the devices", async () => {
   assert.equal(page.at("start").textContent, page.at("start").dataset.start);
 });
 
-test("only a running view can be sent to the lab", async () => {
+test("only what was seen can be sent to the lab, also after stop", async () => {
   page = open();
   page.press("send");
   assert.deepEqual(page.asked, []);
@@ -229,4 +243,8 @@ test("only a running view can be sent to the lab", async () => {
   await started();
   page.press("send");
   assert.deepEqual(page.asked, ["submit", "select"]);
+  page.press("start");
+  assert.equal(page.at("send").disabled, false);
+  page.press("send");
+  assert.deepEqual(page.asked, ["submit", "select", "select"]);
 });

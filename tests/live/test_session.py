@@ -232,6 +232,40 @@ def test_a_dark_camera_and_a_silent_room_lose_their_weight_and_come_back(fake: F
     assert session.infer().notes == ()
 
 
+def test_the_weight_of_a_voice_is_held_through_a_pause_of_a_second(fake: FakeAnalyzer):  # noqa: F811
+    session = LiveSession(fake, pace=SteadyPace())
+    play(session, 3.0)
+    spoken = session.infer()
+    assert spoken.paused == ()
+    play(session, 0.75, 3.0, level=0.0)
+    pause = session.infer()
+    assert pause.paused == ("speech",)
+    assert pause.alpha["speech"] == pytest.approx(spoken.alpha["speech"])
+    assert pause.variance["speech"] == pytest.approx(spoken.variance["speech"])
+    assert sum(pause.alpha.values()) == pytest.approx(1)
+    play(session, 1.25, 3.75, level=0.0)
+    silent = session.infer()
+    assert silent.paused == ()
+    assert silent.alpha == {"speech": 0.0, "text": 0.0, "vision": 1.0}
+    assert silent.variance["speech"] is None
+
+
+def test_nothing_is_held_where_the_microphone_is_gone_or_the_camera_covered(fake: FakeAnalyzer):  # noqa: F811
+    session = LiveSession(fake, pace=SteadyPace())
+    play(session, 3.0)
+    session.infer()
+    play(session, 1.0, 3.0, brightness=0)
+    covered = session.infer()
+    assert covered.paused == ()
+    assert covered.alpha["vision"] == 0
+    for quarter in range(16, 28):
+        session.add_frame(quarter / 4, picture())
+    gone = session.infer()
+    assert "no_microphone" in gone.notes
+    assert gone.paused == ()
+    assert gone.alpha["speech"] == 0
+
+
 def test_a_lost_camera_and_microphone_are_told(fake: FakeAnalyzer):  # noqa: F811
     session = LiveSession(fake, pace=SteadyPace())
     assert session.infer().notes == ("no_camera", "no_microphone")

@@ -11,6 +11,7 @@ from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.page.clip.series import Series, columns, mel_columns, spans
+from hff.page.shared.amounts import SIGMA_FULL, guess_variance
 from hff.page.shared.theme import COLOUR_MAP, Palette
 from hff.result import Result
 
@@ -44,7 +45,7 @@ def draw_timeline(figure: Figure | SubFigure, result: Result, palette: Palette) 
     _words(rows["words"], result, series, palette)
     _mel(rows["mel"], result, series, palette)
     _alpha(rows["alpha"], series, palette)
-    _variance(rows["variance"], series, palette)
+    _variance(rows["variance"], series, palette, len(result.probabilities))
     _beta(rows["beta"], series, palette)
     _emotion(rows["emotion"], figure, result, series)
     for name, axis in rows.items():
@@ -196,7 +197,7 @@ def _alpha(axis: Axes, series: Series, palette: Palette) -> None:
     axis.legend(ncols=len(MODALITIES), loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1, handlelength=1.6)
 
 
-def _variance(axis: Axes, series: Series, palette: Palette) -> None:
+def _variance(axis: Axes, series: Series, palette: Palette, labels: int) -> None:
     for m, name in enumerate(MODALITIES):
         axis.stairs(
             series.variance[:, m],
@@ -208,10 +209,19 @@ def _variance(axis: Axes, series: Series, palette: Palette) -> None:
             label=names.modality(name),
         )
     _absent(axis, series.nothing, palette)
-    highest = np.nanmax(series.variance) if np.isfinite(series.variance).any() else 1
-    axis.set_ylim(0, highest * 1.15 or 1)
-    axis.locator_params(axis="y", nbins=3)
+    axis.set_ylim(0, SIGMA_FULL)
+    axis.set_yticks([0, SIGMA_FULL / 2, SIGMA_FULL])
+    axis.axhline(guess_variance(labels), color=palette.muted, linewidth=1, linestyle=(0, (1, 2)))  # a blind guess
+    _above(axis, series)
     axis.grid(axis="y")
+
+
+def _above(axis: Axes, series: Series) -> None:
+    """An arrow at the top where a line leaves the scale."""
+    middles = (series.edges[:-1] + series.edges[1:]) / 2
+    for m, name in enumerate(MODALITIES):
+        high = middles[np.nan_to_num(series.variance[:, m]) > SIGMA_FULL]
+        axis.plot(high, np.full(len(high), 0.97 * SIGMA_FULL), "^", color=modalities.of(name).colour, clip_on=False)
 
 
 def _beta(axis: Axes, series: Series, palette: Palette) -> None:

@@ -8,7 +8,7 @@ from hff.config import MODALITIES
 from hff.lab.comparison import clip_means
 from hff.lab.what_changed import what_changed
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import decimal, number, percent
+from hff.page.shared.amounts import SIGMA_FULL, decimal, guess_variance, number, percent
 from hff.page.shared.render import render
 from hff.result import Result
 
@@ -37,12 +37,19 @@ def change_sentence(before: Result, after: Result) -> str:
 def comparison(before: Result, after: Result) -> Markup:
     """The sentence, both answers and the table from sigma^2 to Shapley."""
     changed = change_sentence(before, after)
-    return render("before_after.html", "comparison", changed, before, after, _columns(), _rows(before, after))
+    return render(
+        "before_after.html", "comparison", changed, before, after, _columns(), _rows(before, after), _guess(before)
+    )
 
 
 def unknown_after(before: Result) -> Markup:
     """As ``comparison``, while the class still guesses what comes after."""
-    return render("before_after.html", "unknown_after", before, _columns(), _rows(before, None))
+    return render("before_after.html", "unknown_after", before, _columns(), _rows(before, None), _guess(before))
+
+
+def _guess(result: Result) -> float:
+    """Where on a bar of sigma^2 the mark of a blind guess is, 0 to 1."""
+    return guess_variance(len(result.probabilities)) / SIGMA_FULL
 
 
 def _columns() -> list[tuple[str, str]]:
@@ -55,8 +62,8 @@ def _rows(before: Result, after: Result | None) -> list[dict]:
     known = [figures for figures in (old, new) if figures is not None]
     largest = {
         name: max((abs(v) for d in known for v in d[name].values() if v is not None), default=1.0) or 1.0
-        for name in ("variance", "precision", "shapley")
-    } | {"alpha": 1.0, "alpha0": 1.0}
+        for name in ("precision", "shapley")
+    } | {"alpha": 1.0, "alpha0": 1.0, "variance": SIGMA_FULL}
     return [
         {
             "modality": m,

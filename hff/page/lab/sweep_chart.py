@@ -12,7 +12,7 @@ from markupsafe import Markup
 from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import decimal, percent
+from hff.page.shared.amounts import SIGMA_FULL, decimal, percent
 from hff.page.shared.render import render
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ class Panel:
 
 def sweep_chart(points: Sequence[SweepPoint], modality: str) -> Markup:
     """Three panels on one severity axis; empty axes as long as there is no point."""
-    highest = _round_up(max((v for p in points for v in p.variance.values() if v is not None), default=0.0))
     panels = [
         _panel(texts.SWEEP_ALPHA, 1.0, _modality_lines(points, "alpha", 1.0), modality),
-        _panel(texts.SWEEP_VARIANCE, highest, _modality_lines(points, "variance", highest), modality),
+        _panel(texts.SWEEP_VARIANCE, SIGMA_FULL, _modality_lines(points, "variance", SIGMA_FULL), modality),
         _panel(texts.SWEEP_PROBABILITY, 1.0, _emotion_lines(points), modality),
     ]
     label = sentence("SWEEP_LABEL", the=names.modality(modality, "the"))
@@ -103,11 +102,6 @@ def sweep_sentence(points: Sequence[SweepPoint], modality: str) -> str:
         return sentence("SWEEP_SENTENCE_same", emotion=names.emotion(first.emotion), **told)
     old, new = names.emotion(first.emotion), names.emotion(turn.emotion)
     return sentence("SWEEP_SENTENCE_turn", old=old, new=new, turn=percent(turn.severity), **told)
-
-
-def _round_up(value: float) -> float:
-    """A tidy top of an axis."""
-    return next((top for top in (0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0) if value <= top), value)
 
 
 def _modality_lines(points: Sequence[SweepPoint], figure: str, top: float) -> list[Line]:
@@ -144,7 +138,7 @@ def _line(values: Iterable[tuple[float, float | None]], top: float) -> Line | No
         if value is None:
             pen = "M"
             continue
-        last = PLOT.x(severity), PLOT.y(value / top)
+        last = PLOT.x(severity), PLOT.y(min(1.0, value / top))
         steps.append(f"{pen}{last[0]:.1f} {last[1]:.1f}")
         pen = "L"
     return None if last is None else Line("".join(steps), *last)

@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,7 @@ class LiveHub:
         self.engine, self.limit = engine, limit
         self._recogniser = recogniser or (Recogniser() if engine.transcribe else None)
         self._viewers: dict[str, Viewer] = {}
+        self._stopped: dict[str, Recording] = {}  # a visit's last seconds, from Stop until it starts anew or leaves
         self._lock = threading.Lock()
 
     def enter(self, owner: str | None) -> tuple[str | None, str]:
@@ -57,8 +59,7 @@ class LiveHub:
             return None, translate(error)
         with self._lock:
             self._forget_silent()
-            for ticket in [t for t, viewer in self._viewers.items() if viewer.owner == owner]:
-                self._drop(ticket)
+            self._forget(owner)
             if len(self._viewers) >= self.limit:
                 return None, texts.LIVE_FULL.format(count=len(self._viewers))
             ticket = secrets.token_urlsafe(18)
@@ -91,9 +92,12 @@ class LiveHub:
             return {"error": texts.UNEXPECTED.format(kind=type(error).__name__)}
 
     def snapshot(self, owner: str | None) -> Recording:
-        """The last seconds of the page's live session. Raises ``InputError`` if there is none."""
+        """The last seconds of the page's live session, also after Stop. Raises ``InputError`` if there are none."""
         with self._lock:
             sessions = [viewer.session for viewer in self._viewers.values() if viewer.owner == owner]
+            stopped = self._stopped.get(owner or "")
+        if not sessions and stopped is not None:
+            return stopped
         if not sessions:
             raise InputError(texts.LIVE_NOTHING_TO_SEND)
         return sessions[-1].snapshot()
@@ -101,11 +105,11 @@ class LiveHub:
     def leave(self, owner: str | None) -> None:
         """Forget a page that was closed or stopped."""
         with self._lock:
-            for ticket in [t for t, viewer in self._viewers.items() if viewer.owner == owner]:
-                self._drop(ticket)
+            self._forget(owner)
 
     def close(self) -> None:
         with self._lock:
+            self._stopped.clear()
             for ticket in list(self._viewers):
                 self._drop(ticket)
         if self._recogniser is not None:
@@ -135,8 +139,17 @@ class LiveHub:
 
     def _leave_with(self, ticket: str) -> None:
         with self._lock:
-            if ticket in self._viewers:
+            viewer = self._viewers.get(ticket)
+        if viewer is None:
+            return
+        stopped = None
+        with suppress(InputError):  # nothing had come in yet
+            stopped = viewer.session.snapshot()
+        with self._lock:
+            if self._viewers.get(ticket) is viewer:
                 self._drop(ticket)
+                if stopped is not None and viewer.owner:
+                    self._stopped[viewer.owner] = stopped
 
     def _take(self, session: LiveSession, message: dict[str, Any]) -> None:
         if (typed := messages.part(message, "text")) is not None:
@@ -148,6 +161,11 @@ class LiveHub:
 
     def _answer(self, session: LiveSession) -> dict:
         return messages.state(session.infer(), session)
+
+    def _forget(self, owner: str | None) -> None:
+        self._stopped.pop(owner or "", None)
+        for ticket in [t for t, viewer in self._viewers.items() if viewer.owner == owner]:
+            self._drop(ticket)
 
     def _forget_silent(self) -> None:
         now = time.monotonic()

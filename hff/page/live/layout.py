@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
 from hff.locale import names, texts
+from hff.page.shared.amounts import SIGMA_FULL, guess_variance
 from hff.page.shared.render import render
 
 HISTORY_SECONDS = 30  # s that the timelines go back
@@ -25,6 +26,8 @@ def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False
         columns=round(window / STEP_SECONDS),
         history=HISTORY_SECONDS,
         plot=_PLOT,
+        full=SIGMA_FULL,
+        guess=guess_variance(len(labels)),
     )
 
 

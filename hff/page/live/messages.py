@@ -41,6 +41,7 @@ def state(reading: LiveReading, session: LiveSession) -> dict:
         "alpha": [_rounded(reading.alpha[m]) for m in MODALITIES],
         "aleatoric": [_rounded(reading.aleatoric[m]) for m in MODALITIES],
         "epistemic": [_rounded(reading.epistemic[m]) for m in MODALITIES],
+        "paused": [m in reading.paused for m in MODALITIES],
         "attention": _attention(reading),
         "window": session.window,
         "behind": _rounded(reading.time - reading.start),

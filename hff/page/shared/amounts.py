@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from hff.locale import language, number_format, texts
 
+SIGMA_FULL = 1.0  # sigma^2 that fills a bar or an axis, in every view; a blind guess has a mark below it
+
+
+def guess_variance(labels: int) -> float:
+    """sigma^2, an expected Brier error, of a guess at random among so many labels: where the mark is."""
+    return 1 - 1 / labels
+
 
 def percent(share: float, places: int = 0) -> str:
     """A share as whole percent; what is not quite 0 or 1 never reads as certain."""

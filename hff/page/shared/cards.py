@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from hff.config import MODALITIES
 from hff.locale import names, texts
-from hff.page.shared.amounts import percent
+from hff.page.shared.amounts import SIGMA_FULL, guess_variance, percent
 from hff.page.shared.render import render
 from hff.result import Result
 
@@ -76,8 +76,7 @@ def uncertainty_sentence(result: Result) -> str:
 
 def gauges(result: Result) -> Markup:
     """The alpha gauges with sigma^2 under each."""
-    largest = max((v for v in result.variance.values() if v is not None), default=0.0) or 1.0
-    return render("cards.html", "gauges", result, MODALITIES, largest)
+    return render("cards.html", "gauges", result, MODALITIES, SIGMA_FULL, guess_variance(len(result.probabilities)))
 
 
 def note(sentence: str) -> Markup:

@@ -116,7 +116,8 @@ async function hear(mine, stream) {
     channelCountMode: "explicit" });
   collector.port.onmessage = (event) => collect(mine.audio, event.data, mine);
   context.createMediaStreamSource(stream).connect(collector).connect(context.destination); // its output is silence
-  if (context.state === "suspended") await context.resume();
+  // Where there is no sound output, Firefox never says that it has resumed: nothing may wait for that.
+  if (context.state === "suspended") context.resume().catch(() => {});
 }
 
 function collect(audio, samples, mine) {
@@ -221,7 +222,7 @@ function draw(mine, answer) {
   while (now - mine.stamps[0] > 3) mine.stamps.shift();
   const rate = mine.stamps.length > 1 ? (mine.stamps.length - 1) / (now - mine.stamps[0]) : 0;
   const seen = native ? answer.age : ageOf(now, answer);
-  mine.points.push({ now, alpha: answer.alpha.map((a, i) => (variance[i] === null ? null : a)), variance });
+  mine.points.push({ now, alpha: answer.alpha, variance }); // of what is absent alpha is exactly 0
   while (now - mine.points[0].now > history) mine.points.shift();
   figures = answer;
   drawAnswer(answer);
@@ -265,6 +266,10 @@ function drawGauge(name, answer, variance, i) {
   const { length, gap } = gauge.querySelector(".hff-dial").dataset;
   gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * length} ${gap}`);
   gauge.querySelector(".hff-alpha").textContent = there ? number(answer.alpha[i], 2) : says.absent;
+  gauge.classList.toggle("hff-paused", Boolean(answer.paused?.[i]));
+  const unit = gauge.querySelector(".hff-unit");
+  unit.dataset.own ??= unit.textContent;
+  unit.textContent = answer.paused?.[i] ? says.pause : unit.dataset.own;
   gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${number(variance[i], 2)}` : "σ² –";
   const bar = gauge.querySelector(".hff-sigma-bar");
   const width = (part) => `${there ? Math.min(100, (100 * part) / bar.dataset.full) : 0}%`;
@@ -283,7 +288,9 @@ function barsOf(labels) {
     return bar;
   });
   bars[0].parentElement.replaceChildren(...made);
-  for (const bar of root.querySelectorAll(".hff-sigma-bar")) bar.dataset.full = 1 - 1 / labels.length; // a blind guess
+  for (const bar of root.querySelectorAll(".hff-sigma-bar")) {
+    bar.style.setProperty("--guess", `${(100 * (1 - 1 / labels.length)) / bar.dataset.full}%`); // a blind guess
+  }
   return made;
 }
 
@@ -382,7 +389,7 @@ function setState(state) {
   root.dataset.state = state;
   places.start.textContent = run ? places.start.dataset.stop : places.start.dataset.start;
   places.start.setAttribute("aria-pressed", String(Boolean(run)));
-  places.send.disabled = state !== "running";
+  places.send.disabled = !(state === "running" || (state === "stopped" && figures)); // the last seconds stay
   drawStatus();
 }
 
@@ -414,6 +421,8 @@ async function start() {
     count: 0, shownFrame: null, problem: null, text: places.text.value, canvas: document.createElement("canvas"),
   });
   figures = null;
+  places.video?.removeAttribute("poster");
+  places.face.hidden = true;
   setState("loading");
   const ready = ticket(mine);
   if (!native) {
@@ -432,22 +441,32 @@ async function start() {
   talk(mine);
 }
 
+// The picture stays as it was when Stop was pressed.
+function freeze() {
+  const video = places.video;
+  if (!video?.srcObject || !video.videoWidth) return;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  canvas.getContext("2d", { alpha: false }).drawImage(video, 0, 0);
+  video.poster = canvas.toDataURL("image/jpeg", JPEG_QUALITY);
+}
+
 function stop(state) {
   const mine = run;
   run = null;
   if (mine) {
     mine.retries.forEach(clearTimeout);
+    freeze();
     Object.values(mine.streams).forEach((stream) => stream.getTracks().forEach((track) => track.stop()));
     silence(mine);
     if (mine.ticket) server.feed({ ticket: mine.ticket, leave: true }).catch(() => {});
   }
   if (places.video) places.video.srcObject = null;
-  places.face.hidden = true;
   setState(state);
 }
 
 places.start.addEventListener("click", () => (run ? stop("stopped") : start()));
-places.send.addEventListener("click", () => run && trigger("select"));
+places.send.addEventListener("click", () => (run || figures) && trigger("select"));
 let typing = null;
 places.text.addEventListener("input", () => {
   clearTimeout(typing);

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from hff.config import EMOTIONS, MODALITIES
+from hff.config import MODALITIES
 from hff.errors import InputError, WeightsError
 from hff.locale import texts
 from hff.page.live import hub as live_hub
 from hff.page.live import messages
 from hff.page.live.hub import LiveHub
+from hff.page.shared.amounts import SIGMA_FULL
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
 from tests.support.media_fixtures import tone
 from tests.support.page_browser import browsing, outside, real_model
@@ -182,6 +183,21 @@ def test_a_snapshot_is_the_page_s_own(fake: FakeAnalyzer):  # noqa: F811
             hub.snapshot(owner)
 
 
+def test_the_last_seconds_can_be_sent_after_stop_until_the_visit_starts_anew_or_ends(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    for goes in (lambda: hub.enter("a"), lambda: hub.leave("a")):
+        ticket, _ = hub.enter("a")
+        watch(hub, ticket, 3.0)
+        assert hub.feed({"ticket": ticket, "leave": True}) == {}
+        assert hub.viewers == 0  # the place is free
+        assert hub.snapshot("a").seconds == pytest.approx(3.0)
+        with pytest.raises(InputError, match="Start the camera"):
+            hub.snapshot("b")
+        goes()
+        with pytest.raises(InputError, match="Start the camera"):
+            hub.snapshot("a")
+
+
 # ---- in the browser -----------------------------------------------------------------------------------------
 
 
@@ -258,6 +274,10 @@ def test_alpha_leaves_a_covered_camera_and_a_silent_microphone_and_comes_back(se
         page.get_by_role("tab", name=texts.TAB_LIVE, exact=True).click()
         page.click("[data-live=start]")
         until(page, "d.state === 'stopped'")
+        assert page.get_attribute("[data-live=video]", "poster").startswith("data:image/jpeg")  # the picture stays
+        assert page.inner_text("[data-live=emotion]") != texts.LIVE_NOTHING
+        page.click("[data-live=send]")
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True, selected=True).wait_for()
         assert not outside(page.requests, server.url)
 
 
@@ -287,7 +307,7 @@ def test_arc_bar_and_line_are_drawn_by_the_measures_on_the_markup(server):
         said = {name: float(page.get_attribute(".hff-live", f"data-{name}-text")) for name in ("alpha", "variance")}
         drawn = page.evaluate(MEASURES)
         assert drawn["arc"] == pytest.approx([said["alpha"] * drawn["length"], drawn["gap"]], abs=0.02)
-        assert drawn["full"] == pytest.approx(1 - 1 / len(EMOTIONS), abs=1e-4)
+        assert drawn["full"] == SIGMA_FULL
         assert drawn["filled"] == pytest.approx(said["variance"] / drawn["full"], abs=0.01)
         assert drawn["end"][0] == pytest.approx(drawn["width"], abs=0.1)
         height = drawn["bottom"] - (drawn["bottom"] - drawn["top"]) * said["alpha"]

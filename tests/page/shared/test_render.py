@@ -103,6 +103,6 @@ def test_a_lines_dashes_are_the_same_in_svg_and_matplotlib():
         assert [float(part) for part in svg.split()] == [pytest.approx(modalities.LINE_WIDTH * part) for part in drawn]
 
 
-def test_a_blind_guess_fills_the_bar_whatever_the_number_of_labels():
-    assert 'data-full="0.8571"' in page(12.0)
-    assert 'data-full="0.6667"' in page(12.0, ("a", "b", "c"))
+def test_a_blind_guess_has_its_mark_whatever_the_number_of_labels():
+    assert 'data-full="1.0000" style="--guess:85.71%"' in page(12.0)
+    assert 'data-full="1.0000" style="--guess:66.67%"' in page(12.0, ("a", "b", "c"))
