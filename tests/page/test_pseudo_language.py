@@ -139,7 +139,7 @@ class Visit:
 
     def in_lab(self, name: str, lesson: str = "", *first: object, **changes: object) -> object:
         """An event of the lab with what is set up by default, ``changes`` by the controls' names."""
-        values = [changes.get(component.elem_id or "", component.value) for component in self.events["_run"].inputs[1:]]
+        values = [changes.get(component.elem_id or "", component.value) for component in self.events["run"].inputs[1:]]
         return self.events[name].fn(self.request, *first, lesson, *values)
 
 
@@ -215,14 +215,14 @@ def test_the_lab_after_a_change_a_guess_and_a_sweep(tmp_path: Path, fake: FakeAn
     )
     lesson = load_lessons()[0]
     yours = {"hff-lab-source": YOURS}
-    changed = visit.in_lab("_run", **yours, **{"hff-lab-vision-mute": True, "hff-lab-speech-severity": 0.5})
+    changed = visit.in_lab("run", **yours, **{"hff-lab-vision-mute": True, "hff-lab-speech-severity": 0.5})
     swept = list(visit.in_lab("_sweep", "vision", **yours))
     shown = [
         changed,
         visit.in_lab("_pose", lesson.key, **yours),
         visit.in_lab("_reveal", lesson.key, 0, **yours),
         swept,
-        visit.in_lab("_run", **{"hff-lab-source": "nothing-of-that-name"}),
+        visit.in_lab("run", **{"hff-lab-source": "nothing-of-that-name"}),
     ]
     assert "hff-lab-row-vision" in changed[0]
     assert 'data-points="0"' not in swept[-1][0]
