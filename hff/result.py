@@ -29,7 +29,7 @@ class Word:
 
 @dataclass
 class Transcript:
-    """The words of a clip. ``words`` is empty for typed text, which belongs to every step."""
+    """The words of a clip. ``words`` is empty for text typed from the start, which belongs to every step."""
 
     text: str
     words: list[Word] = field(default_factory=list)

@@ -28,6 +28,7 @@ from hff.lab.damage import damage_faces, damage_other, damage_transcript, damage
 from hff.lab.state import LabState
 from hff.locale import say
 from hff.pipeline.analyzer import Analyzer, timeline_of
+from hff.pipeline.corrected_words import corrected
 from hff.pipeline.features import ClipFeatures, Encoded, Material, encode_one, step_count
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
@@ -96,7 +97,7 @@ def _voice(recording: Recording, state: LabState) -> Part:
 
 def _words(recording: Recording, state: LabState) -> Transcript | None:
     done = state.damage["text"]
-    whole = Transcript(state.text) if state.text.strip() else recording.transcript
+    whole = corrected(recording.transcript, state.text) if state.text.strip() else recording.transcript
     if whole is None or done.muted:
         return None
     damaged = damage_transcript(whole, done.kind, done.severity, state.seed)

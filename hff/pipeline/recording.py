@@ -30,6 +30,7 @@ from hff.media.files import name_of
 from hff.media.image import read_image
 from hff.media.probe import MediaInfo, probe
 from hff.media.video import read_frames
+from hff.pipeline.corrected_words import corrected
 from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
 from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript
@@ -67,12 +68,14 @@ class Recording:
     def with_text(self, text: str | None) -> Recording:
         """The same clip with other words, as ``read`` gives it for typed ``text``; nothing is decoded again.
 
+        Where words were recognised, the new ones are laid over their times (``hff.pipeline.corrected_words``).
         Empty text leaves the words out. Raises ``NothingToAnalyse`` when no modality is left then.
         """
         about_old_words = (NO_WORDS, TEXT_CUT, BLANK_TEXT, UNKNOWN_EMOJI, UNKNOWN_LANGUAGE)
         warnings = [warning for warning in self.warnings if warning not in about_old_words]
         text = _checked_text(text, warnings.append)
-        changed = replace(self, transcript=Transcript(text) if text else None, warnings=warnings, timings={})
+        transcript = corrected(self.transcript, text) if text else None
+        changed = replace(self, transcript=transcript, warnings=warnings, timings={})
         changed.check()
         return changed
 
