@@ -25,8 +25,9 @@ from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_measured, metrics_html
 from hff.page.model.recorded import said
 from hff.page.shared import cards, effects
-from hff.page.shared.amounts import percent
+from hff.page.shared.amounts import SIGMA_FULL, percent
 from hff.page.shared.drawing import svg
+from hff.page.shared.theme import PRINT
 from hff.result import Transcript
 from tests.support.page_fixtures import make_result
 
@@ -195,6 +196,32 @@ def test_figures_may_be_drawn_by_many_threads():
         thread.join()
     assert len(drawings) == 4
     assert len({re.sub(r'(id="|#)[\w-]+', "", drawing) for drawing in drawings}) == 1
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_every_row_of_the_timeline_has_its_room_and_uncertainty_one_scale(above: bool):
+    made = make_result(6)
+    if above:
+        made.timeline.aleatoric[1] = 3.0
+    figure = timeline_figure(made, PRINT)
+    figure.draw_without_rendering()
+    heights = [axis.get_position().height for axis in figure.axes]
+    assert sum(heights) > 0.6
+    assert min(heights) > 0.03
+    (uncertain,) = (axis for axis in figure.axes if axis.get_ylabel() == texts.TIMELINE_ROWS["variance"])
+    assert uncertain.get_ylim() == (0, SIGMA_FULL)
+    arrows = [line for line in uncertain.get_lines() if line.get_marker() == "^"]
+    assert len(arrows) == (len(MODALITIES) if above else 0)
+
+
+def test_the_same_uncertainty_fills_the_same_bar_whatever_stands_beside_it():
+    made = make_result(3)
+    made.variance["speech"] = made.aleatoric["speech"] = 0.3
+    made.epistemic["speech"] = 0.0
+    for other in (0.1, 0.8):
+        made.variance["vision"] = made.aleatoric["vision"] = other
+        shown = cards.gauges(made).split('id="hff-gauge-speech"')[1]
+        assert re.search(r'hff-sigma-bar[^>]*--guess:85.71%[^>]*><b style="width:30.00%">', shown), shown[:900]
 
 
 def test_a_long_clip_is_averaged_without_losing_weight():

@@ -221,7 +221,8 @@ def _above(axis: Axes, series: Series) -> None:
     middles = (series.edges[:-1] + series.edges[1:]) / 2
     for m, name in enumerate(MODALITIES):
         high = middles[np.nan_to_num(series.variance[:, m]) > SIGMA_FULL]
-        axis.plot(high, np.full(len(high), 0.97 * SIGMA_FULL), "^", color=modalities.of(name).colour, clip_on=False)
+        if len(high):  # an empty line would still ask the layout for room
+            axis.plot(high, np.full(len(high), 0.94 * SIGMA_FULL), "^", color=modalities.of(name).colour)
 
 
 def _beta(axis: Axes, series: Series, palette: Palette) -> None:
