@@ -95,12 +95,14 @@ class LiveHub:
         """The last seconds of the page's live session, also after Stop. Raises ``InputError`` if there are none."""
         with self._lock:
             sessions = [viewer.session for viewer in self._viewers.values() if viewer.owner == owner]
+        if sessions:
+            with suppress(InputError):  # Stop was pressed meanwhile, or nothing has come in
+                return sessions[-1].snapshot()
+        with self._lock:
             stopped = self._stopped.get(owner or "")
-        if not sessions and stopped is not None:
-            return stopped
-        if not sessions:
+        if stopped is None:
             raise InputError(texts.LIVE_NOTHING_TO_SEND)
-        return sessions[-1].snapshot()
+        return stopped
 
     def leave(self, owner: str | None) -> None:
         """Forget a page that was closed or stopped."""
