@@ -224,10 +224,10 @@ class BodyGuard:
                 raise _body_too_large()
             more = message.get("more_body", False)
         _check_numbers(bytes(body))
+        self._claim(bytes(body))
         blocks = scope["app"].get_blocks()
         check_shape(scope["path"], bytes(body), blocks)
         check_share(scope["path"], _address(scope), blocks)
-        self._claim(bytes(body))
         whole: list[dict] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def again() -> dict:
