@@ -71,7 +71,8 @@ def test_an_uploaded_clip_becomes_a_report_to_keep(server, tmp_path: Path):
 
 
 def test_other_words_for_the_same_clip_need_no_file(server, monkeypatch):
-    expected = real_model().analyze(video=str(EXAMPLES_FOLDER / "clip.mp4"), text="Leave me alone, I hate it")
+    material = real_model().read(video=str(EXAMPLES_FOLDER / "clip.mp4"))
+    expected = real_model().analyze_recording(material.with_text("Leave me alone, I hate it"))
     with browsing(server.url) as page:
         choose_example(page, "Clip")
         analyse(page)
