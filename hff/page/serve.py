@@ -69,9 +69,12 @@ class Server:
     def __enter__(self) -> Server:
         quiet.libraries()
         self.folder = PrivateFolder()
+        self._environment = {name: os.environ.get(name) for name in ("GRADIO_TEMP_DIR", "FORWARDED_ALLOW_IPS")}
         # Read by Gradio: uploads in a folder that we delete.
-        self._environment = {"GRADIO_TEMP_DIR": os.environ.get("GRADIO_TEMP_DIR")}
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder.path)
+        # Read by uvicorn, which would let every program of this computer say for which address it speaks, and so escape
+        # the limits of one address.
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
         from hff.page.blocks import build_page
         from hff.page.live.hub import live_hub
         from hff.page.shared.theme import colours_css, gradio_theme

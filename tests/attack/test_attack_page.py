@@ -157,6 +157,8 @@ BODIES = {
     "deep objects": b'{"data":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}",
     "endless number": b'{"data":[' + b"9" * 1_000_000 + b"]}",
     "NaN": b'{"data":[NaN, Infinity, -Infinity, null, false]}',
+    "beyond a float": b'{"data":[1e999],"x":1e999}',
+    "half a character": b'{"event_id":"\\ud800","session_hash":"\\ud800","fn_index":0,"data":["\\ud800"]}',
     "bytes": bytes(range(256)) * 64,
     "UTF-16": json.dumps({"data": NOTHING}).encode("utf-16"),
     "a hundred thousand keys": json.dumps({"data": {str(i): i for i in range(100_000)}}).encode(),
@@ -207,6 +209,7 @@ ADDRESSES = (
     "/static/..%2f..%2f..%2fetc/passwd", "/assets/..%2f..%2f..%2fetc/passwd", "/svelte/..%2f..%2fetc/passwd",
     f"{API}/custom_component/x/client/component/../../etc", f"{API}/deep_link?session_hash=a", "/monitoring",
     f"{API}/queue/data", f"{API}/queue/data?session_hash=nobody", f"{API}/call/analyze/nothing", f"{API}/heartbeat/%00",
+    f"/assets/{'a' * 400}", f"/static/{'a' * 400}", f"/svelte/{'a' * 400}",
     f"{API}/upload_progress?upload_id=x", "/?lab=%7B", "/?lab=" + "9" * 400, "/?lab=%ff%fe", "/?lab=" + "[" * 9000,
     "/?__theme=%3Cscript%3E", "/%00", "/" + "a/" * 2000, "//etc/passwd", "/;", "/config?x=" + "y" * 20_000,
 )  # fmt: skip

@@ -11,13 +11,14 @@ import asyncio
 import errno
 import json
 import logging
+import math
 import os
 import re
 import time
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hff.locale import texts
 from hff.page.door.message_shape import check_shape
@@ -38,6 +39,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)/?$")
 _UPLOAD = re.compile(r"/gradio_api/upload/?$")
 _FORM = re.compile(r"/login/?$")  # the only other place for a form
+_LARGE = re.compile(rb"[eE]\+?\d{3}")  # a power of ten that a float may not hold
 _folder: ContextVar[Path | None] = ContextVar("folder of the upload that is being received", default=None)
 
 
@@ -120,15 +122,19 @@ class Parts:
 
 
 def _check_numbers(body: bytes) -> None:
-    """Raise ``Refused`` for NaN and infinity, which are no JSON; Python reads them, and no answer could hold them."""
-    if b"NaN" not in body and b"Infinity" not in body:
+    """Raise ``Refused`` for NaN, infinity and what is read as it: Python takes them, and no answer could hold them."""
+    if b"NaN" not in body and b"Infinity" not in body and not _LARGE.search(body):
         return
 
-    def refuse(_: str) -> None:
+    def refuse(_: str) -> NoReturn:
         raise Refused(400, texts.BODY_NOT_FINITE)
 
+    def finite(text: str) -> float:
+        number = float(text)
+        return number if math.isfinite(number) else refuse(text)
+
     with suppress(ValueError, RecursionError):  # what is no JSON at all is the route's to refuse
-        json.loads(body, parse_constant=refuse)
+        json.loads(body, parse_constant=refuse, parse_float=finite)
 
 
 class BodyGuard:

@@ -74,6 +74,8 @@ _PATTERNS = {template: compile_path(template)[0] for template in (*ADMITTED, LOG
 
 _JSON_ONLY = frozenset({f"{API}/component_server/"})  # it would take files too, and leave them
 
+LONGEST_NAME = 255  # bytes of one part of a path, as in file systems
+
 _PREFLIGHT_SECONDS = "600"
 
 WRONG_PASSWORDS = 10  # from one address within ``FORGET_SECONDS``; then it has to wait
@@ -86,6 +88,8 @@ def admitted(method: str, path: str, password: bool = False) -> str | None:
 
     ``password``: whether one is asked for, so that there is a place to give it.
     """
+    if any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in path.split("/")):
+        return None  # to look for such a file fails
     for template, pattern in _PATTERNS.items():
         methods = ADMITTED.get(template, ("POST",) if password else ())
         found = pattern.match(path) if method in methods else None

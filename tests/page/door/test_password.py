@@ -56,7 +56,10 @@ def test_the_client_gets_in_with_the_password_under_any_name(locked, name: str):
 
 def test_guessing_is_slow(monkeypatch):
     with serving_with(password=PASSWORD) as running, httpx.Client(base_url=running.url) as web:
-        tries = [web.post("/login", data={"username": "x", "password": str(n)}) for n in range(WRONG_PASSWORDS + 2)]
+        tries = [  # whoever the visitor claims to speak for
+            web.post("/login", data={"username": "x", "password": str(n)}, headers={"x-forwarded-for": f"10.0.0.{n}"})
+            for n in range(WRONG_PASSWORDS + 2)
+        ]
         assert [answer.status_code for answer in tries] == [400] * WRONG_PASSWORDS + [429] * 2
         assert web.post("/login", data={"username": "x", "password": PASSWORD}).status_code == 429
         monkeypatch.setattr("hff.page.door.gate.FORGET_SECONDS", 0.0)
