@@ -4,7 +4,8 @@ A few analyses work at the same time; the others wait. Among those that want to 
 least time so far go first, in four levels: a picture, a sentence or a short clip is done within the first level and
 overtakes two hours of sound, which give way at their next checkpoint (``hff.cancel``) and go on afterwards. Waiting
 work holds its thread but no lock and no processor. "Multi-level feedback queue" is the name of this in the books.
-Where no place is left, whoever has the fewest analyses takes the last place of whoever has the most.
+No stream of short work starves a long one: it rests for guests no longer than it has worked, and who has waited a
+minute has a turn. Where no place is left, whoever has the fewest analyses takes the last place of whoever has the most.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from hff.locale import say
 TURNS = 2  # analyses that work at the same time
 MOST_WAITING = 16  # analyses that wait for their turn; the next is told that the page is full
 LEVELS = (10.0, 60.0, 600.0)  # s of work after which an analysis goes behind those that have had less
+PATIENCE_SECONDS = 60.0  # s that an analysis waits at most behind others that have had less ...
+FAIR_TURN_SECONDS = 10.0  # ... and then works at least
 LANE_LOOK_SECONDS = 0.05  # s between two looks of working analyses at who waits
 ASK_SECONDS = 0.5  # s between two looks whether somebody still waits for the answer
 
@@ -41,6 +44,9 @@ class Work(Cancel):
         self.owner, self.address = owner, address
         self.used = 0.0  # s of work in the turns before this one
         self.since: float | None = None  # when this turn began; None while it waits
+        self.waiting_since = lanes.clock()
+        self.rested = 0.0  # s that it has made room for guests
+        self.keeps_until = 0.0  # a turn that came by patience is kept until then
         self._lanes, self._gone = lanes, gone
         self._looked = self._asked = 0.0
 
@@ -160,7 +166,7 @@ class Lanes:
             return
         self._replace_older(work)
         with self._changed:
-            if work.since is None or not self._others_first(work):
+            if work.since is None or self.clock() < work.keeps_until or not self._others_first(work):
                 return
             self._rest(work)
         self._wait(work, None)
@@ -188,12 +194,12 @@ class Lanes:
         return last is not None
 
     def _others_first(self, work: Work) -> bool:
-        if self._has_guests():
+        if self._rests_for_guests(work):
             return True
         return any(other.since is None and other.level < work.level for other in self._works)
 
     def _rest(self, work: Work) -> None:
-        work.used, work.since = work.now(), None
+        work.used, work.since, work.waiting_since = work.now(), None, self.clock()
         self._changed.notify_all()
 
     def _wait(self, work: Work, tell: Callable[[str], None] | None) -> None:
@@ -202,7 +208,7 @@ class Lanes:
             with self._changed:
                 before = self._before(work)
                 if before < 0:
-                    work.since = self.clock()
+                    self._begin(work)
                     return
                 if before == told or tell is None:
                     self._changed.wait(timeout=ASK_SECONDS)
@@ -212,14 +218,33 @@ class Lanes:
                 told = before
                 tell(say("lanes.waiting", before=before))
 
+    def _begin(self, work: Work) -> None:
+        now = self.clock()
+        if self._has_waited(work):
+            work.keeps_until = now + FAIR_TURN_SECONDS
+        if work.long:
+            work.rested += now - work.waiting_since
+        work.since = now
+
     def _before(self, work: Work) -> int:
         """How many go before a waiting analysis; -1 if it is its turn."""
         working = sum(other.since is not None for other in self._works)
-        waiting = sorted((o for o in self._works if o.since is None), key=lambda o: o.level)  # stable: first come first
+        waiting = sorted((o for o in self._works if o.since is None), key=self._level)  # stable: first come first
         place = waiting.index(work)
-        if work.long and self._has_guests():
+        if self._rests_for_guests(work):
             return working + place
         return -1 if place < self._turns - working else working + place
+
+    def _level(self, work: Work) -> int:
+        return 0 if self._has_waited(work) else work.level
+
+    def _has_waited(self, work: Work) -> bool:
+        return work.since is None and self.clock() - work.waiting_since > PATIENCE_SECONDS
+
+    def _rests_for_guests(self, work: Work) -> bool:
+        """Whether a long analysis makes room for guests: in all no longer than it has worked."""
+        waited = self.clock() - work.waiting_since if work.since is None else 0.0
+        return work.long and self._has_guests() and work.rested + waited <= work.now()
 
     def _has_guests(self) -> bool:
         """Whether short work is going on; what is not short after all holds up nobody."""

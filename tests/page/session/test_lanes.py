@@ -10,7 +10,7 @@ import pytest
 from hff.cancel import Budget, checkpoint, out_of_time, watching
 from hff.errors import BusyError, Cancelled
 from hff.page.session.background_model import Engine
-from hff.page.session.lanes import LEVELS, Lanes, Work
+from hff.page.session.lanes import FAIR_TURN_SECONDS, LEVELS, PATIENCE_SECONDS, Lanes, Work
 from tests.support.page_browser import eventually
 
 
@@ -198,6 +198,36 @@ def test_stop_ends_a_visits_work_and_no_other(lanes):
     assert three.done.wait(60)
     assert eventually(lambda: two.has_turn)
     assert not two.done.is_set()
+
+
+def test_no_stream_of_guests_starves_long_work(lanes, clock):
+    """It rests for them as long as it has worked, and no longer, though there is always a fresh one."""
+    (long,) = long_work(lanes, clock, 1, LEVELS[0] + 1)
+    with lanes.guest():
+        assert eventually(lambda: not long.has_turn)
+        clock.time += LEVELS[0] / 2
+    with lanes.guest():
+        assert not eventually(lambda: long.has_turn, 1)
+        clock.time += LEVELS[0]
+        with lanes.guest():
+            assert eventually(lambda: long.has_turn)
+            assert not eventually(lambda: not long.has_turn, 1)
+
+
+def test_no_stream_of_short_work_starves_long_work(lanes, clock):
+    """Who has waited a minute has a turn and keeps it for a while, though others have had less."""
+    long = long_work(lanes, clock)
+    short = [lanes.visit("short"), lanes.visit("short too")]
+    assert eventually(lambda: all(visitor.has_turn for visitor in short))
+    assert eventually(lambda: not any(visitor.has_turn for visitor in long))
+    more = lanes.visit("more")
+    clock.time += PATIENCE_SECONDS + 1
+    short[0].finish.set()
+    assert eventually(lambda: any(visitor.has_turn for visitor in long))
+    assert not more.has_turn
+    assert not eventually(lambda: more.has_turn, 1)
+    clock.time += FAIR_TURN_SECONDS + 1
+    assert eventually(lambda: more.has_turn)
 
 
 def test_long_work_rests_while_a_guest_is_there_but_not_for_ever(lanes, clock):
