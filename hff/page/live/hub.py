@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,9 @@ class Viewer:
 
     owner: str | None  # Gradio's session
     session: LiveSession
+    address: str | None = None  # where it asked to watch from
     heard_of: float = field(default_factory=time.monotonic)
+    gave: float = field(default_factory=time.monotonic)  # when a picture, sound or words last came from it
 
 
 class LiveHub:
@@ -51,8 +54,11 @@ class LiveHub:
         self._stopped: dict[str, Recording] = {}  # a visit's last seconds, from Stop until it starts anew or leaves
         self._lock = threading.Lock()
 
-    def enter(self, owner: str | None) -> tuple[str | None, str]:
-        """(ticket, "") for a page that may watch; (None, reason) for one that may not."""
+    def enter(self, owner: str | None, address: str | None = None) -> tuple[str | None, str]:
+        """(ticket, "") for a page that may watch; (None, reason) for one that may not.
+
+        Where all places are taken, the newest of the ``address`` that has the most makes room for others.
+        """
         try:
             self.engine.model()
         except HFFError as error:
@@ -60,10 +66,10 @@ class LiveHub:
         with self._lock:
             self._forget_silent()
             self._forget(owner)
-            if len(self._viewers) >= self.limit:
+            if len(self._viewers) >= self.limit and not self._makes_room(address):
                 return None, texts.LIVE_FULL.format(count=len(self._viewers))
             ticket = secrets.token_urlsafe(18)
-            self._viewers[ticket] = Viewer(owner, self._new_session())
+            self._viewers[ticket] = Viewer(owner, self._new_session(), address)
         return ticket, ""
 
     def feed(self, message: object) -> dict:
@@ -83,6 +89,10 @@ class LiveHub:
                 self._leave_with(message["ticket"])
                 return {}
             self._take(session, message)
+            if any(message.get(name) is not None for name in ("frame", "sound", "text")):
+                with self._lock:
+                    if viewer := self._viewers.get(message["ticket"]):
+                        viewer.gave = time.monotonic()
             return self._answer(session)
         except HFFError as error:
             return {"error": translate(error)}
@@ -163,6 +173,20 @@ class LiveHub:
 
     def _answer(self, session: LiveSession) -> dict:
         return messages.state(session.infer(), session)
+
+    def _makes_room(self, address: str | None) -> bool:
+        """Drop who only holds a place, or else the newest of the address that has the most, if that is unfair."""
+        now = time.monotonic()
+        for ticket in [t for t, v in self._viewers.items() if not self.native and now - v.gave > FORGOTTEN_AFTER]:
+            self._drop(ticket)
+        if len(self._viewers) < self.limit:
+            return True
+        most, count = Counter(viewer.address for viewer in self._viewers.values()).most_common(1)[0]
+        own = sum(viewer.address == address for viewer in self._viewers.values())
+        if address is None or most is None or count <= own + 1:
+            return False
+        self._drop(next(t for t in reversed(self._viewers) if self._viewers[t].address == most))
+        return True
 
     def _forget(self, owner: str | None) -> None:
         self._stopped.pop(owner or "", None)

@@ -13,6 +13,7 @@ from hff.live.session import LIVE_WINDOW_SECONDS
 from hff.locale import language, names, speaking, texts, translate
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
+from hff.page.session.asker import asker_address
 from hff.page.session.sessions import Sessions
 from hff.page.shared.amounts import decimal
 
@@ -61,7 +62,7 @@ class LiveView:
         sent.success(None, None, None, js=_SHOW_LAB, api_visibility="private")
 
     def _enter(self, request: gr.Request) -> gr.HTML:
-        ticket, problem = self.hub.enter(request.session_hash)
+        ticket, problem = self.hub.enter(request.session_hash, asker_address())
         return gr.HTML(entry={"ticket": ticket, "problem": problem})
 
     def _send(self, request: gr.Request) -> None:

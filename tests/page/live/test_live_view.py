@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import time
 import wave
 import weakref
 from pathlib import Path
@@ -122,6 +123,30 @@ def test_a_message_that_is_no_object_is_nobodys(sent, fake: FakeAnalyzer, caplog
     assert LiveHub(engine_of(fake)).feed(sent) == {"error": texts.LIVE_GONE, "gone": True}
     assert {record.levelname for record in caplog.records} <= {"DEBUG"}
     assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_one_address_cannot_keep_every_place(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake))
+    greedy = [hub.enter(owner, "10.0.0.1")[0] for owner in "abcd"]
+    assert hub.enter("e", "10.0.0.1") == (None, texts.LIVE_FULL.format(count=4))
+    other, _ = hub.enter("f", "10.0.0.2")
+    assert other is not None
+    assert [hub.feed({"ticket": ticket}).get("gone", False) for ticket in greedy] == [False, False, False, True]
+    assert "gone" not in hub.feed({"ticket": other})
+    assert hub.enter("g", "10.0.0.2")[0] is not None
+    assert hub.enter("h", "10.0.0.2")[0] is None  # two and two is fair
+
+
+def test_who_sends_nothing_gives_the_place_to_who_wants_it(fake: FakeAnalyzer, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+    hub = LiveHub(engine_of(fake), limit=1)
+    idle, _ = hub.enter("a")
+    assert hub.enter("b")[0] is None
+    monkeypatch.setattr("hff.page.live.hub.FORGOTTEN_AFTER", 0.2)
+    for _ in range(5):
+        hub.feed({"ticket": idle, "frame": None, "sound": None})
+        time.sleep(0.1)
+    assert hub.enter("b")[0] is not None
+    assert hub.feed({"ticket": idle})["gone"]
 
 
 def test_one_that_leaves_or_fails_does_not_disturb_the_others(fake: FakeAnalyzer):  # noqa: F811
