@@ -17,6 +17,7 @@ STEP_SECONDS = 0.5  # hop of the common time grid, s
 SAMPLES = 32  # Monte Carlo draws of equation (20)
 MAX_CHARACTERS = 40_000  # of typed text; about 5000 words are read
 MAX_LAYERS = 100  # of attention; the paper has 4
+LARGEST_FLOAT = 1e6  # of the config's numbers
 MAX_STEPS = 120  # steps one attention block spans (one minute); longer clips are cut into blocks
 
 
@@ -59,6 +60,7 @@ class HFFConfig:
             raise ValueError(f"unknown modalities {unknown}; known are {list(MODALITIES)}")
         if not given:
             raise ValueError("dims names no modality")
+        self._check_kinds()
         object.__setattr__(self, "dims", {m: given[m] for m in MODALITIES if m in given})
         sizes = {name: getattr(self, name) for name in ("d_model", "layers", "heads", "hidden_multiple")}
         for name, size in (sizes | {f"{m}_dim": size for m, size in self.dims.items()}).items():
@@ -70,6 +72,20 @@ class HFFConfig:
             raise ValueError(f"speech_encoder must be one of {SPEECH_ENCODERS}, got {self.speech_encoder!r}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must be at least two different names, got {self.labels}")
+
+    def _check_kinds(self) -> None:
+        """Raise ``ValueError`` for a value of another kind, which would go wrong only when it is used."""
+        for part in dataclasses.fields(self):
+            value = getattr(self, part.name)
+            if part.type == "int" and type(value) is not int:
+                raise ValueError(f"{part.name} must be a whole number, got {value!r:.50}")
+            if part.type == "bool" and type(value) is not bool:
+                raise ValueError(f"{part.name} must be true or false, got {value!r:.50}")
+            if part.type == "float" and not (type(value) in (int, float) and 0 <= value < LARGEST_FLOAT):
+                raise ValueError(f"{part.name} must be a number from 0 to {LARGEST_FLOAT:g}, got {value!r:.50}")
+        for name in ("prior_std", "precision_eps"):  # by which the model divides
+            if not getattr(self, name):
+                raise ValueError(f"{name} must be above 0")
 
     @property
     def input_dims(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from hff import weights
-from hff.config import EMOTIONS
+from hff.config import EMOTIONS, HFFConfig
 from hff.encoders.mfcc_cnn import SpeechEncoder
 from hff.encoders.resnet import VisionEncoder
 from hff.errors import DeviceError, WeightsError
@@ -204,6 +204,20 @@ def test_a_config_of_countless_layers_takes_no_time(layers, tmp_path, monkeypatc
     with pytest.raises(WeightsError):
         analyzer.Analyzer("cpu", tmp_path)
     assert time.process_time() - begun < 5
+
+
+OF_ANOTHER_KIND = [
+    ("heads", True), ("heads", "8"), ("heads", 2.0), ("precision_eps", None), ("precision_eps", "x"),
+    ("precision_eps", 10**400), ("precision_eps", -1), ("precision_eps", float("inf")), ("precision_eps", 0),
+    ("prior_std", None), ("prior_std", -1), ("prior_std", []), ("bounded", "x"), ("bounded", 1),
+    ("use_attention", "no"), ("dropout", {}), ("novelty_rank", None), ("layers", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), OF_ANOTHER_KIND, ids=lambda value: repr(value)[:20])
+def test_a_config_value_of_another_kind_is_refused_at_once(name, value):
+    with pytest.raises(ValueError, match=name):
+        HFFConfig.from_dict(HFFConfig().to_dict() | {name: value})
 
 
 WRONG = st.one_of(
