@@ -109,7 +109,8 @@ class Arena:
                 f"{self.features} has no {', '.join(missing)}; make them with "
                 f"python -m train features --data DIR --out {out}"
             )
-        self.fingerprint = fingerprint(set(paths))["sha256"]
+        strange = self.features.glob("*-strange-*.safetensors")  # what novelty is told from
+        self.fingerprint = fingerprint({*paths, *strange})["sha256"]
 
     def split(self, name: str) -> PairedClips:
         return PairedClips(self.features, name)
@@ -140,7 +141,7 @@ class Arena:
         torch.manual_seed(seed)
         model = contender.build(contender.config)
         if isinstance(model, HFF) and model.config.bounded:
-            novelty.fit(model, self.out / "features", self.pairs, self.split("validation"))
+            novelty.fit(model, self.features, self.pairs, self.split("validation"))
         seconds: list[float] = []
         best = fit(
             model, lambda epoch: self._batches(seed, epoch, seconds), self.budget.batches, _loss, self._validate,
