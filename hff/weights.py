@@ -14,7 +14,7 @@ from hff.errors import WeightsError
 from hff.locale import say
 
 if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
     from torch import Tensor
@@ -137,17 +137,33 @@ def stored_config(folder: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> HFF
     Raises ``WeightsError``.
     """
     path = part_path(folder, "fusion", speech_encoder)
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if size > MAX_HEADER_BYTES:
-                raise ValueError("its header is too long")
-            metadata = json.loads(file.read(size)).get("__metadata__") or {}
-        config = _config(metadata, path)
+    with _readable(path):
+        config = _header(path)
         labels(config, path)
         return HFFConfig.from_dict(config)
+
+
+def stored_labels(path: Path) -> tuple[str, ...]:
+    """The labels of one file of weights, from its header alone. Raises ``WeightsError``."""
+    with _readable(path):
+        return tuple(labels(_header(path), path))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(say("weights.unreadable", file=path.name, error=str(error))) from error
+
+
+def _header(path: Path) -> dict:
+    """The config in the header of a file of weights."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > MAX_HEADER_BYTES:
+            raise ValueError("its header is too long")
+        return _config(json.loads(file.read(size)).get("__metadata__") or {}, path)
 
 
 def check_shapes(build: Callable[[], torch.nn.Module], state: dict[str, Tensor], name: str) -> None:

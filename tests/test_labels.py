@@ -27,8 +27,9 @@ from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.recording import Recording
 from hff.result import Transcript
 from tests.support.live_fixtures import FakeAnalyzer
-from tests.test_modalities import train_two_steps
-from train.fusion import training
+from tests.test_modalities import made_up_features, train_two_steps
+from train.engine.loop import Plan
+from train.fusion import calibration, feature_files, training
 from train.fusion.pairing import Mix, PairedClips
 
 SETS = (("calm", "bored", "thrilled"), ("calm", "bored", "thrilled", "angry", "proud", "shy"))
@@ -133,3 +134,21 @@ def test_two_batches_of_training(tmp_path, monkeypatch, labels):
     assert all(int(faces[draw.items[2]]) == draw.target for draw in draws)  # none is neutral, so none says nothing
     with pytest.raises(HFFError, match=f"{len(labels)} labels"):
         training.train(folder, tmp_path / "other", torch.device("cpu"), HFFConfig(**SMALL))
+
+
+def test_the_stage_trains_for_the_labels_of_the_encoders(tmp_path, monkeypatch, labels):
+    made_up_features(tmp_path, len(labels))
+    weights.save(tmp_path / "weights" / "speech.safetensors", {"head": torch.zeros(1)}, {"labels": list(labels)})
+    monkeypatch.setattr(training, "BATCHES_PER_EPOCH", 1)
+    for module, name in ((training, "VALIDATION_CLIPS"), (calibration, "CALIBRATION_CLIPS")):
+        monkeypatch.setattr(module, name, len(labels))
+    plan = Plan(epochs=1, learning_rate=1e-3, batch_size=training.AUGMENTED, bf16=False)
+    training.train_and_export(tmp_path, tmp_path, torch.device("cpu"), plan)
+    assert weights.stored_config(tmp_path / "weights").labels == labels
+
+
+@pytest.mark.parametrize("given", [[0, 1, 1], [2, 2]])
+def test_the_share_of_each_label_is_over_those_that_the_encoder_knows(given, labels):
+    share = feature_files.label_frequency(given, torch.zeros(2, 5, len(labels)))
+    assert share.shape == (len(labels),)
+    assert share.sum() == pytest.approx(1)

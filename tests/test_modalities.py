@@ -256,7 +256,7 @@ def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
                             "temperature"}  # fmt: skip
     assert (model.novelty[3].means != 0).any()
     assert model.scale[3].error[-1] < 2  # no longer the identity
-    pairs = PairedClips(tmp_path / "features", "fusion")
+    pairs = PairedClips(tmp_path / "features", "fusion", config.labels)
     for pair, clips in truth.conflicts(pairs, 3):
         read = truth.judge(model, clips, torch.device("cpu"))
         assert set(map(len, read.probabilities)) == {1, 2, 3, 4}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,8 +194,8 @@ def _ablate(options: Options) -> dict[str, Any]:
     return ablate.run(options)
 
 
-def _trial_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", type=int, help="trainings of each model (default: compare 3, ablate 2)")
+def _trial_arguments(parser: argparse.ArgumentParser, seeds: int) -> None:
+    parser.add_argument("--seeds", type=int, default=seeds, help="trainings of each model (default: %(default)s)")
     parser.add_argument("--batches", type=int, help="batches an epoch (default: 40)")
     parser.add_argument("--learning-rate", type=float, help="at the top of its schedule (default: 3e-4)")
     parser.add_argument("--threads", type=int, help="of the CPU (default: what PyTorch chooses)")
@@ -218,6 +219,10 @@ STAGES = {
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),
-    "compare": Stage(_compare, "HFF and its rivals on equal terms, clean and broken", _trial_arguments),
-    "ablate": Stage(_ablate, "HFF without each of its parts, for every subset of modalities", _trial_arguments),
+    "compare": Stage(
+        _compare, "HFF and its rivals on equal terms, clean and broken", partial(_trial_arguments, seeds=3)
+    ),
+    "ablate": Stage(
+        _ablate, "HFF without each of its parts, for every subset of modalities", partial(_trial_arguments, seeds=2)
+    ),
 }

@@ -269,7 +269,7 @@ class Boaster(torch.nn.Module):
 def test_calibration_mends_a_model_that_boasts(out, monkeypatch, scale):
     """Logits twice as large get twice the temperature; an honest model keeps its own."""
     monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
-    held = PairedClips(out / "features", "validation")
+    held = PairedClips(out / "features", "validation", EMOTIONS)
     model = Boaster(scale)
     found = calibration.set_temperature(model, held, torch.device("cpu"), Mix())
     assert found == pytest.approx(scale, rel=0.08)

@@ -51,7 +51,7 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     report["tables"] += [*encoders_tables(analyzer, data), *by_group.tables(analyzer.encoders, data, device)]
     report["tables"].append(alone_table(analyzer, data))
     features = folder_of(out, analyzer.config.speech_encoder)
-    pairs = {split: PairedClips(features, split) for split in DAMAGE}
+    pairs = {split: PairedClips(features, split, analyzer.config.labels) for split in DAMAGE}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])
     report["tables"] += truth.tables(analyzer.model, features, device)
     if (folder / "fusion-whisper.safetensors").exists():
@@ -140,7 +140,7 @@ def speech_encoders_table(data: Path, out: Path, device: torch.device) -> dict:
     for name in SPEECH_ENCODERS:
         model = analysis.Analyzer(str(device), out / "weights", name)
         recall = speech.unweighted_recall(model.encoders.speech, voices)
-        pairs = PairedClips(folder_of(out, name), "test")
+        pairs = PairedClips(folder_of(out, name), "test", model.config.labels)
         clean = fixed_clips(pairs, robustness.CLIPS, CLEAN, SEED)
         mixed = fixed_clips(pairs, robustness.CLIPS, Mix(held_out=1), SEED + 1)
         fused = [accuracy(probabilities(model.model, clips, device), targets(clips))[0] for clips in (clean, mixed)]
@@ -161,7 +161,7 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
     clips = {"clean": fixed_clips(pairs["test"], robustness.CLIPS, CLEAN, SEED)}
     for split, kinds in DAMAGE.items():
         clips[f"mixed, {kinds}"] = fixed_clips(pairs[split], robustness.CLIPS, Mix(held_out=1), SEED + 1)
-    read = {name: (probabilities(model, part, device), targets(part)) for name, part in clips.items()}
+    found = {name: (probabilities(model, part, device), targets(part)) for name, part in clips.items()}
     tables.append({
         "title": "Calibration",
         "note": "ECE is the mean gap between what the model says it knows and how often it is right; mixed clips are "
@@ -170,15 +170,15 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
         "columns": ["clips", "accuracy", "macro F1", "ECE", "AUROC of entropy for a wrong answer"],
         "rows": [
             [name, *accuracy(p, target), expected_calibration_error(p, target), entropy_auroc(p, target)]
-            for name, (p, target) in read.items()
+            for name, (p, target) in found.items()
         ],
     })  # fmt: skip
-    p, target = read["clean"]
+    p, target = found["clean"]
     return {
         "confusion": {
             "title": "Class-paired test clips, clean, all three modalities",
             "labels": list(model.config.labels),
             "matrix": confusion_matrix(target, p.argmax(1), labels=range(len(model.config.labels))).tolist(),
         },
-        "reliability": reliability(*read[f"mixed, {DAMAGE['test']}"]),
+        "reliability": reliability(*found[f"mixed, {DAMAGE['test']}"]),
     }

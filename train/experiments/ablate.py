@@ -26,7 +26,6 @@ from train.experiments.trials import Arena, Condition, Contender, TrainingBudget
 from train.fusion.pairing import CLEAN
 from train.fusion.training import fixed_clips
 
-SEEDS = 2  # unless told otherwise
 COMMAND = "python -m train ablate --data DIR --out DIR"
 SWITCHES = {
     "without attention": "use_attention",
@@ -49,12 +48,12 @@ TEST_KINDS = {"clean": "clean clips", "broken": "clips with one of the present m
 
 def run(options: argparse.Namespace) -> dict:
     """The stage ``ablate``."""
-    return ablate(options.out, options.device, budget_from(options, SEEDS))
+    return ablate(options.out, options.device, budget_from(options))
 
 
 def ablate(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
     """Train, test and write; returns the tables' rows by title."""
-    arena = Arena(out, device, budget)
+    arena = Arena(out, device, budget, WHOLE.config.labels)
     others = [contender for contender in WITH_HEADS.values() if contender is not WHOLE]
     trials = by_name(arena.trials([*ABLATIONS, *others]))
     tests = conditions(arena)

@@ -26,7 +26,6 @@ from train.fusion.pairing import CLEAN, Mix
 from train.fusion.training import fixed_clips
 from train.rivals import RIVALS
 
-SEEDS = 3  # unless told otherwise
 COMMAND = "python -m train compare --data DIR --out DIR"
 MEASURES = ("accuracy", "macro F1")
 CONTENDERS = [*(Contender(name, build) for name, build in RIVALS.items()), Contender("HFF")]
@@ -34,12 +33,12 @@ CONTENDERS = [*(Contender(name, build) for name, build in RIVALS.items()), Conte
 
 def run(options: argparse.Namespace) -> dict:
     """The stage ``compare``."""
-    return compare(options.out, options.device, budget_from(options, SEEDS))
+    return compare(options.out, options.device, budget_from(options))
 
 
 def compare(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
     """Train, test and write; returns the findings by condition."""
-    arena = Arena(out, device, budget)
+    arena = Arena(out, device, budget, CONTENDERS[0].config.labels)
     trials = arena.trials(CONTENDERS)
     tests = conditions(arena)
     arena.measure(trials, tests)

@@ -3,7 +3,8 @@
 A trial is one model with one seed. All trials of a budget see the same batches in the same order, with the same
 optimiser; each keeps its epoch with the best validation score, and only then meets test clips. A trial lives in a
 folder of ``OUT/trials`` named after everything that decides its outcome, so that nothing is trained twice, a killed
-command goes on where it stopped, and other features or another budget begin anew.
+command goes on where it stopped, and other features or another budget begin anew. What was measured of it stands there
+with the key of the condition, so that other test clips are measured again.
 """
 
 from __future__ import annotations
@@ -77,6 +78,12 @@ class Condition:
     clips: Callable[[], list[Batch]]
     keep: Sequence[str] = MODALITIES
 
+    @property
+    def key(self) -> str:
+        """Names all that decides which clips these are: the code that makes them, how many, what is kept of them."""
+        code = source_digest({source_of(self.clips), Path(robustness.__file__), Path(metrics.__file__)})
+        return _digest({"code": code, "keep": list(self.keep), "clips": robustness.CLIPS})
+
 
 @dataclass
 class Trial:
@@ -85,7 +92,9 @@ class Trial:
     contender: Contender
     seed: int
     folder: Path
-    figures: dict  # parameters, seconds of the fastest epoch (None unless seen), validation, test by condition
+    # parameters, seconds of the fastest epoch (None unless seen), validation, test by condition, and under "tested"
+    # the key of the condition that each was measured under
+    figures: dict
 
     def model(self, device: torch.device) -> nn.Module:
         model = self.contender.build(self.contender.config)
@@ -99,8 +108,16 @@ class Trial:
 class Arena:
     """The cached features in ``out``, of the speech encoder preferred there, and the trials made on them."""
 
-    def __init__(self, out: Path, device: torch.device, budget: TrainingBudget, mix: Mix | None = None) -> None:
-        self.out, self.device, self.budget, self.mix = out, device, budget, mix or Mix()
+    def __init__(
+        self,
+        out: Path,
+        device: torch.device,
+        budget: TrainingBudget,
+        labels: Sequence[str],
+        mix: Mix | None = None,
+    ) -> None:
+        """labels: those of the contenders, in their order."""
+        self.out, self.device, self.budget, self.labels, self.mix = out, device, budget, labels, mix or Mix()
         self.features = feature_files.folder_of(out, weights.preferred_speech_encoder(out / "weights"))
         paths = [self.features / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
@@ -113,7 +130,7 @@ class Arena:
         self.fingerprint = fingerprint({*paths, *strange})["sha256"]
 
     def split(self, name: str) -> PairedClips:
-        return PairedClips(self.features, name)
+        return PairedClips(self.features, name, self.labels)
 
     @cached_property
     def pairs(self) -> PairedClips:
@@ -149,15 +166,17 @@ class Arena:
         )  # fmt: skip
         (folder / "last.pt").unlink()  # three times the weights, and of no use any more
         parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        figures = {"parameters": parameters, "seconds": min(seconds, default=None), "validation": best, "test": {}}
+        fastest = min(seconds, default=None)
+        figures = {"parameters": parameters, "seconds": fastest, "validation": best, "test": {}, "tested": {}}
         trial = Trial(contender, seed, folder, figures)
         trial.save()
         return trial
 
     def measure(self, trials: list[Trial], conditions: list[Condition]) -> None:
-        """Fill in each trial's accuracy and macro F1 under each condition."""
+        """Fill in each trial's accuracy and macro F1 under each condition, unless they were measured under it."""
         for number, condition in enumerate(conditions, 1):
-            waiting = [trial for trial in trials if condition.name not in trial.figures["test"]]
+            key = condition.key
+            waiting = [trial for trial in trials if trial.figures["tested"].get(condition.name) != key]
             if not waiting:
                 continue
             print(f"testing {number}/{len(conditions)}: {condition.name}", flush=True)
@@ -165,16 +184,16 @@ class Arena:
             for trial in waiting:
                 p = robustness.probabilities(trial.model(self.device), clips, self.device, keep=condition.keep)
                 trial.figures["test"][condition.name] = robustness.accuracy(p, robustness.targets(clips))
+                trial.figures["tested"][condition.name] = key
                 trial.save()
 
     def folder_of(self, contender: Contender, seed: int) -> Path:
         decides = {
             "name": contender.name, "config": contender.config.to_dict(), "mix": dataclasses.asdict(self.mix),
             "plan": dataclasses.asdict(self.budget.plan(seed)), "batches": self.budget.batches,
-            "code": code_of(contender.build), "features": self.fingerprint, "clips": robustness.CLIPS,
+            "code": code_of(contender.build), "features": self.fingerprint,
         }  # fmt: skip
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-        return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{digest}"
+        return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{_digest(decides)}"
 
     def _batches(self, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
         """The batches of the fusion's own training; the time that the whole epoch took goes to ``seconds``."""
@@ -190,17 +209,30 @@ class Arena:
 def code_of(build: Callable) -> str:
     """A digest of the source that decides what a trial of the model that ``build`` makes comes to.
 
-    That is the model's own module, what all models share, and the training: an edited rival is trained anew.
+    That is the model's own module, what all models share, and the training: an edited rival is trained anew. What it is
+    tested on has a key of its own (``Condition``).
     """
-    files = {Path(str(sys.modules[build.__module__].__file__))}
+    files = {source_of(build), Path(__file__), Path(metrics.__file__)}
     for package in (hff.model, train.rivals.rival, train.fusion, train.engine.loop, hff.config, hff.modalities):
         own = Path(str(package.__file__))
         files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
-    files |= {Path(__file__), Path(robustness.__file__), Path(metrics.__file__)}
+    return source_digest(files)
+
+
+def source_of(function: Callable) -> Path:
+    """The file that a function or class is written in."""
+    return Path(str(sys.modules[function.__module__].__file__))
+
+
+def source_digest(files: set[Path]) -> str:
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _digest(decides: dict) -> str:
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -214,8 +246,8 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     return rival_loss(output, batch.target, batch.present, batch.severity, batch.teacher_logits, batch.contradicts)
 
 
-def budget_from(options: argparse.Namespace, seeds: int) -> TrainingBudget:
-    """The budget that was asked for on the command line, ``seeds`` unless told; also sets the number of threads."""
+def budget_from(options: argparse.Namespace) -> TrainingBudget:
+    """The budget that was asked for on the command line; also sets the number of threads."""
     if options.threads:
         torch.set_num_threads(options.threads)
     first = options.seed or 0
@@ -224,7 +256,7 @@ def budget_from(options: argparse.Namespace, seeds: int) -> TrainingBudget:
         if value is not None and value <= 0:
             raise HFFError(f"--{name.replace('_', '-')} must be above 0, got {value}.")
     given = {name: value for name, value in asked.items() if value is not None}
-    return TrainingBudget(**given, seeds=tuple(range(first, first + (options.seeds or seeds))))
+    return TrainingBudget(**given, seeds=tuple(range(first, first + options.seeds)))
 
 
 def by_name(trials: list[Trial]) -> dict[str, list[Trial]]:

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hff import corruption, weights
-from hff.config import EMOTIONS, MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
+from hff.config import MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.detectors.vad import voiced_segments
 from hff.encoders.bert import PIECES_AT_ONCE
 from hff.errors import HFFError
@@ -93,10 +93,11 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
         severity[n, own:] = severity[n, : count - own]
     labels = [u.label for u in items]
+    logits = teacher_logits(encoders.speech, features)
     return {
         "features": features, "there": there, "severity": severity,
-        "teacher_logits": teacher_logits(encoders.speech, features),
-        "label": torch.tensor(labels), "frequency": label_frequency(labels),
+        "teacher_logits": logits,
+        "label": torch.tensor(labels), "frequency": label_frequency(labels, logits),
         "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.tensor([u.split != "train" for u in items]),
     }  # fmt: skip
@@ -118,10 +119,11 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     # A text with no word left is an absent text, which training drops in by itself.
     features = text_features(encoders, [words or "[MASK]" for words in damaged], f"text {split}")
     features = features.unflatten(0, levels.shape)
+    logits = teacher_logits(encoders.text, features)
     return {
         "features": features, "severity": torch.from_numpy(levels).float(),
-        "teacher_logits": teacher_logits(encoders.text, features),
-        "label": torch.tensor([label for _, label in pairs]), "frequency": label_frequency(labels),
+        "teacher_logits": logits,
+        "label": torch.tensor([label for _, label in pairs]), "frequency": label_frequency(labels, logits),
         "held_out": torch.ones(len(pairs), dtype=torch.bool),
         "fixed": torch.tensor([False] * len(items) + [True] * len(fixed)),
     }  # fmt: skip
@@ -156,17 +158,18 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         features.append(encode_vision(encoders.vision, seen, len(seen))[0].unflatten(0, (-1, views)))
         severity.append(torch.from_numpy(levels))
     stacked = torch.stack(features)
+    logits = teacher_logits(encoders.vision, stacked)
     return {
         "features": stacked, "severity": torch.stack(severity).float(),
-        "teacher_logits": teacher_logits(encoders.vision, stacked),
-        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own]),
+        "teacher_logits": logits,
+        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own], logits),
         "held_out": torch.from_numpy(faces.splits[index] != "train"),
     }  # fmt: skip
 
 
 def _encoders_own(faces: Faces, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Of each label with fewer than ``TOP_UP`` faces in ``index``, as many of the encoder's as are missing."""
-    counts = np.bincount(faces.labels[index], minlength=len(EMOTIONS))
+    counts = np.bincount(faces.labels[index], minlength=faces.votes.shape[1])
     learned = np.flatnonzero(faces.splits == "train")
     more = [
         rng.permutation(learned[faces.labels[learned] == label])[: max(0, TOP_UP - count)]
@@ -184,9 +187,9 @@ def teacher_logits(encoder: torch.nn.Module, features: Tensor) -> Tensor:
     return logits.unflatten(0, features.shape[:-1])
 
 
-def label_frequency(labels) -> Tensor:
-    """(C,) share of each label."""
-    counts = torch.bincount(torch.as_tensor(np.asarray(labels)), minlength=len(EMOTIONS)).float()
+def label_frequency(labels, teacher_logits: Tensor) -> Tensor:
+    """(C,) share of each label; as many as the encoder's own head knows, which gave the logits (...,C)."""
+    counts = torch.bincount(torch.as_tensor(np.asarray(labels)), minlength=teacher_logits.shape[-1]).float()
     return counts / counts.sum()
 
 

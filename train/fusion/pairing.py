@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.config import EMOTIONS, MODALITIES
+from hff.config import MODALITIES
 from hff.errors import HFFError
 from train.fusion import feature_files
 
@@ -93,8 +93,7 @@ class Batch:
 
 _OWN = frozenset(one.name for one in dataclasses.fields(Batch))
 # Read back, and so handed on by ``dataclasses.replace``: the attributes that ``more`` has added.
-for _name in ("more",):
-    setattr(Batch, _name, property(lambda batch: {m: vars(batch)[m] for m in vars(batch) if m not in _OWN}))
+Batch.more = property(lambda batch: {m: vars(batch)[m] for m in vars(batch) if m not in _OWN})  # type: ignore[attr-defined]
 
 
 _VOICE, _FACE = MODALITIES.index("speech"), MODALITIES.index("vision")
@@ -114,11 +113,16 @@ class Draw:
 class PairedClips:
     """The cached items of one split, by label, and clips drawn from them."""
 
-    def __init__(self, folder: Path, split: str, names: Sequence[str] = EMOTIONS) -> None:
-        """``names``: of the labels; without a "neutral" one among them no partner is unfeeling."""
-        self.neutral = names.index("neutral") if "neutral" in names else None
+    def __init__(self, folder: Path, split: str, labels: Sequence[str]) -> None:
+        """labels: their names, in order; without a "neutral" one among them no partner is unfeeling.
+
+        Raises ``HFFError`` where the features are of another number of labels.
+        """
+        self.neutral = labels.index("neutral") if "neutral" in labels else None
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
         self.labels = self.stored[MODALITIES[0]]["teacher_logits"].shape[-1]  # C
+        if self.labels != len(labels):
+            raise HFFError(f"The features in {folder} are of {self.labels} labels, and the model has {len(labels)}.")
         self.by_label = {
             m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(self.labels)] for m in MODALITIES
         }

@@ -137,10 +137,11 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
             x, has = _heard(encoders, wave)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, has
     labels = [u.label for u in items]
+    logits = teacher_logits(encoders.speech, features)
     return {
         "features": features, "there": there, "severity": _severity(len(items), "speech"),
-        "teacher_logits": teacher_logits(encoders.speech, features),
-        "label": torch.tensor(labels), "frequency": label_frequency(labels),
+        "teacher_logits": logits,
+        "label": torch.tensor(labels), "frequency": label_frequency(labels, logits),
         "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.ones(len(items), dtype=torch.bool),
     }  # fmt: skip
@@ -153,10 +154,11 @@ def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
     items += [(words, 0) for words in ravdess.SENTENCES.values()]
     texts = [variant for words, _ in items for variant in _variants("text", words, rng)]
     features = text_features(encoders, texts, f"text field {half}").unflatten(0, (len(items), -1))
+    logits = teacher_logits(encoders.text, features)
     return {
         "features": features, "severity": _severity(len(items), "text"),
-        "teacher_logits": teacher_logits(encoders.text, features),
-        "label": torch.tensor([label for _, label in items]), "frequency": label_frequency(labels),
+        "teacher_logits": logits,
+        "label": torch.tensor([label for _, label in items]), "frequency": label_frequency(labels, logits),
         "held_out": torch.ones(len(items), dtype=torch.bool),
         "fixed": torch.arange(len(items)) >= len(items) - len(ravdess.SENTENCES),
     }  # fmt: skip
@@ -167,10 +169,11 @@ def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     own = np.flatnonzero(faces.splits == half)
     index = own[balanced(faces.labels[own], FIELD_PER_CLASS, rng)]
     features = torch.stack([_seen(encoders, _variants("vision", faces.images[i], rng))[:, None] for i in index])
+    logits = teacher_logits(encoders.vision, features)
     return {
         "features": features, "severity": _severity(len(index), "vision"),
-        "teacher_logits": teacher_logits(encoders.vision, features),
-        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own]),
+        "teacher_logits": logits,
+        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own], logits),
         "held_out": torch.ones(len(index), dtype=torch.bool),
     }  # fmt: skip
 

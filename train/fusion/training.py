@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from hff import weights
 from hff.config import SPEECH_ENCODERS, HFFConfig
-from hff.errors import HFFError
 from hff.model.hff import HFF
 from train.engine import parallel
 from train.engine.loop import Plan, fit
@@ -88,8 +87,6 @@ def train(
     mix = mix or Mix()
     labels = (config or HFFConfig()).labels
     pairs, held = (PairedClips(folder, split, labels) for split in ("fusion", "validation"))
-    if pairs.labels != len(labels):
-        raise HFFError(f"The features in {folder} are of {pairs.labels} labels, and the model has {len(labels)}.")
     clips = validation_clips(held, mix)
     torch.manual_seed(plan.seed)
     model = HFF(config)
@@ -116,9 +113,14 @@ def train(
 def train_and_export(
     data_features: Path, out: Path, device: torch.device, plan: Plan = PLAN, speech_encoder: str = SPEECH_ENCODERS[0]
 ) -> dict[str, float]:
-    """The stage ``fusion``: train, calibrate, write ``out / "weights" / "fusion[-ENCODER].safetensors"``."""
+    """The stage ``fusion``: train, calibrate, write ``out / "weights" / "fusion[-ENCODER].safetensors"``.
+
+    The labels are those of the encoders there.
+    """
     path = weights.part_path(out / "weights", "fusion", speech_encoder)
-    model, best = train(data_features, out / path.stem, device, HFFConfig(speech_encoder=speech_encoder), plan)
+    labels = weights.stored_labels(weights.part_path(out / "weights", "speech", speech_encoder))
+    config = HFFConfig(labels=labels, speech_encoder=speech_encoder)
+    model, best = train(data_features, out / path.stem, device, config, plan)
     best = best | calibration.calibrate(model, data_features, device)
     if parallel.is_main():
         weights.save(path, model.state_dict(), model.config.to_dict(), half=False)

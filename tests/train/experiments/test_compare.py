@@ -10,14 +10,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hff.config import MODALITIES, HFFConfig
+from hff.config import EMOTIONS, MODALITIES, HFFConfig
 from hff.model.hff import HFF
 from train.__main__ import main
 from train.engine import learning_curve
 from train.evaluation import robustness
 from train.evaluation import tables as report
 from train.experiments import ablate, compare, trials
-from train.experiments.trials import Arena, Contender, TrainingBudget, Trial
+from train.experiments.trials import Arena, Condition, Contender, TrainingBudget, Trial
 from train.fusion import feature_files, training
 from train.fusion.pairing import CLEAN
 from train.rivals import RIVALS
@@ -142,7 +142,7 @@ def test_the_whole_model_is_trained_once_for_both_commands(out):
 
 
 def test_figures_are_those_of_the_kept_weights(out):
-    arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1, seeds=(0, 1)))
+    arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1, seeds=(0, 1)), EMOTIONS)
     contender = compare.CONTENDERS[0]
     trial = arena.trial(contender, 1)
     clips = training.fixed_clips(arena.split("test"), CLIPS, CLEAN, robustness.SEED)
@@ -168,7 +168,7 @@ def test_nothing_is_done_twice_and_a_lost_trial_is_done_again(out, monkeypatch):
 
 
 def test_a_killed_trial_goes_on_after_its_last_epoch(out, monkeypatch, capsys):
-    arena = Arena(out, CPU, TrainingBudget(epochs=2, batches=1, seeds=(5,)))
+    arena = Arena(out, CPU, TrainingBudget(epochs=2, batches=1, seeds=(5,)), EMOTIONS)
     validate, calls = training.validation, []
 
     def killed(*given):
@@ -186,7 +186,7 @@ def test_a_killed_trial_goes_on_after_its_last_epoch(out, monkeypatch, capsys):
 
 
 def test_all_models_of_a_seed_learn_from_the_same_batches(out, monkeypatch):
-    arena, drawn = Arena(out, CPU, TrainingBudget(epochs=1, batches=2)), []
+    arena, drawn = Arena(out, CPU, TrainingBudget(epochs=1, batches=2), EMOTIONS), []
     sampled = training.sampled
 
     def watched(*given):
@@ -210,7 +210,7 @@ def test_other_features_or_budgets_begin_anew(tmp_path):
     contender = compare.CONTENDERS[0]
 
     def folder(**budget) -> str:
-        return Arena(tmp_path, CPU, TrainingBudget(**budget)).folder_of(contender, 0).name
+        return Arena(tmp_path, CPU, TrainingBudget(**budget), EMOTIONS).folder_of(contender, 0).name
 
     names = {folder(), folder(epochs=3), folder(learning_rate=1e-3)}
     make_features(tmp_path / "features", seed=1)
@@ -288,3 +288,33 @@ def test_a_trial_of_edited_code_is_another_trial(tmp_path, monkeypatch):
     assert code_of(made_up_rival.build) != first
     assert code_of(RIVALS["TFN"]) != code_of(RIVALS["LMF"])
     sys.modules.pop("made_up_rival")
+
+
+def test_other_test_clips_are_measured_again_on_the_trained_model(out, tmp_path, monkeypatch):
+    path = tmp_path / "made_up_tests.py"
+    path.write_text("def clips(): return first()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import made_up_tests  # ty: ignore
+
+    arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1, seeds=(0,)), EMOTIONS)
+    made: list[str] = []
+    pairs = arena.split("test")
+    made_up_tests.first = lambda: made.append("made") or training.fixed_clips(pairs, CLIPS, CLEAN, 0)
+
+    def measured(**more) -> list:
+        trial = arena.trial(compare.CONTENDERS[0], 0)  # as it was kept
+        arena.measure([trial], [Condition("made up", made_up_tests.clips, **more)])
+        return trial.figures["test"]["made up"]
+
+    monkeypatch.setattr(trials, "fit", None)  # nothing is trained again
+    first = measured()
+    assert measured() == pytest.approx(first)
+    assert len(made) == 1
+    path.write_text("# edited\n" + path.read_text())
+    assert measured() == pytest.approx(first)
+    assert len(made) == 2
+    measured(keep=("text",))
+    assert len(made) == 3
+    monkeypatch.setattr(robustness, "CLIPS", CLIPS + 7)
+    measured(keep=("text",))
+    assert len(made) == 4

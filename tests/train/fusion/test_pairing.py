@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hff.config import EMOTIONS
 from train.fusion import feature_files
 from train.fusion.pairing import CLEAN, Batch, Draw, Mix, PairedClips
 from train.fusion.training import fixed_clips
@@ -59,7 +60,7 @@ def pairs(tmp_path_factory) -> PairedClips:
     for modality, tensors in stored.items():
         added = {"teacher_logits": teacher_logits(tensors["features"]), "frequency": frequency}
         save_file(tensors | added, folder / f"{modality}-fusion.safetensors")
-    return PairedClips(folder, "fusion")
+    return PairedClips(folder, "fusion", EMOTIONS)
 
 
 def draw(pairs: PairedClips, mix: Mix, count: int = 400, seed: int = 0) -> list[Draw]:
