@@ -1,9 +1,10 @@
-"""The corpora, a module each: where it lies, what it holds, how its labels map to the model's seven.
+"""The corpora, a module each: where it lies, what it holds, how its labels map to the model's.
 
 A module has ``NAME``, ``CONTENT`` (what it is), ``SOURCE`` (where a user gets it), ``LICENCE``, ``PARTS`` (which part
 of the model learns from what of it; none where no shipped part does) and ``load(root)``, which gives its items or
-raises ``base.CorpusError``, naming the file that is missing. To add a corpus, write its module and name it here; then
-``python -m train data`` lists it, any stage may learn from it, and the model card and the page say so.
+raises ``base.CorpusError``, naming the file that is missing. One that figures stand on says in ``TEST`` on what of it.
+To add a corpus, write its module and name it here; then ``python -m train data`` lists it, any stage may learn from it,
+and the model card and the page say so.
 """
 
 from train.corpora import (

@@ -24,13 +24,13 @@ _OURS = {"n": "neutral", "h": "happy", "s": "sad", "a": "angry", "f": "fearful"}
 
 
 def load(root: Path) -> list[Utterance]:
-    path = find(root, ["speech/ased_16k.tar", "ASED*/**/a5-*.wav"], "ASED", SOURCE)
+    path = find(root, ["speech/ased_16k.tar", "ASED*/**/a5-*.wav"], NAME, SOURCE)
     table, people = path.with_suffix(".csv"), {}
     if path.suffix == ".tar" and table.exists():
         rows = read_rows(data_files.used("ASED", table), needed=("file", "speaker"))
         people = {Path(row["file"]).stem: row["speaker"] for row in rows}
     utterances = []
-    for name, wave in voices.read(path, 1, "**/??-??-??-??-*.wav", "ASED"):
+    for name, wave in voices.read(path, 1, "**/??-??-??-??-*.wav", NAME):
         emotion = EMOTIONS.index(label(_OURS, name[0], path))
         speaker = people.get(name, name.split("-")[-1])
         utterances.append(Utterance(name, wave, emotion, f"ased{speaker}", "ased", "validation"))

@@ -22,7 +22,7 @@ class CorpusError(HFFError):
 
 @dataclass
 class Sentence:
-    """A text with its target: a distribution over the seven labels."""
+    """A text with its target: a distribution over the labels of ``EMOTIONS``."""
 
     text: str
     target: np.ndarray  # (7,) float32

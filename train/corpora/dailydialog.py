@@ -27,9 +27,9 @@ _TURN_END = "__eou__"
 
 def load(root: Path) -> list[Sentence]:
     names = ["text/dailydialog_valid.csv", "dialogues_validation.txt"]
-    path = find(root, names, "DailyDialog", SOURCE)
+    path = find(root, names, NAME, SOURCE)
     if path.suffix == ".txt":
-        lines = _from_dialogues(path, find(root, ["dialogues_emotion_validation.txt"], "DailyDialog", SOURCE))
+        lines = _from_dialogues(path, find(root, ["dialogues_emotion_validation.txt"], NAME, SOURCE))
     else:
         lines = [(row["text"], row["emotion"]) for row in read_rows(path, needed=("text", "emotion"))]
     neutral = [line for line in lines if line[1] == "no_emotion"]
@@ -44,6 +44,6 @@ def _from_dialogues(texts: Path, emotions: Path) -> list[tuple[str, str]]:
     for number, pair in enumerate(zip(dialogues, numbers, strict=False), 1):
         turns, labels = pair[0].split(_TURN_END)[:-1], pair[1].split()
         if len(turns) != len(labels) or len(dialogues) != len(numbers):
-            raise CorpusError(f"DailyDialog: {texts} and {emotions} part at line {number}; fetch both again.")
+            raise CorpusError(f"{NAME}: {texts} and {emotions} part at line {number}; fetch both again.")
         lines += [(turn.strip(), _NUMBERS[int(n)]) for turn, n in zip(turns, labels, strict=True)]
     return lines

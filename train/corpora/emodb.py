@@ -2,7 +2,7 @@
 
 Layouts read: ``speech/emodb_full4_16k.tar`` (the four classes found whole) and, where it is there, for two speakers
 ``speech/emodb_full7_sp03_09_16k.tar`` (all classes, in Opus) in its place; or the public ``wav/`` folder.
-Boredom has no place among the seven. The cut two-second set is never mixed in: its length and level
+Boredom has no place among the labels. The cut two-second set is never mixed in: its length and level
 would give the class away.
 """
 
@@ -25,12 +25,12 @@ _HELD_BACK = ("15", "16")  # speakers kept for later checks
 
 
 def load(root: Path) -> list[Utterance]:
-    path = find(root, ["speech/emodb_full4_16k.tar", "wav/03a01Fa.wav"], "EmoDB", SOURCE)
-    recordings = list(voices.read(path, 0, "*.wav", "EmoDB"))
+    path = find(root, ["speech/emodb_full4_16k.tar", "wav/03a01Fa.wav"], NAME, SOURCE)
+    recordings = list(voices.read(path, 0, "*.wav", NAME))
     more = path.parent / _MORE
     if path.suffix == ".tar" and more.exists():
         # In place of, not beside: were only the added classes in Opus, the codec would give them away.
-        added = list(voices.read(data_files.used("EmoDB", more), 0, "*.wav", "EmoDB"))
+        added = list(voices.read(data_files.used(NAME, more), 0, "*.wav", NAME))
         speakers = {name[:2] for name, _ in added}
         recordings = [(name, wave) for name, wave in recordings if name[:2] not in speakers] + added
     return [

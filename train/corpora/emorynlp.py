@@ -1,6 +1,6 @@
 """EmoryNLP: lines of the series Friends (Zahiri & Choi 2018); training part only.
 
-Joyful, Mad, Neutral, Sad and Scared have a place among the seven; Peaceful and Powerful have not and are
+Joyful, Mad, Neutral, Sad and Scared have a place among the labels; Peaceful and Powerful have not and are
 left out. Layouts read: ``text/emorynlp_train.csv``, or the public ``emorynlp_train_final.csv`` (with MELD) or
 ``emotion-detection-trn.json`` (the authors' own).
 """
@@ -22,7 +22,7 @@ _OURS = {"Joyful": "happy", "Mad": "angry", "Neutral": "neutral", "Sad": "sad", 
 
 def load(root: Path) -> list[Sentence]:
     names = ["text/emorynlp_train.csv", "emorynlp_train_final.csv", "emotion-detection-trn.json"]
-    path = find(root, names, "EmoryNLP", SOURCE)
+    path = find(root, names, NAME, SOURCE)
     if path.suffix == ".json":
         lines = _from_json(path)
     else:

@@ -1,7 +1,7 @@
 """FER2013 with FER+ votes: 48x48 grey faces from the web (Goodfellow et al. 2013, Barsoum et al. 2016).
 
 Layouts read: ``faces/fer2013plus.npz``, or the public ``fer2013.csv`` (Kaggle) beside ``fer2013new.csv``
-(github.com/microsoft/FERPlus). Target: the vote distribution over our seven labels; contempt, unknown and
+(github.com/microsoft/FERPlus). Target: the vote distribution over our labels; contempt, unknown and
 not-a-face have no place among them, and an image whose majority lies there is left out.
 """
 
@@ -21,6 +21,7 @@ _OURS = (0, 1, 3, 4, 6, 5, 2)  # columns of the votes for neutral happy sad angr
 NAME = "FER2013"
 CONTENT = "small grey pictures of faces from the web, with the votes of FER+"
 LICENCE = "research use; FER+ votes MIT"
+TEST = "private test, FER+ majority label"
 SOURCE = (
     "kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge (fer2013.csv) and "
     "github.com/microsoft/FERPlus (fer2013new.csv)"
@@ -40,7 +41,7 @@ def load(root: Path) -> Faces:
     fusion meets features as uncertain as those of new faces. Training images with a near copy in
     another split (FER2013 repeats some) are left out. ``first`` is FER2013's own label, before FER+.
     """
-    path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], "FER2013", SOURCE)
+    path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], NAME, SOURCE)
     images, votes, splits, near_copy, first = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, root)
     ours = votes[:, _OURS].astype(np.float32)
     kept = (votes.argmax(1) < 7) & (ours.sum(1) > 0) & ~(near_copy & (splits == "train"))
@@ -52,7 +53,7 @@ def load(root: Path) -> Faces:
 
 def no_faces(root: Path) -> np.ndarray:
     """(N,48,48) the pictures that most raters called no face at all: nothing learns from them."""
-    path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], "FER2013", SOURCE)
+    path = find(root, ["faces/fer2013plus.npz", "fer2013.csv"], NAME, SOURCE)
     images, votes, *_ = _from_npz(path) if path.suffix == ".npz" else _from_csv(path, root)
     return images[votes.argmax(1) == _VOTES.index("NF")]
 
@@ -77,7 +78,7 @@ def _from_csv(pixels: Path, root: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
     votes = read_rows(path, needed=_VOTES)
     if len(faces) != len(votes):
         raise CorpusError(
-            f"FER2013: {pixels} has {len(faces)} rows and {path} {len(votes)}; one is cut short. See {SOURCE}."
+            f"{NAME}: {pixels} has {len(faces)} rows and {path} {len(votes)}; one is cut short. See {SOURCE}."
         )
     images = np.stack([np.array(row["pixels"].split(), np.uint8).reshape(48, 48) for row in faces])
     counts = np.array([[int(row[name]) for name in _VOTES] for row in votes])

@@ -12,6 +12,7 @@ from train.corpora.base import Sentence, find, hold_out, read_rows, target
 
 NAME = "GoEmotions"
 CONTENT = "comments from Reddit"
+TEST = "test, Ekman groups"
 LICENCE = "CC BY 4.0"
 SOURCE = "github.com/google-research/google-research/tree/master/goemotions (data/*.tsv)"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
@@ -39,7 +40,7 @@ _GROUP = {fine: group for group, members in _EKMAN.items() for fine in members.s
 def load(root: Path) -> list[Sentence]:
     sentences = []
     for name, split in (("train", "train"), ("dev", "validation"), ("test", "test")):
-        path = find(root, [f"text/goemotions_{name}.csv", f"{name}.tsv"], "GoEmotions", SOURCE)
+        path = find(root, [f"text/goemotions_{name}.csv", f"{name}.tsv"], NAME, SOURCE)
         if path.suffix == ".tsv":
             rows = read_rows(path, "\t", ["text", "numbers", "id"], ("text", "numbers"))
             groups = [sorted({_GROUP[_FINE[int(n)]] for n in row["numbers"].split(",")}) for row in rows]

@@ -1,6 +1,6 @@
 """ISEAR: self-reports of emotional events (Scherer & Wallbott 1994), all for training.
 
-Shame and guilt have no place among the seven and are left out. Layouts read: ``text/isear.csv`` (columns emotion,
+Shame and guilt have no place among the labels and are left out. Layouts read: ``text/isear.csv`` (columns emotion,
 text), or the databank's own table as ``isear.csv``, its columns (``Field1`` the emotion, ``SIT`` the text) parted by
 ``|``.
 """
@@ -20,7 +20,7 @@ _OURS = {"joy": "happy", "fear": "fearful", "anger": "angry", "sadness": "sad", 
 
 
 def load(root: Path) -> list[Sentence]:
-    path = find(root, ["text/isear.csv", "isear.csv"], "ISEAR", SOURCE)
+    path = find(root, ["text/isear.csv", "isear.csv"], NAME, SOURCE)
     with path.open(encoding="utf-8", errors="replace") as file:
         databank = "|" in file.readline()
     if databank:

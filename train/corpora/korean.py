@@ -24,9 +24,9 @@ SPLIT = dict.fromkeys(("emh", "nel"), "fusion") | dict.fromkeys(("emg", "neo"), 
 
 
 def load(root: Path) -> list[Utterance]:
-    path = find(root, ["speech/korean_emotiontts_16k.tar", "emotiontts/*.wav"], "emotiontts", SOURCE)
+    path = find(root, ["speech/korean_emotiontts_16k.tar", "emotiontts/*.wav"], NAME, SOURCE)
     utterances = []
-    for name, wave in voices.read(path, 0, "*.wav", "emotiontts"):
+    for name, wave in voices.read(path, 0, "*.wav", NAME):
         speaker, number = name[:3], name[3:]
         if not number.isdigit() or not 0 < int(number) <= _PER_EMOTION * len(_IN_TURN):
             raise CorpusError(f"{path}: {name} is no speaker of three letters and a number of 1 to 400. See {SOURCE}.")

@@ -11,6 +11,7 @@ from train.corpora.base import Sentence, find, hold_out, label, read_rows, targe
 
 NAME = "MELD"
 CONTENT = "dialogue of a television series"
+TEST = "test, one utterance"
 LICENCE = "GPL-3.0"
 SOURCE = "github.com/declare-lab/MELD (data/MELD/*_sent_emo.csv)"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
@@ -27,7 +28,7 @@ _PUNCTUATION = str.maketrans(
 def load(root: Path) -> list[Sentence]:
     sentences = []
     for name, split in (("train", "train"), ("dev", "validation"), ("test", "test")):
-        path = find(root, [f"text/meld_{name}.csv", f"{name}_sent_emo.csv"], "MELD", SOURCE)
+        path = find(root, [f"text/meld_{name}.csv", f"{name}_sent_emo.csv"], NAME, SOURCE)
         sentences += [
             Sentence(
                 row["Utterance"].translate(_PUNCTUATION), target([label(_OURS, row["Emotion"], path)]), "meld", split

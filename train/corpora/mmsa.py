@@ -56,7 +56,7 @@ class Utterances:
 
 def load(root: Path) -> list[str]:
     """The names of CMU-MOSI's utterances under ``root``, of all splits."""
-    path = find(root, ["mosi/*.pkl", "MOSI/**/*.pkl"], "CMU-MOSI", SOURCE)
+    path = find(root, ["mosi/*.pkl", "MOSI/**/*.pkl"], NAME, SOURCE)
     return [name for split in load_file(path).values() for name in split.ids]
 
 

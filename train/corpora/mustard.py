@@ -2,7 +2,7 @@
 
 Only the last line of each scene is labelled: with an emotion as the words have it (explicit) and as it was felt
 (implicit); where they differ, words and feeling are in conflict. Excitement is read as happiness and
-frustration as anger; ridicule has no place among the seven and is left out. Layouts read: ``text/mustardpp.csv``,
+frustration as anger; ridicule has no place among the labels and is left out. Layouts read: ``text/mustardpp.csv``,
 or the public ``mustard++_text.csv``. No stage learns from it yet; all is for training.
 """
 
@@ -34,7 +34,7 @@ def conflicts(root: Path) -> list[tuple[Sentence, Sentence]]:
 
 
 def _lines(root: Path) -> list[tuple[Sentence | None, Sentence | None]]:
-    path = find(root, ["text/mustardpp.csv", "mustard++_text.csv"], "MUStARD++", SOURCE)
+    path = find(root, ["text/mustardpp.csv", "mustard++_text.csv"], NAME, SOURCE)
     rows = read_rows(path, needed=("SENTENCE", "Explicit_Emotion", "Implicit_Emotion"))
     return [
         (_sentence(row, "Explicit_Emotion", path), _sentence(row, "Implicit_Emotion", path))

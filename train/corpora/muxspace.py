@@ -1,7 +1,7 @@
 """muxspace facial expressions: faces of public figures and others, labelled by students (noisy); all for training.
 
 Layouts read: ``faces/muxspace_faces112.npz`` (112 px), or the public ``data/legend.csv`` (columns image, emotion)
-beside ``images/``. Contempt has no place among the seven and is left out, as is the second of two near copies.
+beside ``images/``. Contempt has no place among the labels and is left out, as is the second of two near copies.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def load(root: Path) -> Faces:
-    path = find(root, ["faces/muxspace_faces112.npz", "data/legend.csv"], "muxspace", SOURCE)
+    path = find(root, ["faces/muxspace_faces112.npz", "data/legend.csv"], NAME, SOURCE)
     pictures, labels = _from_npz(path) if path.suffix == ".npz" else _from_legend(path)
     images = np.stack([_to_face_size(picture) for picture in pictures])
     votes = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
@@ -61,5 +61,5 @@ def _from_legend(path: Path) -> tuple[list[np.ndarray], list[int]]:
             pictures.append(np.array(opened.convert("L")))
         labels.append(EMOTIONS.index(ours))
     if not pictures:
-        raise CorpusError(f"muxspace: none of the pictures of {path} in {folder}. They come from {SOURCE}.")
+        raise CorpusError(f"{NAME}: none of the pictures of {path} in {folder}. They come from {SOURCE}.")
     return pictures, labels

@@ -27,9 +27,9 @@ SPLIT = dict.fromkeys(("EB0", "IC0", "KS0", "SM0"), "train") | {
 
 
 def load(root: Path) -> list[Utterance]:
-    path = find(root, ["speech/nemo_16k.tar", "samples/EB0_*.wav"], "nEMO", SOURCE)
+    path = find(root, ["speech/nemo_16k.tar", "samples/EB0_*.wav"], NAME, SOURCE)
     utterances = []
-    for name, wave in voices.read(path, 0, "*.wav", "nEMO"):
+    for name, wave in voices.read(path, 0, "*.wav", NAME):
         speaker, emotion = name.split("_")[:2]
         if speaker in SPLIT:
             ours = EMOTIONS.index(label(_OURS, emotion, path))

@@ -1,4 +1,4 @@
-"""The speech encoder's training: MFCC and CNN on RAVDESS (seven of its classes) and EmoDB.
+"""The speech encoder's training: MFCC and CNN on RAVDESS (all its classes but calm) and EmoDB.
 
 ``python -m train speech --data DIR --out DIR`` ; a few seconds an epoch once the recordings are prepared.
 

@@ -322,7 +322,7 @@ def predict(model: WhisperEncoder, heard: Heard, count: int) -> Tensor:
 
 
 def recalls(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, float]:
-    """Unweighted recall, over the emotions that it has, of each corpus; all seven may be guessed."""
+    """Unweighted recall, over the emotions that it has, of each corpus; all may be guessed."""
     guess = probabilities.argmax(1).numpy()
     found = {}
     for corpus in dict.fromkeys(u.corpus for u in utterances):

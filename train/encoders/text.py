@@ -1,4 +1,4 @@
-"""The text encoder's training: BERT fine-tuned on the text corpora, their labels mapped to the seven.
+"""The text encoder's training: BERT fine-tuned on the text corpora, their labels mapped to the model's.
 
 ``python -m train text --data DIR --out DIR`` ; the embeddings and the two lowest layers stay
 frozen, so that only the upper four need to be shipped.

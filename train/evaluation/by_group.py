@@ -17,8 +17,8 @@ from hff.pipeline.features import Encoders
 from train.corpora import fer, london, own_sentences
 from train.corpora.base import CorpusError
 from train.encoders import text, vision
+from train.evaluation.robustness import COMMAND
 
-COMMAND = "python -m train evaluate --data DIR --out DIR"
 AGES = ((0, 24, "up to 24 years"), (25, 34, "25 to 34 years"), (35, 200, "from 35 years"))
 
 
@@ -33,7 +33,7 @@ def tables(encoders: Encoders, data: Path, device: torch.device) -> list[dict]:
 
 
 def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
-    """Recall of each emotion among FER2013's test faces, and the mean of them."""
+    """Recall of each emotion among the test faces, and the mean of them."""
     faces = fer.load(data)
     held = faces.splits == "test"
     truth = faces.labels[held]
@@ -43,7 +43,7 @@ def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
     rows: list[list] = [[EMOTIONS[c], float(r), int((truth == c).sum())] for c, r in zip(known, recalls, strict=True)]
     return {
         "title": "The face encoder, emotion by emotion",
-        "note": "FER2013 private test, FER+ majority label; the mean counts every emotion alike.",
+        "note": f"{fer.NAME} {fer.TEST}; the mean counts every emotion alike.",
         "command": COMMAND, "columns": ["emotion", "recall", "number of items"],
         "rows": [*rows, ["mean", float(recalls.mean()), len(truth)]],
     }  # fmt: skip

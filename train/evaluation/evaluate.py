@@ -13,10 +13,10 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 from hff import weights
-from hff.config import EMOTIONS, SPEECH_ENCODERS
+from hff.config import SPEECH_ENCODERS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
-from train.corpora import fer, ravdess
+from train.corpora import fer, goemotions, meld, ravdess
 from train.encoders import speech, text, vision
 from train.evaluation import by_group, model_card, robustness, truth
 from train.evaluation import unimodal as alone
@@ -35,12 +35,11 @@ from train.evaluation.robustness import (
     targets,
     uncertainty_table,
 )
+from train.evaluation.shipped_parts import SHIPPED_PARTS, ear
 from train.fusion.feature_files import folder_of
 from train.fusion.pairing import CLEAN, Mix, PairedClips
 from train.fusion.training import fixed_clips
 from train.metrics import entropy_auroc, expected_calibration_error, reliability
-
-EARS = {"mfcc-cnn": "speech (MFCC, CNN)", "whisper": "speech (Whisper's first layers)"}  # of ``SPEECH_ENCODERS``
 
 
 def run(data: Path, out: Path, device: torch.device) -> dict:
@@ -74,7 +73,7 @@ def other_tables(path: Path) -> list[dict]:
 
 def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
     """Each encoder alone, with its own head, on its own corpus' test items; the voices by gender too."""
-    encoders, device, ear = analyzer.encoders, analyzer.device, analyzer.config.speech_encoder
+    encoders, device, config = analyzer.encoders, analyzer.device, analyzer.config
     voices = [(u, speech.voices(u)) for u in ravdess.load(data) if u.split == "test"]
     recall = speech.unweighted_recall(encoders.speech, voices)
     faces = fer.load(data)
@@ -89,20 +88,19 @@ def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
         "command": COMMAND,
         "columns": ["encoder", "test items", "measure", "value", "floor", "number of items"],
         "rows": [
-            [EARS[ear], f"RAVDESS actors 01, 20-22, {len(EMOTIONS)} classes", "unweighted recall", recall, FLOORS[ear],
-             len(voices)],
-            ["vision (ResNet-18)", "FER2013 private test, FER+ majority label", "accuracy",
+            [ear(config.speech_encoder).name, f"{ravdess.NAME} {ravdess.TEST}, {len(config.labels)} classes",
+             "unweighted recall", recall, FLOORS[config.speech_encoder], len(voices)],
+            [SHIPPED_PARTS["vision"].name, f"{fer.NAME} {fer.TEST}", "accuracy",
              float((guess == faces.labels[held]).mean()), FLOORS["vision"], int(held.sum())],
-            ["text (BERT)", "GoEmotions test, Ekman groups", "macro F1", words.get("goemotions_macro_f1"),
-             FLOORS["goemotions_macro_f1"], texts["goemotions"]],
-            ["text (BERT)", "MELD test, one utterance", "weighted F1", words.get("meld_weighted_f1"),
+            [SHIPPED_PARTS["text"].name, f"{goemotions.NAME} {goemotions.TEST}", "macro F1",
+             words.get("goemotions_macro_f1"), FLOORS["goemotions_macro_f1"], texts["goemotions"]],
+            [SHIPPED_PARTS["text"].name, f"{meld.NAME} {meld.TEST}", "weighted F1", words.get("meld_weighted_f1"),
              FLOORS["meld_weighted_f1"], texts["meld"]],
         ],
     }  # fmt: skip
-    # RAVDESS numbers its men odd and its women even.
     by_gender = {
-        name: [(u, windows) for u, windows in voices if int(u.speaker[-2:]) % 2 == odd]
-        for name, odd in (("men", 1), ("women", 0))
+        name: [(u, windows) for u, windows in voices if ravdess.is_man(u.speaker) == men]
+        for name, men in (("men", True), ("women", False))
     }
     return [alone, {
         "title": "The speech encoder by the speaker's gender",
@@ -147,8 +145,8 @@ def speech_encoders_table(data: Path, out: Path, device: torch.device) -> dict:
         rows.append([name, recall, FLOORS[name], *fused])
     return {
         "title": "The two speech encoders",
-        "note": "Unweighted recall on RAVDESS actors 01 and 20-22; accuracy of each one's own fusion on class-paired "
-        "test clips, clean and mixed. `python app.py --speech-encoder` chooses.",
+        "note": f"Unweighted recall on {ravdess.NAME} actors {' and '.join(ravdess.actors('test'))}; accuracy of each "
+        "one's own fusion on class-paired test clips, clean and mixed. `python app.py --speech-encoder` chooses.",
         "command": COMMAND,
         "columns": ["speech encoder", "unweighted recall, voice alone", "floor", "fusion, clean", "fusion, mixed"],
         "rows": rows,

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.config import EMOTIONS, MODALITIES, SPEECH_ENCODERS, STEP_SECONDS
+from hff import weights
+from hff.config import MODALITIES, SPEECH_ENCODERS, STEP_SECONDS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer
 from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
@@ -91,7 +92,7 @@ def measure(folder: Path, device: torch.device) -> dict:
     """All that ``fingerprint.json`` holds."""
     return {
         "generated_by": COMMAND,
-        "labels": list(EMOTIONS),
+        "labels": list(weights.stored_config(folder).labels),
         "weights": {path.name: tensors_digest(path) for path in sorted(folder.glob("*.safetensors"))},
         "metrics": hashlib.sha256((folder / "metrics.json").read_bytes()).hexdigest(),
         "answers": _answers(folder, device),

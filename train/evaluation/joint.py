@@ -1,32 +1,19 @@
-"""Really joint data: RAVDESS actor 01, face and voice of one person, through the app's whole pipeline.
-
-Reads ``av/ravdess_av_actor01.tar`` with its csv, or the public ``Video_Speech_Actor_01`` folder (files
-``01-01-*.mp4``: picture and sound). "Calm" is left out.
-"""
+"""Really joint data: one test actor of RAVDESS, face and voice of one person, through the app's whole pipeline."""
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
 from pathlib import Path
 
-from hff.config import EMOTIONS
 from hff.errors import HFFError
 from hff.pipeline.analyzer import Analyzer
 from train.corpora import ravdess
+from train.evaluation.robustness import COMMAND
 
 
 def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
     """A table of accuracy, and every clip's reading; None where the clips are not under ``data``."""
-    archive = data / "av" / "ravdess_av_actor01.tar"
-    with tempfile.TemporaryDirectory() as folder:
-        if archive.exists():
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-            paths = sorted(Path(folder).rglob("*.mp4"))
-        else:
-            paths = sorted(data.rglob("01-01-*-01.mp4"))
-        clips = [_infer(analyzer, path) for path in paths if path.stem.split("-")[2] in ravdess.EMOTION_OF]
+    with ravdess.filmed(data) as paths:
+        clips = [_infer(analyzer, path) for path in paths]
     if not clips:
         return None
     rows = []
@@ -41,10 +28,11 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
     return {
         "clips": clips,
         "table": {
-            "title": "Really joint clips: RAVDESS actor 01 (a test speaker), face and voice of one person",
+            "title": f"Really joint clips: {ravdess.NAME} actor {ravdess.FILMED_ACTOR:02} (a test speaker), face and "
+            "voice of one person",
             "note": "Share of clips read right, through the whole pipeline; the words (two fixed sentences, recognised "
-            f"from the sound) carry no emotion. Chance is 1/{len(EMOTIONS)}.",
-            "command": "python -m train evaluate --data DIR --out DIR",
+            f"from the sound) carry no emotion. Chance is 1/{len(analyzer.config.labels)}.",
+            "command": COMMAND,
             "columns": ["clips", "number", "all present", "voice alone", "face alone", "words alone", "voice + face"],
             "rows": rows,
         },
@@ -52,8 +40,7 @@ def evaluate_joint(analyzer: Analyzer, data: Path) -> dict | None:
 
 
 def _infer(analyzer: Analyzer, path: Path) -> dict:
-    truth = EMOTIONS[ravdess.EMOTION_OF[path.stem.split("-")[2]]]
-    row = {"clip": path.stem, "kind": path.parent.name, "truth": truth}
+    row = {"clip": path.stem, "kind": path.parent.name, "truth": ravdess.emotion_of(path.stem)}
     try:
         result = analyzer.analyze(video=path)
     except HFFError as error:

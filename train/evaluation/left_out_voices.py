@@ -3,7 +3,7 @@
 ``python -m train left-out-voices --data DIR --out DIR`` , from what the stage ``whisper`` has kept in ``OUT/whisper``.
 A corpus is not only its speakers but a language, rooms, microphones and a way of acting, so speakers that were held
 back tell too little of how a class of pupils will fare. A network is trained without each corpus; the layers stay
-Whisper's own. All seven emotions may be guessed, also those that the corpus lacks.
+Whisper's own. All emotions may be guessed, also those that the corpus lacks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PLAN = dataclasses.replace(speech_whisper.PLAN, epochs=10, patience=10)
 
 
 def measures(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, float]:
-    """Accuracy and unweighted recall with all seven to choose from, recall among the corpus' own, recall of each."""
+    """Accuracy and unweighted recall with every emotion to choose from, among the corpus' own, and of each."""
     labels = torch.tensor([u.label for u in utterances])
     own = sorted(set(labels.tolist()))
     guess = probabilities.argmax(1)
@@ -75,7 +75,7 @@ def table_of(found: dict[str, dict[str, float]]) -> dict:
     return {
         "title": "Left-out voices: each corpus kept out of the second speech encoder's training",
         "note": "A network on the first layers of Whisper base that learned from, and was validated on, all corpora "
-        "but that of the row (ASED is never learned from). Accuracy and recall with all seven emotions to guess; among "
+        "but that of the row (ASED is never learned from). Accuracy and recall with all emotions to guess; among "
         "its own: with only those that the corpus has. Windows that are not damaged; a recording's answer is the mean "
         "over its windows.",
         "command": COMMAND,

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from train.corpora import described
+from train.corpora import described, fer, goemotions, meld, ravdess
 from train.engine.whole_files import write_whole
+from train.evaluation.shipped_parts import SHIPPED_PARTS
 
 CORPORA_FILE = "corpora.json"  # beside the weights, for the page
-PART_NAMES = {
-    "speech": "speech (MFCC and CNN)",
-    "whisper": "speech, the second encoder (the first three layers of Whisper base, MIT, and a small network)",
-    "vision": "vision (ResNet-18)",
-    "text": "text (BERT, fine-tuned)",
-    "fusion": "fusion",
-}  # by the keys of a corpus' ``PARTS``
+COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")  # as one writes them out
 
-HEAD = """# Model card: HFF, seven emotions
+HEAD = """# Model card: HFF, {count} emotions
 
-Reads neutral, happy, sad, angry, fearful, disgusted or surprised from voice, words and face, and says how much each
+Reads {labels} from voice, words and face, and says how much each
 counted (alpha) and how unsure it was of each (sigma^2). Made for teaching how multimodal fusion works.
 
 **Not for decisions about people.** The voices are acted, the faces are pictures that strangers labelled, the words are
@@ -32,7 +27,7 @@ to judge pupils, applicants, patients, employees or anybody else.
 
 {non_commercial} are for non-commercial use, share-alike; so are these weights.
 
-**No corpus here has face, voice and words of one person under seven emotions at scale.** The fusion was trained on
+**No corpus here has face, voice and words of one person under {count} emotions at scale.** The fusion was trained on
 *class-paired* clips: a voice, words and a face of the same emotion from different people, with damage, missing
 modalities, partners that say nothing and partners that contradict. One in five of its clips is of one modality alone,
 with the labels as frequent as in their corpora; there the encoders' own heads teach what it says. One in four of the
@@ -43,7 +38,7 @@ What is unlike the training features (Mahalanobis distance) raises the epistemic
 the modalities that give it, taken together as independent witnesses; those that contradict each other are not. Test
 clips are paired the same way from test items. The one table on really joint clips says so.
 
-Speakers never cross a split: RAVDESS actors 18-19 validate, 01 and 20-22 test. FER2013, GoEmotions and MELD keep
+Speakers never cross a split: {ravdess} actors {validation} validate, {test} test. {own_splits} keep
 their own splits; training faces with a near copy elsewhere and training sentences that stand in a validation or test
 split are left out.
 
@@ -80,18 +75,42 @@ def table(columns: list[str], rows: list[list]) -> str:
 def corpora_table(corpora: list[dict]) -> str:
     """What each part of the model learned from, and on what terms."""
     rows = [
-        [name, *("; ".join(said) for said in zip(*of, strict=True))]
-        for part, name in PART_NAMES.items()
-        if (of := [(f"{c['name']}: {c['parts'][part]}", f"{c['name']}: {c['licence']}") for c in corpora
-                   if part in c["parts"]])
+        [part.made_of, *("; ".join(said) for said in zip(*of, strict=True))]
+        for key, part in SHIPPED_PARTS.items()
+        if (of := [(f"{c['name']}: {c['parts'][key]}", f"{c['name']}: {c['licence']}") for c in corpora
+                   if key in c["parts"]])
     ]  # fmt: skip
     return table(["part", "learned from", "licence"], rows)
 
 
 def non_commercial(corpora: list[dict]) -> str:
     """The names of those whose licence is for non-commercial use, as one says them in a row."""
-    *first, last = [corpus["name"] for corpus in corpora if "-NC" in corpus["licence"]]
-    return f"{', '.join(first)} and {last}" if first else last
+    return in_a_row([corpus["name"] for corpus in corpora if "-NC" in corpus["licence"]])
+
+
+def in_a_row(names: list[str], word: str = "and") -> str:
+    """ "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def count_of(labels: list[str]) -> str:
+    """How many there are, in a word where there is one."""
+    return dict(enumerate(COUNTS, 2)).get(len(labels), str(len(labels)))
+
+
+def head(labels: list[str], corpora: list[dict]) -> str:
+    """What stands before the figures."""
+    return HEAD.format(
+        count=count_of(labels),
+        labels=in_a_row(labels, "or"),
+        corpora=corpora_table(corpora),
+        non_commercial=non_commercial(corpora),
+        ravdess=ravdess.NAME,
+        validation=in_a_row(ravdess.actors("validation")),
+        test=in_a_row(ravdess.actors("test")),
+        own_splits=in_a_row([corpus.NAME for corpus in (fer, goemotions, meld)]),
+    )
 
 
 def write_corpora(folder: Path) -> list[dict]:
@@ -110,7 +129,7 @@ def rewrite(folder: Path) -> dict[str, int]:
 def write(report: dict, path: Path) -> None:
     """Write the card with every table of ``report``, and the list of corpora beside it."""
     corpora = write_corpora(path.parent)
-    parts = [HEAD.replace("{corpora}", corpora_table(corpora)).replace("{non_commercial}", non_commercial(corpora))]
+    parts = [head(report["confusion"]["labels"], corpora)]
     for part in report["tables"]:
         parts.append(
             f"### {part['title']}\n\n{table(part['columns'], part['rows'])}\n\n{part['note']}\n\n`{part['command']}`\n"

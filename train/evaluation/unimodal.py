@@ -37,7 +37,7 @@ def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor |
         x, has = x.to(analyzer.device), has.to(analyzer.device)
         inputs = {
             name: x if name == modality else x.new_zeros(*x.shape[:2], size)
-            for name, size in zip(MODALITIES, analyzer.config.input_dims, strict=True)
+            for name, size in analyzer.config.dims.items()
         }
         present = torch.zeros(*has.shape, len(MODALITIES), dtype=torch.bool, device=analyzer.device)
         present[..., place] = has
@@ -93,7 +93,7 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
     truth = np.array([u.label for u in spoken])
     name = analyzer.config.speech_encoder
     row(
-        f"speech ({name})", f"RAVDESS {split} actors", "unweighted recall",
+        f"speech ({name})", f"{ravdess.NAME} {split} actors", "unweighted recall",
         lambda p: float(recall_score(truth, p.argmax(1), average="macro")), voices(analyzer, spoken), truth,
         name,
     )  # fmt: skip
@@ -102,7 +102,8 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
     found = fer.load(data)
     labels = found.labels[found.splits == split].astype(np.int64)
     row(
-        "vision", f"FER2013 {split} faces, FER+ majority", "accuracy", lambda p: float((p.argmax(1) == labels).mean()),
+        "vision", f"{fer.NAME} {split} faces, FER+ majority", "accuracy",
+        lambda p: float((p.argmax(1) == labels).mean()),
         faces(analyzer, found.images[found.splits == split]), labels, "vision",
     )  # fmt: skip
     lines = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]

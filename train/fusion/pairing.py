@@ -1,6 +1,6 @@
 """Class-paired clips: voice, words and face of one emotion from different people (DESIGN of the data).
 
-No open corpus holds face, voice and words of one person under the seven emotions at scale, so a clip is
+No open corpus holds face, voice and words of one person under all the emotions at scale, so a clip is
 put together from cached features of items that share a label. Damage, missing modalities, partners that
 say nothing (neutral, or RAVDESS's fixed sentences) and partners that contradict are drawn in.
 """

@@ -97,6 +97,16 @@ def sections() -> dict[str, list[str]]:
     return found
 
 
+def test_the_card_is_written_from_labels_corpora_and_figures(metrics, tmp_path):
+    model_card.write(metrics, tmp_path / "MODEL_CARD.md")
+    assert (tmp_path / "MODEL_CARD.md").read_text() == (WEIGHTS / "MODEL_CARD.md").read_text()
+    own = metrics | {"confusion": {"title": "c", "labels": ["calm", "bored", "proud"], "matrix": [[1] * 3] * 3}}
+    model_card.write(own, tmp_path / "MODEL_CARD.md")
+    text = (tmp_path / "MODEL_CARD.md").read_text()
+    assert text.startswith("# Model card: HFF, three emotions\n\nReads calm, bored or proud from voice")
+    assert "seven emotions" not in text
+
+
 def test_the_card_shows_every_table_as_measured(metrics):
     shown = sections()
     for table in metrics["tables"]:
