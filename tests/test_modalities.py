@@ -21,13 +21,15 @@ from hff.config import MODALITIES, HFFConfig
 from hff.corruption import kinds
 from hff.lab.lab import Lab
 from hff.lab.state import Damage, LabState
-from hff.locale import names
+from hff.live.session import LiveSession
+from hff.locale import names, texts
 from hff.locale.catalogue import catalogue
 from hff.modalities import Modality
 from hff.page.clip import report
 from hff.page.lab.controls import Controls, in_hundredths
+from hff.page.lab.evidence import evidence
 from hff.page.lab.sweep_chart import sweep_chart
-from hff.page.live import layout
+from hff.page.live import layout, messages
 from hff.page.model.architecture import architecture_html
 from hff.page.shared import cards, theme
 from hff.pipeline.analyzer import Analyzer
@@ -200,6 +202,38 @@ def test_the_lab_takes_it_apart(analyzer, recording):
     assert len(shown) == len(controls.values)
     assert controls.state(tuple(shown)) == state
     assert sum(in_hundredths([1 / 3, 1 / 3, 1 / 6, 1 / 6])) == pytest.approx(1)
+
+
+def test_live_reads_it_and_its_window_is_a_clip_with_it(analyzer):
+    session = LiveSession(analyzer)
+    session.set_text("I like this")
+    session.add_frame(1.9, np.full((60, 60, 3), 120, np.uint8))
+    without = session.infer()
+    session.set_material("pulse", 72)
+    reading = session.infer()
+    assert without.alpha["pulse"] == 0
+    assert reading.alpha["pulse"] > 0.05
+    assert reading.variance["pulse"] is not None
+    told = messages.state(reading, session)
+    assert len(told["alpha"]) == len(told["aleatoric"]) == len(told["paused"]) == 4
+    assert told["alpha"][3] == pytest.approx(reading.alpha["pulse"], abs=1e-4)
+    clip = analyzer.analyze_recording(session.snapshot(), samples=0)
+    np.testing.assert_allclose(clip.timeline.alpha[-1], reading.timeline.alpha[-1], atol=1e-5)
+    session.set_material("pulse", None)
+    assert session.infer().alpha["pulse"] == 0
+    with pytest.raises(KeyError):
+        session.set_material("smell", 1)
+
+
+def test_the_lab_says_of_it_what_it_can(analyzer, recording):
+    lab = Lab(analyzer, recording)
+    muted = LabState(damage={**LabState().damage, "pulse": Damage("", 0.0, muted=True)})
+    for state, said in ((LabState(), texts.LAB_UNSHOWN), (muted, texts.ABSENT)):
+        shown = evidence(lab.damaged(LabState()), lab.damaged(state))
+        box = shown.split('id="hff-lab-evidence-pulse"')[1]
+        assert "Heartbeat" in box
+        assert said in box
+    assert 'id="hff-lab-break-pulse"' not in shown
 
 
 def _first(modality: str) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hff.config import SAMPLE_RATE, STEP_SECONDS
+from hff.detectors.vad import Segments
 from hff.encoders.bert import TextEncoder
 from hff.encoders.mfcc_cnn import SPEECH_WINDOW_SECONDS
 from hff.media.level import level_gain
@@ -18,8 +19,6 @@ from hff.result import FaceSeen
 
 MAX_LEVEL_CHANGE = 10 ** (0.5 / 20)  # 0.5 dB: a common level that moved less leaves kept speech features valid
 KEPT_TEXTS = 32
-
-Segments = list[tuple[float, float]]
 
 
 @dataclass

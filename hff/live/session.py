@@ -11,7 +11,9 @@ from __future__ import annotations
 import threading
 import time as clock
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +32,7 @@ from hff.locale import say
 from hff.media.image import resized
 from hff.media.video import MAX_FRAME_SIDE
 from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
-from hff.pipeline.features import FRAME_RATE, ClipFeatures, encode_text, step_count
+from hff.pipeline.features import FRAME_RATE, ClipFeatures, Encoded, Material, encode_one, encode_text, step_count
 from hff.pipeline.recording import Recording
 from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
 
@@ -125,6 +127,7 @@ class LiveSession:
         self._ears = _Ears()
         self._words = LiveWords()
         self._typed = getattr(self, "_typed", "")
+        self._more: dict[str, Any] = getattr(self, "_more", {})
         self._next_words = 0.0
         self._spread: dict[str, float] | None = None
         self._held_figures: dict[str, _Held] = {}
@@ -164,6 +167,15 @@ class LiveSession:
         """Typed words; they replace the recognised ones until they are emptied again."""
         with self._lock:
             self._typed = clean(text)
+
+    def set_material(self, modality: str, material: Any) -> None:
+        """Raw material of a modality that neither camera, microphone nor words give, as the clip's ``more`` holds it.
+
+        It holds for the whole window until other material replaces it; None takes it away. Raises ``KeyError``.
+        """
+        key = modalities.of(modality).key
+        with self._lock:
+            self._more = {name: value for name, value in (self._more | {key: material}).items() if value is not None}
 
     def close(self) -> None:
         """Forget everything; nothing may be added afterwards."""
@@ -211,9 +223,13 @@ class LiveSession:
                 start, end = self._bounds()
                 wave = self._wave(start, end)
                 transcript = self._transcript(start, end)
-                faces = [replace(f, time=f.time - start) for f in self._faces.faces if f.time >= start]
+                faces, more = self._faces_from(start), dict(self._more)
             voiced = voiced_segments(wave) if wave is not None else []
-            return Recording(end - start, wave, voiced, transcript, faces)
+            return Recording(end - start, wave, voiced, transcript, faces, more=more)
+
+    def _faces_from(self, start: float) -> list[FaceSeen]:
+        """The faces of a window that begins at ``start`` s, with times in it."""
+        return [replace(face, time=face.time - start) for face in self._faces.faces if face.time >= start]
 
     def _bounds(self) -> tuple[float, float]:
         end = self.time
@@ -246,8 +262,17 @@ class LiveSession:
             words, typed = list(self._words.words), self._typed
         text = encode_text(self._texts, transcript, steps)
         vision = self._faces.encode(self.analyzer.encoders, start, steps)
-        clip = ClipFeatures.of({"speech": speech, "text": text, "vision": vision}, steps)
+        kept = {"speech": speech, "text": text, "vision": vision}  # of which features were kept from before
+        clip = ClipFeatures.of(kept | self._encode_others(kept, wave, transcript, start, steps), steps)
         return self._fuse(clip, start, end, effort.samples, words, typed, first)
+
+    def _encode_others(
+        self, kept: Collection[str], wave, transcript: Transcript | None, start: float, steps: int
+    ) -> dict[str, Encoded]:
+        """Features of every modality that is not among ``kept``, as its record makes them of a clip."""
+        voiced = [(max(0.0, a - start), b - start) for a, b in self._ears.voiced or [] if b > start]
+        material = Material(wave, voiced, transcript, self._faces_from(start), more=self._more)
+        return {m: encode_one(self.analyzer.encoders, m, material, steps) for m in MODALITIES if m not in kept}
 
     def _look(self, every: float) -> None:
         """Find and encode the faces of the frames that wait, at most one every so many seconds."""

@@ -3,8 +3,7 @@
 A module has ``NAME``, ``CONTENT`` (what it is), ``SOURCE`` (where a user gets it), ``LICENCE``, ``PARTS`` (which part
 of the model learns from what of it; none where no shipped part does) and ``load(root)``, which gives its items or
 raises ``base.CorpusError``, naming the file that is missing. One that figures stand on says in ``TEST`` on what of it.
-To add a corpus, write its module and name it here; then ``python -m train data`` lists it, any stage may learn from it,
-and the model card and the page say so.
+A module that is named here may be learned from by any stage; ``python -m train data``, the card and the page list it.
 """
 
 from train.corpora import (

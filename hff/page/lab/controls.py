@@ -69,7 +69,7 @@ class Controls:
                 gr.Slider(
                     0,
                     1,
-                    value=1 / 3,
+                    value=1 / len(MODALITIES),
                     step=0.01,
                     interactive=True,
                     elem_id=f"hff-lab-alpha-{m}",
@@ -96,7 +96,7 @@ class Controls:
                 self.seed = gr.Number(
                     0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
                 )
-        self.weighed = [self._keep_sum(moved) for moved in self.alpha]  # events, each after the three add up again
+        self.weighed = [self._keep_sum(moved) for moved in self.alpha]  # events, each after all add up again
 
     @property
     def values(self) -> list:
@@ -152,8 +152,8 @@ class Controls:
         ]
 
     def _keep_sum(self, moved: gr.Slider):
-        three = [moved, *(slider for slider in self.alpha if slider is not moved)]
-        return moved.input(None, three, three, js=_SUM_TO_ONE, show_progress="hidden", api_visibility="private")
+        sliders = [moved, *(slider for slider in self.alpha if slider is not moved)]
+        return moved.input(None, sliders, sliders, js=_SUM_TO_ONE, show_progress="hidden", api_visibility="private")
 
 
 def in_hundredths(weights) -> list[float]:
@@ -169,7 +169,7 @@ def _damage_controls(modality: str) -> DamageControls:
         with gr.Row(elem_classes="hff-lab-breaker-top"):
             gr.HTML(named(modality), scale=1, min_width=90)
             muted = gr.Checkbox(
-                label=texts.LAB_MUTE.get(modality, texts.LAB_MUTE["text"]),
+                label=texts.LAB_MUTE.get(modality, texts.LAB_MUTE["other"]),
                 container=False,
                 scale=0,
                 min_width=110,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from hff.config import SAMPLE_RATE
-from hff.locale import texts
+from hff.config import MODALITIES, SAMPLE_RATE
+from hff.locale import names, texts
 from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript
@@ -26,13 +26,22 @@ _MEL_RANGE = 80.0  # dB below the loudest that the spectrogram shows
 
 
 def evidence(before: Recording, after: Recording) -> Markup:
-    """Three boxes, one a modality."""
-    boxes = (
-        ("speech", texts.LAB_HEAR, sound(after)),
-        ("text", texts.LAB_READ, words(before.transcript, after.transcript)),
-        ("vision", texts.LAB_SEE, faces(after.faces)),
-    )
+    """A box for each modality."""
+    shown = {
+        "speech": sound(after),
+        "text": words(before.transcript, after.transcript),
+        "vision": faces(after.faces),
+    }
+    boxes = [
+        (m, texts.LAB_EVIDENCE.get(m, names.modality(m)), shown[m] if m in shown else unshown(m, after))
+        for m in MODALITIES
+    ]
     return render("evidence.html", "evidence", boxes)
+
+
+def unshown(modality: str, recording: Recording) -> Markup:
+    """A modality that can be neither heard nor seen here."""
+    return _absent(texts.LAB_UNSHOWN if modality in recording.more else texts.ABSENT)
 
 
 def sound(recording: Recording) -> Markup:
