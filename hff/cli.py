@@ -259,9 +259,8 @@ def _inputs(path: Path | None, text: str | None) -> dict:
     from hff.media.probe import probe
 
     info = probe(path)
-    if info.is_image:
-        return {"image": path, "text": text}
-    return {"video" if info.has_video else "audio": path, "text": text}
+    kind = "image" if info.is_image else "video" if info.has_video else "audio"
+    return {kind: info, "text": text}
 
 
 def _read_text(path: Path) -> str:

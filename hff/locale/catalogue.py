@@ -1,7 +1,9 @@
 """Catalogues, the language of the moment, and messages that can be said again in another language.
 
 ``hff/locale/<language>/<area>.json`` maps keys to sentences; English is complete, and what another language lacks
-is said in English. ``{name}`` in a sentence is filled by ``str.format``'s rules, numbers by the language's own.
+is said in English. ``{name}`` in a sentence is filled by ``str.format``'s rules, numbers by the language's own. A
+sentence that changes with a number has a form for each plural category of its language, which ``{count}`` chooses:
+``{"one": "1 point", "other": "{count} points"}``.
 """
 
 from __future__ import annotations
@@ -151,8 +153,11 @@ def _frozen(value: Any) -> Any:
 
 
 def _filled(key: str, params: dict[str, Any], name: str) -> str:
+    entry = lookup(key, name)
+    if isinstance(entry, Mapping):
+        entry = number_format.plural(entry, params["count"], name)
     with using(name):
-        return _Filler(name).format(lookup(key, name), **params)
+        return _Filler(name).format(entry, **params)
 
 
 class _Filler(string.Formatter):

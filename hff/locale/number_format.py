@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 
 from babel import Locale, UnknownLocaleError
@@ -38,6 +40,11 @@ def decimal(value: float, places: int, name: str) -> str:
 
 
 def percentage(share: float, places: int, name: str) -> str:
-    """A share as percent, with a space at which no line is broken."""
-    shown = format_percent(share, f"0{'.' + '0' * places if places else ''}\u00a0%", locale=_locale(name))
-    return shown.replace("-", MINUS)
+    """A share as percent with a fixed number of places: "84.5%", "84,5 %" with a space at which no line is broken."""
+    pattern = re.sub("[#,]*0", f"0.{'0' * places}".rstrip("."), _locale(name).percent_formats[None].pattern)
+    return format_percent(share, pattern, locale=_locale(name)).replace("-", MINUS)
+
+
+def plural(forms: Mapping[str, str], count: float, name: str) -> str:
+    """Which of an entry's ``forms`` goes with ``count``, by CLDR's plural categories: "one", "few", "other" ..."""
+    return forms.get(_locale(name).plural_form(count), forms["other"])

@@ -34,6 +34,11 @@ COVER_SECONDS = 10.0  # s into the file until which a second picture must come, 
 
 # Titles in an old encoding must not stop the reading; PyAV 19 sees to it by itself.
 _TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+# What is said of a stream, by FFmpeg's word for its kind.
+_NOTHING = {"audio": say("media.nothing_of_sound"), "video": say("media.nothing_of_picture")}
+_DAMAGED = {"audio": "media.damaged_sound", "video": "media.damaged_picture"}
+_ENDS_EARLY = {"audio": "media.ends_early_sound", "video": "media.ends_early_picture"}
+_CUT_OFF = {"audio": "media.cut_off_sound", "video": "media.cut_off_picture"}
 _NO_PROTOCOL = "none"  # no protocol has this name, so FFmpeg can open nothing
 _OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": _NO_PROTOCOL, "max_pixels": str(MAX_FRAME_PIXELS)}
 
@@ -67,8 +72,8 @@ def container_in(file: IO[bytes], path: str | os.PathLike) -> Iterator[av.contai
         raise InputError(_unreadable(path, error)) from error
 
 
-def _unreadable(path: str | os.PathLike, error: Exception) -> Message:
-    reason = getattr(error, "strerror", None) or str(error)
+def _unreadable(path: str | os.PathLike, error: Exception | Message) -> Message:
+    reason = error if isinstance(error, Message) else getattr(error, "strerror", None) or str(error)
     return say("media.unreadable", name=name_of(path), reason=reason)
 
 
@@ -99,12 +104,9 @@ def decoded_frames(
             decoded += 1
             yield frame
     if decoded == 0 and not out_of_time():
-        raise InputError(_unreadable(path, damage or ValueError(f"no {stream.type} in it")))
+        raise InputError(_unreadable(path, damage or _NOTHING[stream.type]))
     if damage is not None and warn:
-        warn(say(f"media.damaged_{_SENSE[stream.type]}", name=name_of(path)))
-
-
-_SENSE = {"audio": "sound", "video": "picture"}
+        warn(say(_DAMAGED[stream.type], name=name_of(path)))
 
 
 def _packets(container: av.container.InputContainer, *streams: av.stream.Stream) -> Iterator[av.Packet]:
@@ -186,10 +188,10 @@ def breaks_off(
     missing = said is not None and read <= 0.95 * said - (0.0 if cut else 1.0)
     if not cut and not missing:
         return None
-    sense, figures = _SENSE[stream.type], {"name": name_of(path), "read": float(read)}
+    figures = {"name": name_of(path), "read": float(read)}
     if missing:
-        return say(f"media.ends_early_{sense}", **figures, said=said)
-    return say(f"media.cut_off_{sense}", **figures)
+        return say(_ENDS_EARLY[stream.type], **figures, said=said)
+    return say(_CUT_OFF[stream.type], **figures)
 
 
 class Clock:

@@ -24,7 +24,7 @@ __all__ = ["SAMPLE_RATE", "Frame", "MediaInfo", "is_media", "probe", "read_audio
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds, as its header says."""
+    """What a file holds, as its header says. It stands for the file wherever a path is taken: as one looked into."""
 
     path: str
     duration: float | None  # s; None for pictures, and for recordings of a browser, which do not say
@@ -34,6 +34,11 @@ class MediaInfo:
     height: int | None = None
     is_image: bool = False
     sound_tracks: tuple[int, ...] = ()  # what ``read_audio`` takes as ``track``, the preferred one first
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    __str__ = __fspath__
 
 
 def probe(path: str | os.PathLike) -> MediaInfo:

@@ -103,6 +103,8 @@ class Analyzer:
     ) -> Result:
         """Read the emotion of one clip, from any of the inputs together or alone.
 
+        A path may also be what ``hff.media.probe.probe`` found at it.
+
         video: path, or frames (N,H,W,3) uint8 RGB at 25 a second, or (fps, frames).
         audio: path (a video's sound too), or (sample_rate, array of (N,) or (N,channels)).
         image: path, or (H,W,3) or (H,W) uint8.

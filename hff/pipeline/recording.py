@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import string
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -108,8 +108,10 @@ class Reader:
         self.timings: dict[str, float] = {}
         self._infos: dict[str, MediaInfo] = {}
 
-    def info(self, path: str | Path) -> MediaInfo:
-        """What a file holds; each is looked into once."""
+    def info(self, path: str | os.PathLike) -> MediaInfo:
+        """What a file holds; each is looked into once, none that somebody looked into before."""
+        if isinstance(path, MediaInfo):
+            return path
         if str(path) not in self._infos:
             self._infos[str(path)] = probe(path)
         return self._infos[str(path)]
@@ -153,7 +155,7 @@ class Reader:
         self.report("sound", 0.6, say("progress.voice"))
         return wave
 
-    def _best_track(self, source: str | Path, tracks: tuple[int, ...]) -> np.ndarray:
+    def _best_track(self, source: str | os.PathLike, tracks: tuple[int, ...]) -> np.ndarray:
         """Of several sound tracks the first, in order of preference, in which there is a voice; else the preferred."""
         chosen, key = None, "recording.track_preferred"
         for track in tracks:
@@ -333,7 +335,7 @@ def _checked_text(text: str | None, warn: Callable[[str], None]) -> str | None:
 
 
 def _is_path(source) -> bool:
-    return isinstance(source, str | Path)
+    return isinstance(source, str | os.PathLike)
 
 
 def _whole(image: np.ndarray, at: float) -> FaceSeen:

@@ -16,7 +16,7 @@ from random import Random
 import httpx
 import pytest
 
-from hff.locale import texts
+from hff.locale import sentence
 from hff.page.live import messages as live_state
 from hff.page.live.hub import MAX_VIEWERS
 from tests.support.media_fixtures import tone
@@ -320,7 +320,7 @@ def test_sixteen_viewers_at_once(page):
     assert len(inside) == MAX_VIEWERS
     assert len({ticket for _, ticket in inside}) == MAX_VIEWERS
     for _, ticket, said in entered:
-        assert ticket or texts.LIVE_FULL.format(count=MAX_VIEWERS) in json.loads(f'"{_escaped(said)}"'), said
+        assert ticket or sentence("LIVE_FULL", count=MAX_VIEWERS) in json.loads(f'"{_escaped(said)}"'), said
 
     def watch(viewer: tuple[str, str]) -> list[dict]:
         session, ticket = viewer

@@ -23,12 +23,15 @@ from tests.support.translations import untranslated, untranslated_lessons
 
 OTHERS = [name for name in locale.languages() if name != locale.DEFAULT]
 BY_WORD = {"GLOSSARY"}  # entries whose keys are words of the language themselves
+PLURALS = {"zero", "one", "two", "few", "many", "other"}
 TERMS = {"ALPHA_MEANS", "BETA_MEANS", "SHAPLEY_MEANS"}  # held to be said alike everywhere by the glossary's tests
 PACKAGE = Path(locale.__file__).parents[1]
 
 
 def shape(value: object) -> object:
     """What two languages have in common of an entry: keys, lengths and the names to be filled in."""
+    if isinstance(value, dict) and value.keys() <= PLURALS and "other" in value:  # each language has forms of its own
+        return shape(value["other"])
     if isinstance(value, dict):
         return {key: shape(part) for key, part in value.items()}
     if isinstance(value, tuple):
@@ -202,6 +205,19 @@ def test_numbers_go_by_the_language():
     assert number_format.decimal(1234.5, 2, "en") == "1234.50"
     assert number_format.decimal(0.5, 2, "de") == "0,50"
     assert number_format.percentage(0.845, 1, "de") == "84,5\u00a0%"
+    assert number_format.percentage(0.845, 1, "en") == "84.5%"
+    assert number_format.percentage(12.3, 0, "en") == "1230%"
+    assert number_format.percentage(0.845, 0, "tr") == "%84"
+
+
+def test_a_sentence_with_a_number_goes_by_the_plurals_of_the_language():
+    assert [sentence("SPREAD", count=n) for n in (1, 2)] == ["1 point", "2 points"]
+    with using("de"):
+        assert [sentence("SPREAD", count=n) for n in (1, 2)] == ["1 Punkt", "2 Punkte"]
+    forms = {"one": "{count} punkt", "few": "{count} punkty", "many": "{count} punktów", "other": "{count} punktu"}
+    said = [number_format.plural(forms, n, "pl") for n in (1, 2, 5, 22, 1.5)]
+    assert said == [forms[category] for category in ("one", "few", "many", "few", "other")]
+    assert number_format.plural({"other": "{count}点"}, 1, "ja") == "{count}点"
 
 
 def test_lists_go_by_the_language():

@@ -124,16 +124,16 @@ def test_hostile_words_are_shown_as_text():
 def test_the_sentence_about_uncertainty_follows_the_figures():
     sure = make_result(2, probabilities=dict.fromkeys(EMOTIONS, 0.01) | {"sad": 0.94}, emotion="sad")
     sure.spread = dict.fromkeys(EMOTIONS, 0.001)
-    assert "quite sure: sad 94 %, give or take less than a point" in words_of(cards.uncertainty_sentence(sure))
+    assert "quite sure: sad 94%, give or take less than a point" in words_of(cards.uncertainty_sentence(sure))
     lost = make_result(2, probabilities=dict.fromkeys(EMOTIONS, 0.14) | {"sad": 0.16}, emotion="sad")
     lost.spread = dict.fromkeys(EMOTIONS, 0.031)
-    assert "close to guessing: sad 16 %, give or take 3 points" in words_of(cards.uncertainty_sentence(lost))
+    assert "close to guessing: sad 16%, give or take 3 points" in words_of(cards.uncertainty_sentence(lost))
     assert [words_of(percent(p)) for p in (0, 0.001, 0.5, 0.999, 1)] == [
-        "0 %",
-        "under 1 %",
-        "50 %",
-        "over 99 %",
-        "100 %",
+        "0%",
+        "under 1%",
+        "50%",
+        "over 99%",
+        "100%",
     ]
 
 
@@ -143,7 +143,7 @@ def test_shapley_values_add_up_to_the_answer_and_keep_their_sign():
     shown = words_of(effects.shapley(made))
     assert "+31.0 points" in shown
     assert "−8.0 points" in shown
-    assert "14.3 % for a blind guess + 23.0 = 37.3 % for happy" in shown
+    assert "14.3% for a blind guess + 23.0 = 37.3% for happy" in shown
 
 
 def test_figures_follow_light_and_dark_and_can_stand_side_by_side():

@@ -8,7 +8,7 @@ import pytest
 from hff.errors import NothingToAnalyse
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media import files
-from hff.media.probe import is_media
+from hff.media.probe import is_media, probe
 from hff.pipeline import recording
 from hff.pipeline.recording import NO_WORDS, TEXT_CUT, Recording
 
@@ -71,6 +71,15 @@ def test_a_clip_is_opened_once_to_look_into_it_and_once_for_each_stream(opened: 
     assert read.faces
     assert looked == [CLIP]
     assert opened == [str(CLIP)] * 3  # what is in it, its sound, its pictures
+
+
+@pytest.mark.parametrize(("name", "kind", "times"), [("clip.mp4", "video", 2), ("voice.wav", "audio", 1)])
+def test_a_file_that_was_looked_into_is_not_looked_into_again(name: str, kind: str, times: int, opened: list[str]):
+    info = probe(EXAMPLES_FOLDER / name)
+    opened.clear()
+    read = recording.read(**{kind: info}, transcribe=False)
+    assert len(opened) == times  # its sound, its pictures
+    assert read.warnings == recording.read(**{kind: EXAMPLES_FOLDER / name}, transcribe=False).warnings
 
 
 @pytest.mark.parametrize("name", ["voice.wav", "portrait.jpg"])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hff.errors import InputError
-from hff.locale import language, number_format, texts
+from hff.locale import language, number_format, sentence, texts
 
 if TYPE_CHECKING:
     pass
@@ -215,4 +215,4 @@ def size_text(size: int) -> str:
     for unit, name in ((GB, "GB"), (MB, "MB"), (1024, "kB")):
         if size >= unit:
             return f"{number_format.localised(f'{size / unit:.4g}', language())} {name}"
-    return texts.SIZE_IN_BYTES.format(count=size)
+    return sentence("SIZE_IN_BYTES", count=size)

@@ -19,7 +19,7 @@ from typing import Any
 from hff.errors import HFFError, InputError
 from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
-from hff.locale import texts, translate
+from hff.locale import sentence, texts, translate
 from hff.media.capture import Capture
 from hff.page.live import messages
 from hff.page.session.background_model import Engine
@@ -67,7 +67,7 @@ class LiveHub:
             self._forget_silent()
             self._forget(owner)
             if len(self._viewers) >= self.limit and not self._makes_room(address):
-                return None, texts.LIVE_FULL.format(count=len(self._viewers))
+                return None, sentence("LIVE_FULL", count=len(self._viewers))
             ticket = secrets.token_urlsafe(18)
             self._viewers[ticket] = Viewer(owner, self._new_session(), address)
         return ticket, ""

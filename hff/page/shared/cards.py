@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 from hff.config import MODALITIES
-from hff.locale import names, texts
+from hff.locale import names, sentence, texts
 from hff.page.shared.amounts import SIGMA_FULL, guess_variance, percent
 from hff.page.shared.render import render
 from hff.result import Result
@@ -63,12 +63,11 @@ def uncertainty_sentence(result: Result) -> str:
     ranked = sorted(result.probabilities, key=result.probabilities.__getitem__, reverse=True)
     second = next(label for label in ranked if label != result.emotion)
     points = 100 * result.spread[result.emotion]
-    spread = texts.SPREAD_ONE if round(points) == 1 else texts.SPREAD_MANY.format(points=f"{points:.0f}")
     return texts.UNCERTAINTY.format(
         sureness=next(word for least, word in sureness if result.probabilities[result.emotion] >= least),
         emotion=names.emotion(result.emotion),
         percent=percent(result.probabilities[result.emotion]),
-        spread=texts.SPREAD_SMALL if points < 1 else spread,
+        spread=texts.SPREAD_SMALL if points < 1 else sentence("SPREAD", count=round(points)),
         second=names.emotion(second),
         second_percent=percent(result.probabilities[second]),
     )

@@ -28,7 +28,8 @@ const formats = [0, 1, 2].map((digits) => new Intl.NumberFormat(language, {
   minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false,
 }));
 const number = (value, digits) => formats[digits].format(value);
-const percent = (share) => `${number(100 * share, 0)}\u00a0%`;
+const percents = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0, useGrouping: false });
+const percent = (share) => percents.format(share);
 const named = (label) => props.emotions[label] ?? label; // labels stay as they are in data attributes
 
 // ---- devices ------------------------------------------------------------------------------------------------

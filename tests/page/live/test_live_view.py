@@ -15,7 +15,7 @@ import pytest
 
 from hff.config import MODALITIES
 from hff.errors import InputError, WeightsError
-from hff.locale import texts
+from hff.locale import sentence, texts
 from hff.page.live import hub as live_hub
 from hff.page.live import messages
 from hff.page.live.hub import LiveHub
@@ -72,7 +72,7 @@ def test_typed_words_are_part_of_what_is_sent(fake: FakeAnalyzer):  # noqa: F811
 def test_who_comes_too_late_is_told_and_may_enter_when_one_leaves(fake: FakeAnalyzer):  # noqa: F811
     hub = LiveHub(engine_of(fake), limit=4)
     tickets = [hub.enter(owner)[0] for owner in "abcd"]
-    assert hub.enter("e") == (None, texts.LIVE_FULL.format(count=4))
+    assert hub.enter("e") == (None, sentence("LIVE_FULL", count=4))
     assert hub.enter("a")[0] not in (None, *tickets)  # a page that starts again takes its own place
     hub.leave("b")
     assert hub.enter("e")[0] is not None
@@ -128,7 +128,7 @@ def test_a_message_that_is_no_object_is_nobodys(sent, fake: FakeAnalyzer, caplog
 def test_one_address_cannot_keep_every_place(fake: FakeAnalyzer):  # noqa: F811
     hub = LiveHub(engine_of(fake))
     greedy = [hub.enter(owner, "10.0.0.1")[0] for owner in "abcd"]
-    assert hub.enter("e", "10.0.0.1") == (None, texts.LIVE_FULL.format(count=4))
+    assert hub.enter("e", "10.0.0.1") == (None, sentence("LIVE_FULL", count=4))
     other, _ = hub.enter("f", "10.0.0.2")
     assert other is not None
     assert [hub.feed({"ticket": ticket}).get("gone", False) for ticket in greedy] == [False, False, False, True]
