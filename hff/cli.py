@@ -245,8 +245,16 @@ def _reading(model, path: Path | None, options: argparse.Namespace) -> dict:
         del whole["file"]
         return whole
     short = (
-        "emotion", "probabilities", "entropy", "alpha", "alone_seconds", "variance", "present", "seconds", "warnings",
-    )  # fmt: skip
+        "emotion",
+        "probabilities",
+        "entropy",
+        "alpha",
+        "alone_seconds",
+        "variance",
+        "present",
+        "seconds",
+        "warnings",
+    )
     return {key: whole[key] for key in short} | {"transcript": result.transcript and result.transcript.text}
 
 
@@ -277,8 +285,17 @@ def _columns(labels: tuple[str, ...]) -> list[str]:
     from hff.config import MODALITIES
 
     per_modality = [f"{name}_{m}" for name in PER_MODALITY for m in MODALITIES]
-    return ["file", "emotion", *(f"p_{label}" for label in labels), "entropy", *per_modality, "transcript", "seconds",
-            "warnings", "error"]  # fmt: skip
+    return [
+        "file",
+        "emotion",
+        *(f"p_{label}" for label in labels),
+        "entropy",
+        *per_modality,
+        "transcript",
+        "seconds",
+        "warnings",
+        "error",
+    ]
 
 
 def _flat(row: dict) -> dict:

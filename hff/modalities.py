@@ -142,16 +142,35 @@ register(
         pauses=True,
     )
 )
-register(Modality(
-    key="text", size=768, equations="(9)–(12)", name="Words",
-    icon="M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",  # a speech bubble
-    colour="#d55e00", colour_dark="#ef7b22", dash=(9, 4), hatch="///",
-    encoders={"bert": "hff.encoders.bert:TextEncoder"}, encode="hff.pipeline.features:text_of", partial_weights=True,
-    pauses=True,
-))  # fmt: skip
-register(Modality(
-    key="vision", size=512, equations="(13)–(15)", name="Face",
-    icon="M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",  # a face
-    colour="#009e73", colour_dark="#17b98a", dash=(2, 4), hatch="...",
-    encoders={"resnet": "hff.encoders.resnet:VisionEncoder"}, encode="hff.pipeline.features:vision_of",
-))  # fmt: skip
+register(
+    Modality(
+        key="text",
+        size=768,
+        equations="(9)–(12)",
+        name="Words",
+        icon="M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",  # a speech bubble
+        colour="#d55e00",
+        colour_dark="#ef7b22",
+        dash=(9, 4),
+        hatch="///",
+        encoders={"bert": "hff.encoders.bert:TextEncoder"},
+        encode="hff.pipeline.features:text_of",
+        partial_weights=True,
+        pauses=True,
+    )
+)
+register(
+    Modality(
+        key="vision",
+        size=512,
+        equations="(13)–(15)",
+        name="Face",
+        icon="M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",  # a face
+        colour="#009e73",
+        colour_dark="#17b98a",
+        dash=(2, 4),
+        hatch="...",
+        encoders={"resnet": "hff.encoders.resnet:VisionEncoder"},
+        encode="hff.pipeline.features:vision_of",
+    )
+)

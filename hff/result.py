@@ -98,9 +98,14 @@ class Timeline:
     def rows(self, labels: tuple[str, ...]) -> list[dict[str, float | bool]]:
         """One flat dictionary per step, for CSV."""
         per_modality = {
-            "present": self.present, "alpha0": self.alpha0, "precision": self.precision, "alpha": self.alpha,
-            "aleatoric": self.aleatoric, "epistemic": self.epistemic, "variance": self.variance,
-        }  # fmt: skip
+            "present": self.present,
+            "alpha0": self.alpha0,
+            "precision": self.precision,
+            "alpha": self.alpha,
+            "aleatoric": self.aleatoric,
+            "epistemic": self.epistemic,
+            "variance": self.variance,
+        }
         return [
             {"time": round(float(time), 3), "beta": float(self.beta[t])}
             | {
@@ -170,10 +175,22 @@ class Result:
         """Everything but the evidence, as JSON-ready values."""
         timeline = {
             name: np.round(np.asarray(getattr(self.timeline, name), float), 6).tolist()
-            for name in ("times", "alpha0", "precision", "alpha", "aleatoric", "epistemic", "variance", "beta",
-                         "probabilities")
-        } | {"present": self.timeline.present.tolist(), "step_seconds": self.timeline.step_seconds,
-             "modalities": list(MODALITIES)}  # fmt: skip
+            for name in (
+                "times",
+                "alpha0",
+                "precision",
+                "alpha",
+                "aleatoric",
+                "epistemic",
+                "variance",
+                "beta",
+                "probabilities",
+            )
+        } | {
+            "present": self.timeline.present.tolist(),
+            "step_seconds": self.timeline.step_seconds,
+            "modalities": list(MODALITIES),
+        }
         attention = self.attention and {
             "axes": list(self.attention.axes),
             "key_kinds": list(self.attention.key_kinds),

@@ -212,9 +212,16 @@ def test_no_class_has_the_name_of_another_and_no_constant_two_values():
 def test_constants_are_seen_however_they_are_set():
     text = "A = 1\nB: int = 2\nC, D = 3, 4\nE, F = range(2)\nG = (5, 6)\n_H = 7\ni = 8\nJ: int\nK = L = 9\n"
     assert constants_of(text) == [
-        ("A", "1"), ("B", "2"), ("C", "3"), ("D", "4"), ("E", "range(2), number 0"), ("F", "range(2), number 1"),
-        ("G", "(5, 6)"), ("K", "9"), ("L", "9"),
-    ]  # fmt: skip
+        ("A", "1"),
+        ("B", "2"),
+        ("C", "3"),
+        ("D", "4"),
+        ("E", "range(2), number 0"),
+        ("F", "range(2), number 1"),
+        ("G", "(5, 6)"),
+        ("K", "9"),
+        ("L", "9"),
+    ]
 
 
 @pytest.mark.parametrize(

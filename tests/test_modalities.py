@@ -286,8 +286,13 @@ def test_two_steps_of_training(pulse, tmp_path, monkeypatch):
     assert not torch.equal(model.alignment.linear[3].weight, before)  # it learns from its own features
     monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", 2 * LABELS)
     found = calibration.calibrate(model, tmp_path / "features", torch.device("cpu"))
-    assert found.keys() == {"speech_temperature", "text_temperature", "vision_temperature", "pulse_temperature",
-                            "temperature"}  # fmt: skip
+    assert found.keys() == {
+        "speech_temperature",
+        "text_temperature",
+        "vision_temperature",
+        "pulse_temperature",
+        "temperature",
+    }
     assert (model.novelty[3].means != 0).any()
     assert model.scale[3].error[-1] < 2  # no longer the identity
     pairs = PairedClips(tmp_path / "features", "fusion", config.labels)

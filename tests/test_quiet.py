@@ -71,7 +71,7 @@ class Watched:
             folder.mkdir(parents=True)
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL", "HF_", "GRADIO_"))
-        } | REPORTING  # fmt: skip
+        } | REPORTING
         environment |= {"HOME": str(self.home), "TMPDIR": str(self.home / "tmp"), "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
             [strace, "-f", "-qq", "--seccomp-bpf", "-e", "trace=network", "-e", "signal=none", "-o", str(self.log),

@@ -176,8 +176,12 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--features", type=Path, required=True, metavar="FILE", help="a pickle of features in MMSA's layout")
     add("--cv", action="store_true", help="cross-validate over the videos of train and valid")
-    add("--text", choices=("given", "bert", "both"), default="both", help="text features: those of the file, the "
-        "transcripts encoded by our BERT, or both side by side (default)")  # fmt: skip
+    add(
+        "--text",
+        choices=("given", "bert", "both"),
+        default="both",
+        help="text features: those of the file, the transcripts encoded by our BERT, or both side by side (default)",
+    )
     add("--models", default="all", help="names with commas between: HFF, TFN, ... (default: all)")
     add("--seeds", type=int, default=5, help="trainings of each model (default: 5)")
 

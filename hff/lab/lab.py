@@ -218,7 +218,7 @@ class Lab:
         damaged = _put_together(self.recording, [self._part(modality, state)])
         material = Material(
             damaged.wave, damaged.voiced, damaged.transcript, damaged.faces, damaged.still, damaged.more
-        )  # fmt: skip
+        )
         return encode_one(self.analyzer.encoders, modality, material, self.recording.steps)
 
 

@@ -144,11 +144,20 @@ class LessonPart(JsonObject):
         if before.source != self.state.source:
             raise InputError(say("LESSON_TWO_SOURCES"))
         return Lesson(
-            key=key, order=self.order, state=self.state, before=before, title=self.title, question=self.question,
+            key=key,
+            order=self.order,
+            state=self.state,
+            before=before,
+            title=self.title,
+            question=self.question,
             choices=tuple(Choice(choice.text, choice.when.claim()) for choice in self.choices),
             expect=tuple(claim.claim() for claim in self.expect),
-            watch=self.watch, why=self.why, number=self.number, formula=self.formula, then=self.then,
-        )  # fmt: skip
+            watch=self.watch,
+            why=self.why,
+            number=self.number,
+            formula=self.formula,
+            then=self.then,
+        )
 
 
 class TranslationPart(JsonObject):

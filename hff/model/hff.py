@@ -143,10 +143,19 @@ class HFF(nn.Module):
             logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
             own = own.mean(0)
         return FusionOutput(
-            logits=logits, step_logits=step_logits, alone_logits=self._unimodal(mean, strange).log(), readings=own,
-            alpha0=alpha0, precision=weight, alpha=alpha, aleatoric=aleatoric, epistemic=epistemic,
-            beta=beta, attention=maps, attention_start=start,
-        )  # fmt: skip
+            logits=logits,
+            step_logits=step_logits,
+            alone_logits=self._unimodal(mean, strange).log(),
+            readings=own,
+            alpha0=alpha0,
+            precision=weight,
+            alpha=alpha,
+            aleatoric=aleatoric,
+            epistemic=epistemic,
+            beta=beta,
+            attention=maps,
+            attention_start=start,
+        )
 
     def own(self, present: Tensor, **given: Tensor) -> tuple[Tensor, Tensor]:
         """Each modality's own reading up to each step (B,T,M,C) and its sigma^2 (B,T,M), unfused; inputs as above."""

@@ -132,10 +132,15 @@ class Analyzer:
         return recording.read(video, audio, image, text, **options)
 
     def analyze_recording(
-        self, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
-        progress: Callable[[float, str], None] | None = None, cancel: Cancel | None = None,
+        self,
+        material: Recording,
+        *,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        progress: Callable[[float, str], None] | None = None,
+        cancel: Cancel | None = None,
         budget: Budget | None = None,
-    ) -> Result:  # fmt: skip
+    ) -> Result:
         """The second half of ``analyze``: raw material that was read before -> a reading."""
         samples, seed = check_draws(samples, seed)
         with watching(cancel, budget or current_budget()):
@@ -161,13 +166,27 @@ class Analyzer:
     def encode(self, material: Recording) -> ClipFeatures:
         """Raw material -> features on the time grid."""
         return encode(
-            self.encoders, material.steps, wave=material.wave, voiced=material.voiced,
-            transcript=material.transcript, faces=material.faces, still=material.still, more=material.more,
-        )  # fmt: skip
+            self.encoders,
+            material.steps,
+            wave=material.wave,
+            voiced=material.voiced,
+            transcript=material.transcript,
+            faces=material.faces,
+            still=material.still,
+            more=material.more,
+        )
 
     @torch.inference_mode()
-    def fuse(self, clip: ClipFeatures, keep: Subset | None = None, *, samples: int = SAMPLES, seed: int = 0,
-             alpha: torch.Tensor | None = None, with_attention: bool = True) -> FusionOutput:  # fmt: skip
+    def fuse(
+        self,
+        clip: ClipFeatures,
+        keep: Subset | None = None,
+        *,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        alpha: torch.Tensor | None = None,
+        with_attention: bool = True,
+    ) -> FusionOutput:
         """Run the fusion with only the modalities in ``keep`` present (by default all).
 
         ``alpha`` (1,T,M) replaces the model's own. M counts all registered modalities, those too that the weights do
@@ -182,8 +201,15 @@ class Analyzer:
         output = self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
         return among_all(output, known)
 
-    def infer_clip(self, clip: ClipFeatures, material: Recording, *, samples: int = SAMPLES, seed: int = 0,
-                  alpha: torch.Tensor | None = None) -> Result:  # fmt: skip
+    def infer_clip(
+        self,
+        clip: ClipFeatures,
+        material: Recording,
+        *,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        alpha: torch.Tensor | None = None,
+    ) -> Result:
         """Features -> the full reading, with every subset of the present modalities."""
         labels = self.config.labels
         settings = {"samples": samples, "seed": seed, "alpha": alpha}

@@ -307,9 +307,15 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
 
     seconds = max(0.0 if wave is None else len(wave) / SAMPLE_RATE, pictures_end)
     material = Recording(
-        seconds=seconds or STEP_SECONDS, wave=wave, voiced=voiced, transcript=transcript, faces=faces,
-        still=image is not None, warnings=reader.warnings, timings=reader.timings,
-    )  # fmt: skip
+        seconds=seconds or STEP_SECONDS,
+        wave=wave,
+        voiced=voiced,
+        transcript=transcript,
+        faces=faces,
+        still=image is not None,
+        warnings=reader.warnings,
+        timings=reader.timings,
+    )
     material.check()
     return material
 

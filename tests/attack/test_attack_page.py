@@ -376,13 +376,15 @@ def test_live_messages_of_another_shape(page):
     messages: list[object] = [*odd, [good], {"ticket": odd}]
     for value in odd:
         messages += [
-            {"ticket": ticket, "frame": value}, {"ticket": ticket, "sound": value}, {"ticket": ticket, "text": value},
+            {"ticket": ticket, "frame": value},
+            {"ticket": ticket, "sound": value},
+            {"ticket": ticket, "text": value},
             {"ticket": ticket, "frame": {"time": value, "data": good["frame"]["data"]}},
             {"ticket": ticket, "frame": {"time": 0.0, "data": value}},
             {"ticket": ticket, "sound": {"time": 0.0, "rate": value, "data": good["sound"]["data"]}},
             {"ticket": ticket, "sound": {"time": 0.0, "rate": 16_000, "data": value}},
             {"ticket": value, "frame": good["frame"]},
-        ]  # fmt: skip
+        ]
     for sent in messages:
         answer = page.feed(session, sent)
         told_well(page, answer.status_code, answer.text, sent)

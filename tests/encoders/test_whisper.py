@@ -45,8 +45,9 @@ def test_mel_is_the_one_that_whisper_learned_from(speech_wave):
     # What is heard depends on its own sound alone: a shout elsewhere changes nothing.
     shouted = np.concatenate([speech_wave, 20 * speech_wave[:8000]])
     frames = len(speech_wave) // 160 - 2
-    torch.testing.assert_close(log_mel(torch.from_numpy(shouted))[:, :frames], log_mel(torch.from_numpy(speech_wave))[
-        :, :frames])  # fmt: skip
+    torch.testing.assert_close(
+        log_mel(torch.from_numpy(shouted))[:, :frames], log_mel(torch.from_numpy(speech_wave))[:, :frames]
+    )
 
 
 def test_windows_are_centred_on_their_steps_and_nan_outside_the_clip(speech_wave):

@@ -149,9 +149,15 @@ def test_config_names_the_key_it_does_not_know():
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"heads": 0}, "heads"), ({"layers": 0}, "layers"), ({"d_model": -1}, "d_model"), ({"text_dim": 0}, "text_dim"),
-     ({"labels": ("happy",)}, "labels"), ({"labels": ("happy", "happy")}, "labels")],
-)  # fmt: skip
+    [
+        ({"heads": 0}, "heads"),
+        ({"layers": 0}, "layers"),
+        ({"d_model": -1}, "d_model"),
+        ({"text_dim": 0}, "text_dim"),
+        ({"labels": ("happy",)}, "labels"),
+        ({"labels": ("happy", "happy")}, "labels"),
+    ],
+)
 def test_config_refuses_sizes_that_cannot_be(changes, named):
     with pytest.raises(ValueError, match=named):
         HFFConfig(**changes)

@@ -30,8 +30,11 @@ def test_without_any_choice_the_moments_count_as_the_answer_rests_on_them():
     np.testing.assert_allclose(clip_alpha(np.zeros((2, 3)), np.zeros((2, 3), bool), np.zeros(2)), 0)
 
 
-@given(arrays(bool, (5, 3)), arrays(float, (5, 3), elements=st.floats(0.01, 1)),
-       arrays(float, 5, elements=st.floats(0.001, 1)))  # fmt: skip
+@given(
+    arrays(bool, (5, 3)),
+    arrays(float, (5, 3), elements=st.floats(0.01, 1)),
+    arrays(float, 5, elements=st.floats(0.001, 1)),
+)
 @settings(deadline=None)
 def test_it_is_a_distribution_over_what_was_there(present, weights, beta):
     alpha = weights * present

@@ -83,10 +83,11 @@ def test_padding_changes_nothing(present, seed, added, value):
     clips = clips_of(present, seed)
     steps = present.shape[1]
     padded = {
-        name: torch.cat([tensor, torch.full_like(tensor[:, :1], value if name != "present" else False)
-                         .expand(-1, added, -1)], dim=1)
+        name: torch.cat(
+            [tensor, torch.full_like(tensor[:, :1], value if name != "present" else False).expand(-1, added, -1)], dim=1
+        )
         for name, tensor in clips.items()
-    }  # fmt: skip
+    }
     short, long = MODEL(**clips), MODEL(**padded)
     torch.testing.assert_close(short.logits, long.logits)
     for name in ("alpha0", "precision", "alpha", "aleatoric", "epistemic", "beta", "alone_logits"):

@@ -24,14 +24,21 @@ def test_the_same_words_are_the_very_same_transcript():
 
 def test_a_changed_word_takes_the_place_of_the_old_one():
     assert spans("Dogs are talking, by the dog.") == [
-        ("Dogs", 0, 0.5), ("are", 1, 1.5), ("talking,", 2, 2.5), ("by", 3, 3.5), ("the", 4, 4.5), ("dog.", 5, 5.5),
-    ]  # fmt: skip
+        ("Dogs", 0, 0.5),
+        ("are", 1, 1.5),
+        ("talking,", 2, 2.5),
+        ("by", 3, 3.5),
+        ("the", 4, 4.5),
+        ("dog.", 5, 5.5),
+    ]
 
 
 def test_several_for_one_share_its_span():
     assert spans("The children are talking by the door.")[:3] == [
-        ("The", 0, 0.25), ("children", 0.25, 0.5), ("are", 1, 1.5),
-    ]  # fmt: skip
+        ("The", 0, 0.25),
+        ("children", 0.25, 0.5),
+        ("are", 1, 1.5),
+    ]
 
 
 def test_new_words_stand_between_their_neighbours():

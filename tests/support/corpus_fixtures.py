@@ -318,9 +318,13 @@ def speech(root: Path, names: list[str], voice: np.ndarray, corpus: str, public:
     with tarfile.open(archive, "w") as tar:
         for n, name in enumerate(names):
             path = write_media(
-                archive.parent / f"{name}.{codec}", audio=coding[0], container=coding[1], wave=variation(voice, n),
-                rate=RATE, layout="mono",
-            )  # fmt: skip
+                archive.parent / f"{name}.{codec}",
+                audio=coding[0],
+                container=coding[1],
+                wave=variation(voice, n),
+                rate=RATE,
+                layout="mono",
+            )
             tar.add(path, path.name)
             path.unlink()
 

@@ -61,9 +61,9 @@ def align(alignment, features: list[np.ndarray], present: np.ndarray) -> np.ndar
 def dynamic_weights(w_dyn, aligned: np.ndarray, present: np.ndarray, strange: np.ndarray) -> np.ndarray:
     """(17): softmax(W_dyn [f_s, f_t, f_v]) of each step, times 1 - novelty. (T,M)."""
     trust = np.log(np.maximum(1 - strange, 1e-3))
-    return np.stack([
-        softmax_where(linear(w_dyn, f.reshape(-1)) + s, p) for f, p, s in zip(aligned, present, trust, strict=True)
-    ])  # fmt: skip
+    return np.stack(
+        [softmax_where(linear(w_dyn, f.reshape(-1)) + s, p) for f, p, s in zip(aligned, present, trust, strict=True)]
+    )
 
 
 def bayesian(layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -249,10 +249,12 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     said = np.full((*present.shape, labels), 1 / labels)
     for t, m in np.argwhere(present):
         said[t, m] = (1 - strange[t, m]) * classify(model.alone[m], mean[t, m]) + strange[t, m] / labels
-    readings = np.array([
-        [own_reading(said[: t + 1, m], precision[: t + 1, m]) for m in range(present.shape[1])]
-        for t in range(len(present))
-    ])  # fmt: skip
+    readings = np.array(
+        [
+            [own_reading(said[: t + 1, m], precision[: t + 1, m]) for m in range(present.shape[1])]
+            for t in range(len(present))
+        ]
+    )
     limits = [bound(r, trust(precision[: t + 1])) for t, r in enumerate(readings)]
     experts = product * np.einsum("tm,tmc->tc", alpha, np.log(np.maximum(readings, 1e-6)))
     whole = product * alpha @ np.log(np.maximum(readings[-1], 1e-6))

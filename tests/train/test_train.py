@@ -219,8 +219,9 @@ def test_finished_stages_are_not_done_again(data, out, capsys, monkeypatch):
         tensors = {  # not bytes: the order of the header's entries is left to chance
             f"{path.stem}/{name}": value.tolist()
             for path in (out / "weights").glob("*.safetensors")
-            for name, value in weights.load(path)[0].items() if path.stem != "text"
-        }  # fmt: skip
+            for name, value in weights.load(path)[0].items()
+            if path.stem != "text"
+        }
         return logs | features | tensors
 
     before = state()

@@ -39,9 +39,13 @@ def described() -> list[dict]:
     """The corpora that the weights were made from, JSON-ready: what the model card and the page say of them."""
     return [
         {
-            "key": corpus.__name__.rpartition(".")[2], "name": name, "content": corpus.CONTENT,
-            "licence": corpus.LICENCE, "source": corpus.SOURCE, "parts": corpus.PARTS,
+            "key": corpus.__name__.rpartition(".")[2],
+            "name": name,
+            "content": corpus.CONTENT,
+            "licence": corpus.LICENCE,
+            "source": corpus.SOURCE,
+            "parts": corpus.PARTS,
         }
         for name, corpus in ALL.items()
         if corpus.PARTS
-    ]  # fmt: skip
+    ]

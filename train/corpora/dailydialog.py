@@ -18,9 +18,14 @@ SOURCE = "yanran.li/dailydialog"
 PARTS: dict[str, str] = {"text": "its validation file"}
 NEUTRAL_STRIDE = 6
 _OURS = {
-    "no_emotion": "neutral", "happiness": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
-    "disgust": "disgusted", "surprise": "surprised",
-}  # fmt: skip
+    "no_emotion": "neutral",
+    "happiness": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
+    "disgust": "disgusted",
+    "surprise": "surprised",
+}
 _NUMBERS = "no_emotion anger disgust fear happiness sadness surprise".split()
 _TURN_END = "__eou__"
 

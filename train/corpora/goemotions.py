@@ -17,9 +17,14 @@ LICENCE = "CC BY 4.0"
 SOURCE = "github.com/google-research/google-research/tree/master/goemotions (data/*.tsv)"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
 _OURS = {
-    "neutral": "neutral", "joy": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
-    "disgust": "disgusted", "surprise": "surprised",
-}  # fmt: skip
+    "neutral": "neutral",
+    "joy": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
+    "disgust": "disgusted",
+    "surprise": "surprised",
+}
 _FINE = (
     "admiration amusement anger annoyance approval caring confusion curiosity desire disappointment disapproval "
     "disgust embarrassment excitement fear gratitude grief joy love nervousness optimism pride realization relief "

@@ -16,9 +16,14 @@ LICENCE = "GPL-3.0"
 SOURCE = "github.com/declare-lab/MELD (data/MELD/*_sent_emo.csv)"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
 _OURS = {
-    "neutral": "neutral", "joy": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
-    "disgust": "disgusted", "surprise": "surprised",
-}  # fmt: skip
+    "neutral": "neutral",
+    "joy": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
+    "disgust": "disgusted",
+    "surprise": "surprised",
+}
 # The public files hold Windows-1252 punctuation read as control characters.
 _PUNCTUATION = str.maketrans(
     {"\x91": "'", "\x92": "'", "\x93": '"', "\x94": '"', "\x85": "...", "\x97": " - ", "’": "'"}

@@ -18,9 +18,17 @@ LICENCE = "research use (LREC 2022), no licence file"
 SOURCE = "github.com/cfiltnlp/MUStARD_Plus_Plus (mustard++_text.csv)"
 PARTS: dict[str, str] = {}
 _OURS = {
-    "Neutral": "neutral", "Happiness": "happy", "Excitement": "happy", "Sadness": "sad", "Anger": "angry",
-    "Frustration": "angry", "Fear": "fearful", "Disgust": "disgusted", "Surprise": "surprised", "Ridicule": None,
-}  # fmt: skip
+    "Neutral": "neutral",
+    "Happiness": "happy",
+    "Excitement": "happy",
+    "Sadness": "sad",
+    "Anger": "angry",
+    "Frustration": "angry",
+    "Fear": "fearful",
+    "Disgust": "disgusted",
+    "Surprise": "surprised",
+    "Ridicule": None,
+}
 
 
 def load(root: Path) -> list[Sentence]:

@@ -18,12 +18,18 @@ LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = "github.com/amu-cai/nEMO (samples/)"
 PARTS: dict[str, str] = {"whisper": "four actors", "fusion": "a fifth actor"}
 _OURS = {
-    "neutral": "neutral", "happiness": "happy", "sadness": "sad", "anger": "angry", "fear": "fearful",
+    "neutral": "neutral",
+    "happiness": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
     "surprised": "surprised",
-}  # fmt: skip
+}
 SPLIT = dict.fromkeys(("EB0", "IC0", "KS0", "SM0"), "train") | {
-    "WR0": "fusion", "MK0": "validation", "MP0": "validation",
-}  # fmt: skip
+    "WR0": "fusion",
+    "MK0": "validation",
+    "MP0": "validation",
+}
 
 
 def load(root: Path) -> list[Utterance]:

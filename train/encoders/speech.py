@@ -31,9 +31,15 @@ from train.engine import data_files
 from train.engine.loop import Plan, TrainingError, fit
 
 PLAN = Plan(
-    epochs=120, learning_rate=1e-3, weight_decay=0.02, batch_size=64, schedule="cosine", average=0.995,
-    patience=120, bf16=False,
-)  # fmt: skip
+    epochs=120,
+    learning_rate=1e-3,
+    weight_decay=0.02,
+    batch_size=64,
+    schedule="cosine",
+    average=0.995,
+    patience=120,
+    bf16=False,
+)
 COPIES = 12  # differently damaged copies of each recording, the first untouched
 TIME_MASK, COEFFICIENT_MASK = 40, 6  # frames and coefficients hidden by SpecAugment (Park et al. 2019)
 MIXUP = 0.3  # Beta parameter (Zhang et al. 2018)
@@ -174,9 +180,11 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, taught
             part = rng.choice(len(training), plan.batch_size, p=weights / weights.sum())
             windows, severity = zip(*(random_window(training[i], rng) for i in part), strict=True)
             yield (
-                spec_augment(torch.stack(windows), rng).to(device), target_of[part].to(device),
-                torch.tensor(severity, device=device), float(rng.beta(MIXUP, MIXUP)),
-            )  # fmt: skip
+                spec_augment(torch.stack(windows), rng).to(device),
+                target_of[part].to(device),
+                torch.tensor(severity, device=device),
+                float(rng.beta(MIXUP, MIXUP)),
+            )
 
     def loss(model: SpeechEncoder, batch: tuple[Tensor, Tensor, Tensor, float]) -> Tensor:
         windows, target, severity, share = batch

@@ -45,9 +45,15 @@ from train.engine.whole_files import write_whole
 CORPORA = (ravdess, emodb, nemo, korean)  # learned from
 STRANGER_CORPORA = (ased,)  # only listened to
 PLAN = Plan(
-    epochs=20, learning_rate=3e-4, weight_decay=0.05, batch_size=64, schedule="cosine", average=0.98, patience=20,
+    epochs=20,
+    learning_rate=3e-4,
+    weight_decay=0.05,
+    batch_size=64,
+    schedule="cosine",
+    average=0.98,
+    patience=20,
     bf16=False,
-)  # fmt: skip
+)
 TUNING = Plan(
     epochs=2, learning_rate=3e-4, weight_decay=0.01, batch_size=32, schedule="cosine", average=0.95, patience=2,
     warmup=0.1, bf16=False, slow="layers.", slow_rate=0.15,
@@ -175,8 +181,10 @@ def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Windo
                 encode()
         encode()
         found = {
-            "values": torch.cat(values), "recording": torch.tensor(numbers), "severity": torch.tensor(severities),
-        }  # fmt: skip
+            "values": torch.cat(values),
+            "recording": torch.tensor(numbers),
+            "severity": torch.tensor(severities),
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")  # so that a kill while writing leaves nothing that looks finished
         save_file(found | ({"windows": torch.stack(kept)} if keep else {}), part)
@@ -485,7 +493,9 @@ def write_soft_targets(
         probabilities[mine] = predict(model, heard.subset(own & clean), len(utterances))[mine]
     if parallel.is_main():
         np.savez(
-            folder / SOFT_TARGETS, name=np.array([u.name for u in utterances]), probabilities=probabilities.numpy(),
+            folder / SOFT_TARGETS,
+            name=np.array([u.name for u in utterances]),
+            probabilities=probabilities.numpy(),
             label=labels.numpy(),
-        )  # fmt: skip
+        )
     return {"soft_recall": float(recall_score(labels, probabilities.argmax(1), average="macro"))}

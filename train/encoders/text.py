@@ -25,9 +25,15 @@ from train.engine.loop import Plan, autocast, fit
 
 TEXT_CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)  # beside the project's own sentences
 PLAN = Plan(
-    epochs=2, cycles=(1, 1), learning_rate=1.5e-4, weight_decay=0.01, batch_size=32, schedule="cosine", average=0.998,
+    epochs=2,
+    cycles=(1, 1),
+    learning_rate=1.5e-4,
+    weight_decay=0.01,
+    batch_size=32,
+    schedule="cosine",
+    average=0.998,
     patience=2,
-)  # fmt: skip
+)
 FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")  # stay as the package has them
 TRAIN_TOKENS = 64  # longer sentences are cut while training
 DAMAGED_TEXT_SHARE = 0.3  # of training sentences that lose or garble words
@@ -46,9 +52,10 @@ def load(data: Path) -> list[Sentence]:
     sentences = load_found(TEXT_CORPORA, data) + own_sentences.load(data)
     kept_back = {_plain(s.text) for s in sentences if s.split in ("validation", "test")}
     return [
-        s for s in sentences
+        s
+        for s in sentences
         if s.split in ("validation", "test") or len(_plain(s.text)) < COMMON_WORDS or _plain(s.text) not in kept_back
-    ]  # fmt: skip
+    ]
 
 
 def _plain(text: str) -> tuple[str, ...]:

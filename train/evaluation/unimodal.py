@@ -93,19 +93,27 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
     truth = np.array([u.label for u in spoken])
     name = analyzer.config.speech_encoder
     row(
-        f"speech ({name})", f"{ravdess.NAME} {split} actors", "unweighted recall",
-        lambda p: float(recall_score(truth, p.argmax(1), average="macro")), voices(analyzer, spoken), truth,
+        f"speech ({name})",
+        f"{ravdess.NAME} {split} actors",
+        "unweighted recall",
+        lambda p: float(recall_score(truth, p.argmax(1), average="macro")),
+        voices(analyzer, spoken),
+        truth,
         name,
-    )  # fmt: skip
+    )
     if voice_only:
         return made
     found = fer.load(data)
     labels = found.labels[found.splits == split].astype(np.int64)
     row(
-        "vision", f"{fer.NAME} {split} faces, FER+ majority", "accuracy",
+        "vision",
+        f"{fer.NAME} {split} faces, FER+ majority",
+        "accuracy",
         lambda p: float((p.argmax(1) == labels).mean()),
-        faces(analyzer, found.images[found.splits == split]), labels, "vision",
-    )  # fmt: skip
+        faces(analyzer, found.images[found.splits == split]),
+        labels,
+        "vision",
+    )
     lines = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]
     whole, own = sentences(analyzer, [s.text for s in lines])
     for corpus, measure in (("goemotions", "macro_f1"), ("meld", "weighted_f1")):
@@ -114,8 +122,12 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
             items = [s for s, kept in zip(lines, mine, strict=True) if kept]
             key = f"{corpus}_{measure}"
             row(
-                "text", f"{items[0].corpus} {split}", measure.replace("_f1", " F1"),
-                lambda p, items=items, key=key: text.scores(items, p)[key], (whole[mine], own[mine]),
-                np.array([s.label for s in items]), key,
-            )  # fmt: skip
+                "text",
+                f"{items[0].corpus} {split}",
+                measure.replace("_f1", " F1"),
+                lambda p, items=items, key=key: text.scores(items, p)[key],
+                (whole[mine], own[mine]),
+                np.array([s.label for s in items]),
+                key,
+            )
     return made

@@ -125,7 +125,11 @@ def heads_table(trials: dict[str, list[Trial]], budget: TrainingBudget) -> dict:
         "note": "All three modalities; broken: one of them, at severity 1. Each head is ceil(128 / heads) wide. "
         + _terms(budget),
         "command": COMMAND,
-        "columns": ["heads", "width of a head", "parameters",
-                    *(f"{measure}, {kind}" for kind in TEST_KINDS for measure in ("accuracy", "macro F1"))],
+        "columns": [
+            "heads",
+            "width of a head",
+            "parameters",
+            *(f"{measure}, {kind}" for kind in TEST_KINDS for measure in ("accuracy", "macro F1")),
+        ],
         "rows": rows,
-    }  # fmt: skip
+    }

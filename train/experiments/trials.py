@@ -56,9 +56,13 @@ class TrainingBudget:
 
     def plan(self, seed: int) -> Plan:
         return Plan(
-            epochs=self.epochs, learning_rate=self.learning_rate, patience=self.epochs, schedule="cosine", bf16=False,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            patience=self.epochs,
+            schedule="cosine",
+            bf16=False,
             seed=seed,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,15 @@ class Arena:
             novelty.fit(model, self.features, self.pairs, self.split("validation"))
         seconds: list[float] = []
         best = fit(
-            model, lambda epoch: self._batches(seed, epoch, seconds), self.budget.batches, _loss, self._validate,
-            self.budget.plan(seed), folder, self.device,
-        )  # fmt: skip
+            model,
+            lambda epoch: self._batches(seed, epoch, seconds),
+            self.budget.batches,
+            _loss,
+            self._validate,
+            self.budget.plan(seed),
+            folder,
+            self.device,
+        )
         (folder / "last.pt").unlink()  # three times the weights, and of no use any more
         parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
         fastest = min(seconds, default=None)
@@ -189,10 +199,14 @@ class Arena:
 
     def folder_of(self, contender: Contender, seed: int) -> Path:
         decides = {
-            "name": contender.name, "config": contender.config.to_dict(), "mix": dataclasses.asdict(self.mix),
-            "plan": dataclasses.asdict(self.budget.plan(seed)), "batches": self.budget.batches,
-            "code": code_of(contender.build), "features": self.fingerprint,
-        }  # fmt: skip
+            "name": contender.name,
+            "config": contender.config.to_dict(),
+            "mix": dataclasses.asdict(self.mix),
+            "plan": dataclasses.asdict(self.budget.plan(seed)),
+            "batches": self.budget.batches,
+            "code": code_of(contender.build),
+            "features": self.fingerprint,
+        }
         return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{_digest(decides)}"
 
     def _batches(self, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
@@ -240,9 +254,16 @@ def _loss(model: nn.Module, batch: Batch) -> Tensor:
     output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
         return fusion_loss(
-            model, output, batch.target, batch.present, batch.severity, training.AUGMENTED,
-            batch.teacher_logits, batch.own, batch.contradicts,
-        )  # fmt: skip
+            model,
+            output,
+            batch.target,
+            batch.present,
+            batch.severity,
+            training.AUGMENTED,
+            batch.teacher_logits,
+            batch.own,
+            batch.contradicts,
+        )
     return rival_loss(output, batch.target, batch.present, batch.severity, batch.teacher_logits, batch.contradicts)
 
 

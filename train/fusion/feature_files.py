@@ -95,12 +95,15 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     labels = [u.label for u in items]
     logits = teacher_logits(encoders.speech, features)
     return {
-        "features": features, "there": there, "severity": severity,
+        "features": features,
+        "there": there,
+        "severity": severity,
         "teacher_logits": logits,
-        "label": torch.tensor(labels), "frequency": label_frequency(labels, logits),
+        "label": torch.tensor(labels),
+        "frequency": label_frequency(labels, logits),
         "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.tensor([u.split != "train" for u in items]),
-    }  # fmt: skip
+    }
 
 
 def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -121,12 +124,14 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     features = features.unflatten(0, levels.shape)
     logits = teacher_logits(encoders.text, features)
     return {
-        "features": features, "severity": torch.from_numpy(levels).float(),
+        "features": features,
+        "severity": torch.from_numpy(levels).float(),
         "teacher_logits": logits,
-        "label": torch.tensor([label for _, label in pairs]), "frequency": label_frequency(labels, logits),
+        "label": torch.tensor([label for _, label in pairs]),
+        "frequency": label_frequency(labels, logits),
         "held_out": torch.ones(len(pairs), dtype=torch.bool),
         "fixed": torch.tensor([False] * len(items) + [True] * len(fixed)),
-    }  # fmt: skip
+    }
 
 
 @torch.inference_mode()
@@ -160,11 +165,13 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     stacked = torch.stack(features)
     logits = teacher_logits(encoders.vision, stacked)
     return {
-        "features": stacked, "severity": torch.stack(severity).float(),
+        "features": stacked,
+        "severity": torch.stack(severity).float(),
         "teacher_logits": logits,
-        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own], logits),
+        "label": torch.from_numpy(faces.labels[index]),
+        "frequency": label_frequency(faces.labels[own], logits),
         "held_out": torch.from_numpy(faces.splits[index] != "train"),
-    }  # fmt: skip
+    }
 
 
 def _encoders_own(faces: Faces, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:

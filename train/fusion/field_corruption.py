@@ -140,14 +140,22 @@ def shuffled_letters(text: str, rng: Rng) -> str:
 
 
 SPEECH: dict[str, Callable[[np.ndarray, Rng], np.ndarray]] = {
-    "brown noise": brown_noise, "other talk": other_talk, "music": song, "far microphone": far_microphone,
+    "brown noise": brown_noise,
+    "other talk": other_talk,
+    "music": song,
+    "far microphone": far_microphone,
     "low bit rate": low_bit_rate_sound,
-}  # fmt: skip
+}
 TEXT: dict[str, Callable[[str, Rng], str]] = {
-    "another alphabet": another_alphabet, "keyboard mash": keyboard_mash, "shuffled letters": shuffled_letters,
-}  # fmt: skip
+    "another alphabet": another_alphabet,
+    "keyboard mash": keyboard_mash,
+    "shuffled letters": shuffled_letters,
+}
 VISION: dict[str, Callable[[np.ndarray, Rng], np.ndarray]] = {
-    "dark and blurred": dark_and_blurred, "black": black, "backlight": backlight, "hand": hand,
+    "dark and blurred": dark_and_blurred,
+    "black": black,
+    "backlight": backlight,
+    "hand": hand,
     "low bit rate": low_bit_rate_picture,
-}  # fmt: skip
+}
 FIELD: dict[str, dict[str, Callable[[Any, Rng], Any]]] = {"speech": SPEECH, "text": TEXT, "vision": VISION}

@@ -132,9 +132,16 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def fusion_loss(
-    model: HFF, output: FusionOutput, target: Tensor, present: Tensor, severity: Tensor, augmented: int,
-    teacher_logits: Tensor | None = None, own: Tensor | None = None, contradicts: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    model: HFF,
+    output: FusionOutput,
+    target: Tensor,
+    present: Tensor,
+    severity: Tensor,
+    augmented: int,
+    teacher_logits: Tensor | None = None,
+    own: Tensor | None = None,
+    contradicts: Tensor | None = None,
+) -> Tensor:
     """The whole loss of a batch whose last ``augmented`` clips are its first ones at other severities.
 
     target (B,), present (B,T,M), severity (B,T,M); teacher_logits (B,T,M,C) of the encoders' own heads, where they

@@ -43,8 +43,19 @@ class Mix:
         return shares.get(modality, 0.0)
 
 
-CLEAN = Mix(damaged=0, partial=0, dropped=0, gaps=0, unfeeling_text=0, unfeeling_face=0, unfeeling_voice=0,
-            conflict=0, contradiction=0, alone=0, held_out=1)  # fmt: skip
+CLEAN = Mix(
+    damaged=0,
+    partial=0,
+    dropped=0,
+    gaps=0,
+    unfeeling_text=0,
+    unfeeling_face=0,
+    unfeeling_voice=0,
+    conflict=0,
+    contradiction=0,
+    alone=0,
+    held_out=1,
+)
 
 
 @dataclass
@@ -76,10 +87,13 @@ class Batch:
             raise HFFError(
                 f"{alone} clips, {self.augmented} of them augmented, cannot be shared equally by {size} processes."
             )
-        rows = torch.cat([
-            torch.arange(rank, self.augmented, size), torch.arange(self.augmented + rank, alone, size),
-            torch.arange(alone + rank, alone + self.augmented, size),
-        ]).to(self.target.device)  # fmt: skip
+        rows = torch.cat(
+            [
+                torch.arange(rank, self.augmented, size),
+                torch.arange(self.augmented + rank, alone, size),
+                torch.arange(alone + rank, alone + self.augmented, size),
+            ]
+        ).to(self.target.device)
         return dataclasses.replace(self._each(lambda value: value[rows]), augmented=self.augmented // size)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -210,8 +224,13 @@ class PairedClips:
     def augmented(self, choice: Draw, rng: np.random.Generator) -> Draw:
         """The same clip with every modality at another random severity."""
         drawn = [rng.integers(0, self.variants(m)) for m in MODALITIES]
-        return Draw(choice.items, np.broadcast_to(drawn, choice.variants.shape).copy(), choice.present, choice.target,
-                    choice.contradicts)  # fmt: skip
+        return Draw(
+            choice.items,
+            np.broadcast_to(drawn, choice.variants.shape).copy(),
+            choice.present,
+            choice.target,
+            choice.contradicts,
+        )
 
     def collate(self, choices: list[Draw], rng: np.random.Generator) -> Batch:
         """Look the features up and pad to the longest clip."""
@@ -221,11 +240,15 @@ class PairedClips:
         whole = dict(features)
         own = [self.stored[m]["label"][[c.items[i] for c in choices]] for i, m in enumerate(MODALITIES)]
         batch = Batch(
-            **{m: features.pop(m) for m in ("speech", "text", "vision")}, more=features,
-            present=torch.zeros(*size, count, dtype=torch.bool), severity=torch.zeros(*size, count),
-            teacher_logits=torch.zeros(*size, count, self.labels), target=torch.tensor([c.target for c in choices]),
-            own=torch.stack(own, 1), contradicts=torch.tensor([c.contradicts for c in choices]),
-        )  # fmt: skip
+            **{m: features.pop(m) for m in ("speech", "text", "vision")},
+            more=features,
+            present=torch.zeros(*size, count, dtype=torch.bool),
+            severity=torch.zeros(*size, count),
+            teacher_logits=torch.zeros(*size, count, self.labels),
+            target=torch.tensor([c.target for c in choices]),
+            own=torch.stack(own, 1),
+            contradicts=torch.tensor([c.contradicts for c in choices]),
+        )
         for b, choice in enumerate(choices):
             length = len(choice.present)
             t = torch.arange(length)

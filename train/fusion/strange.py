@@ -37,7 +37,7 @@ from train.fusion.feature_files import (
     label_frequency,
     teacher_logits,
     text_features,
-)  # fmt: skip
+)
 from train.fusion.field_corruption import FIELD, tune
 
 STRANGE_HALVES = ("validation", "test")
@@ -139,12 +139,15 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     labels = [u.label for u in items]
     logits = teacher_logits(encoders.speech, features)
     return {
-        "features": features, "there": there, "severity": _severity(len(items), "speech"),
+        "features": features,
+        "there": there,
+        "severity": _severity(len(items), "speech"),
         "teacher_logits": logits,
-        "label": torch.tensor(labels), "frequency": label_frequency(labels, logits),
+        "label": torch.tensor(labels),
+        "frequency": label_frequency(labels, logits),
         "length": torch.tensor([min(MAX_ITEM_STEPS, step_count(len(u.wave) / SAMPLE_RATE)) for u in items]),
         "held_out": torch.ones(len(items), dtype=torch.bool),
-    }  # fmt: skip
+    }
 
 
 def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -156,12 +159,14 @@ def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
     features = text_features(encoders, texts, f"text field {half}").unflatten(0, (len(items), -1))
     logits = teacher_logits(encoders.text, features)
     return {
-        "features": features, "severity": _severity(len(items), "text"),
+        "features": features,
+        "severity": _severity(len(items), "text"),
         "teacher_logits": logits,
-        "label": torch.tensor([label for _, label in items]), "frequency": label_frequency(labels, logits),
+        "label": torch.tensor([label for _, label in items]),
+        "frequency": label_frequency(labels, logits),
         "held_out": torch.ones(len(items), dtype=torch.bool),
         "fixed": torch.arange(len(items)) >= len(items) - len(ravdess.SENTENCES),
-    }  # fmt: skip
+    }
 
 
 def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -171,11 +176,13 @@ def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     features = torch.stack([_seen(encoders, _variants("vision", faces.images[i], rng))[:, None] for i in index])
     logits = teacher_logits(encoders.vision, features)
     return {
-        "features": features, "severity": _severity(len(index), "vision"),
+        "features": features,
+        "severity": _severity(len(index), "vision"),
         "teacher_logits": logits,
-        "label": torch.from_numpy(faces.labels[index]), "frequency": label_frequency(faces.labels[own], logits),
+        "label": torch.from_numpy(faces.labels[index]),
+        "frequency": label_frequency(faces.labels[own], logits),
         "held_out": torch.ones(len(index), dtype=torch.bool),
-    }  # fmt: skip
+    }
 
 
 # Strangers
@@ -211,9 +218,12 @@ def machine(size: int, rng: np.random.Generator) -> np.ndarray:
 
 def strange_text(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     invented = [
-        " ".join("".join(rng.choice(list("bdfgklmnprst" if n % 2 else "aeiou")) for n in range(rng.integers(2, 9)))
-                 for _ in range(rng.integers(3, 9))) for _ in range(MADE)
-    ]  # fmt: skip
+        " ".join(
+            "".join(rng.choice(list("bdfgklmnprst" if n % 2 else "aeiou")) for n in range(rng.integers(2, 9)))
+            for _ in range(rng.integers(3, 9))
+        )
+        for _ in range(MADE)
+    ]
     groups = {}
     for name, texts in (("other languages", list(FOREIGN_SENTENCES[half])), ("invented words", invented)):
         features = text_features(encoders, texts, f"text strange {half}")[:, None]
@@ -226,10 +236,13 @@ def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     patterns = np.stack([pattern(rng) for _ in range(MADE)])
     none = fer.no_faces(data)[STRANGE_HALVES.index(half) :: 2]
     sets = {"drawings": drawn, "patterns": patterns, "no faces (FER+)": none}
-    return _joined({
-        name: _group(_seen(encoders, list(images))[:, None], [-1] * len(images))
-        for name, images in sets.items() if len(images)
-    })  # fmt: skip
+    return _joined(
+        {
+            name: _group(_seen(encoders, list(images))[:, None], [-1] * len(images))
+            for name, images in sets.items()
+            if len(images)
+        }
+    )
 
 
 def drawing(rng: np.random.Generator) -> np.ndarray:

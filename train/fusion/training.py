@@ -100,13 +100,20 @@ def train(
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         output = model(**batch.inputs(), samples=1, with_attention=False)
         return fusion_loss(
-            model, output, batch.target, batch.present, batch.severity, batch.augmented,
-            batch.teacher_logits, batch.own, batch.contradicts,
-        )  # fmt: skip
+            model,
+            output,
+            batch.target,
+            batch.present,
+            batch.severity,
+            batch.augmented,
+            batch.teacher_logits,
+            batch.own,
+            batch.contradicts,
+        )
 
     best = fit(
         model, batches, BATCHES_PER_EPOCH, loss, lambda model: validation(model, clips, device), plan, run, device
-    )  # fmt: skip
+    )
     return model, best
 
 

@@ -105,9 +105,15 @@ class MeanEncoder(nn.Module):
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.LayerNorm(inputs), nn.Dropout(dropout), nn.Linear(inputs, outputs), nn.ReLU(),
-            nn.Linear(outputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs), nn.ReLU(),
-        )  # fmt: skip
+            nn.LayerNorm(inputs),
+            nn.Dropout(dropout),
+            nn.Linear(inputs, outputs),
+            nn.ReLU(),
+            nn.Linear(outputs, outputs),
+            nn.ReLU(),
+            nn.Linear(outputs, outputs),
+            nn.ReLU(),
+        )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B,T,inputs), mask (B,T) -> (B,outputs); 0 where the modality is absent."""
@@ -145,11 +151,13 @@ class TensorEncoders(nn.Module):
     def __init__(self, config: HFFConfig, size: int) -> None:
         super().__init__()
         speech, text, vision = config.input_dims
-        self.encoders = nn.ModuleList([
-            MeanEncoder(speech, size, config.dropout),
-            RecurrentEncoder(text, config.d_model, size, config.dropout),
-            MeanEncoder(vision, size, config.dropout),
-        ])  # fmt: skip
+        self.encoders = nn.ModuleList(
+            [
+                MeanEncoder(speech, size, config.dropout),
+                RecurrentEncoder(text, config.d_model, size, config.dropout),
+                MeanEncoder(vision, size, config.dropout),
+            ]
+        )
 
     def forward(self, features: list[Tensor], present: Tensor) -> list[Tensor]:
         """M tensors (B,T,d_m), present (B,T,M) -> M tensors [z_m; 1] (B,size+1); z_m is 0 where m is absent."""
@@ -160,9 +168,13 @@ class TensorEncoders(nn.Module):
 
 
 def rival_loss(
-    output: RivalOutput, target: Tensor, present: Tensor, severity: Tensor | None = None,
-    teacher_logits: Tensor | None = None, contradicts: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    output: RivalOutput,
+    target: Tensor,
+    present: Tensor,
+    severity: Tensor | None = None,
+    teacher_logits: Tensor | None = None,
+    contradicts: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy of the emotion, and of every step where the rival has step logits, weighed as HFF's own loss.
 
     target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and teacher_logits (B,T,M,C) the encoders' own heads

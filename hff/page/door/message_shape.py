@@ -64,9 +64,12 @@ class _Reset(_Message):
 
 
 _SHAPES: dict[str, type[_Message]] = {
-    "/queue/join": _Event, "/run/predict": _Event, "/component_server": _Call,
-    "/cancel": _Cancel, "/reset": _Reset,
-}  # fmt: skip
+    "/queue/join": _Event,
+    "/run/predict": _Event,
+    "/component_server": _Call,
+    "/cancel": _Cancel,
+    "/reset": _Reset,
+}
 
 
 def check_shape(path: str, body: bytes, blocks: Any) -> None:

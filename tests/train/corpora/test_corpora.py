@@ -33,7 +33,7 @@ from train.corpora import (
     own_sentences,
     ravdess,
     sentence_rules,
-)  # fmt: skip
+)
 
 LAYOUTS = pytest.mark.parametrize("public", [True, False], ids=["public", "stored"])
 
@@ -85,8 +85,11 @@ def test_meld(tmp_path, public):
     made.meld(tmp_path, public)
     sentences = meld.load(tmp_path)
     assert {split: sum(count.values()) for split, count in by_split(sentences).items()} == {
-        "train": 35, "fusion": 7, "validation": 7, "test": 7
-    }  # fmt: skip
+        "train": 35,
+        "fusion": 7,
+        "validation": 7,
+        "test": 7,
+    }
     for sentence in sentences:
         assert made.WORDS[EMOTIONS[sentence.label]] in sentence.text
         assert "isn't it?" in sentence.text  # not the control character of the public files
@@ -245,9 +248,15 @@ def test_ravdess(tmp_path, public, hum):
     made.speech(tmp_path, made.ravdess_names((1, 2, 15, 19, 22, 23)), hum, "ravdess", public)
     found = ravdess.load(tmp_path)
     assert Counter((u.split, u.speaker) for u in found) == dict.fromkeys(
-        [("test", "ravdess01"), ("train", "ravdess02"), ("fusion", "ravdess15"), ("validation", "ravdess19"),
-         ("test", "ravdess22")], 7,
-    )  # fmt: skip
+        [
+            ("test", "ravdess01"),
+            ("train", "ravdess02"),
+            ("fusion", "ravdess15"),
+            ("validation", "ravdess19"),
+            ("test", "ravdess22"),
+        ],
+        7,
+    )
     for utterance in found:
         assert utterance.name.split("-")[2] == made.RAVDESS_EMOTIONS[utterance.label]  # calm is left out
         assert utterance.wave.dtype == np.float32
@@ -280,8 +289,10 @@ def test_emodbs_added_classes_come_with_all_of_their_speakers_in_one_coding(tmp_
     made.speech(tmp_path, ["03a01Wa", "03a02Ec", "03a01Fa"], hum, "emodb more", False)
     found = {u.name: EMOTIONS[u.label] for u in emodb.load(tmp_path)}
     assert {n: e for n, e in found.items() if n.startswith("03")} == {
-        "03a01Wa": "angry", "03a02Ec": "disgusted", "03a01Fa": "happy",
-    }  # fmt: skip
+        "03a01Wa": "angry",
+        "03a02Ec": "disgusted",
+        "03a01Fa": "happy",
+    }
     assert sum(name.startswith("08") for name in found) == len(made.EMODB_EMOTIONS)
 
 
@@ -319,9 +330,10 @@ def test_ased_is_never_for_training(tmp_path, public, hum):
     found = ased.load(tmp_path)
     assert {u.split for u in found} == {"validation"}
     assert Counter((u.speaker, EMOTIONS[u.label]) for u in found) == Counter(
-        (f"ased{speaker}", emotion) for speaker in ("01", "30")
+        (f"ased{speaker}", emotion)
+        for speaker in ("01", "30")
         for emotion in ("angry", "fearful", "happy", "neutral", "sad")
-    )  # fmt: skip
+    )
 
 
 def test_aseds_table_tells_two_people_of_one_number_apart(tmp_path, hum):
@@ -424,8 +436,11 @@ def test_the_shipped_list_and_card_are_written_from_the_readers():
     assert json.loads((shipped / model_card.CORPORA_FILE).read_text(encoding="utf-8")) == described()
     assert model_card.corpora_table(described()) in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert {corpus["name"] for corpus in described()} == {name for name, corpus in ALL.items() if corpus.PARTS}
-    (terms,) = [line for line in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8").splitlines() if
-                "non-commercial use" in line]  # fmt: skip
+    (terms,) = [
+        line
+        for line in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8").splitlines()
+        if "non-commercial use" in line
+    ]
     for corpus in described():
         assert (corpus["name"] in terms) == ("-NC" in corpus["licence"])
     assert "muxspace" in {corpus["name"] for corpus in described()}

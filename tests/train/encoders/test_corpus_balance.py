@@ -13,8 +13,12 @@ from train.encoders import corpus_balance
 
 def test_corpora_emotions_and_speakers_are_drawn_alike():
     """A speaker of many recordings, an emotion of few and a large corpus tell nothing by being drawn more."""
-    recordings = [voice_of("large", label, speaker, n) for label in range(3) for speaker in range(2)
-                  for n in range(1 + 9 * speaker + 20 * (label == 0))]  # fmt: skip
+    recordings = [
+        voice_of("large", label, speaker, n)
+        for label in range(3)
+        for speaker in range(2)
+        for n in range(1 + 9 * speaker + 20 * (label == 0))
+    ]
     recordings += [voice_of("small", label, 0, n) for label in (0, 1) for n in range(3)]
     drawn = corpus_balance.weights(recordings, power=0).numpy()
     assert drawn.sum() == pytest.approx(1)

@@ -123,15 +123,20 @@ def test_training_sentences_of_a_test_split_are_left_out(monkeypatch):
         return Sentence(words, target(["happy"]), "meld", split)
 
     corpus = [
-        sentence("I will be there for you!", "train"), sentence("i will be there, for you", "test"),
-        sentence("The one with the sock", "fusion"), sentence("The one with the sock.", "validation"),
-        sentence("Oh my God!", "train"), sentence("oh my god", "test"), sentence("Nobody else says this", "train"),
-    ]  # fmt: skip
+        sentence("I will be there for you!", "train"),
+        sentence("i will be there, for you", "test"),
+        sentence("The one with the sock", "fusion"),
+        sentence("The one with the sock.", "validation"),
+        sentence("Oh my God!", "train"),
+        sentence("oh my god", "test"),
+        sentence("Nobody else says this", "train"),
+    ]
     monkeypatch.setattr(text, "TEXT_CORPORA", [type("Corpus", (), {"load": staticmethod(lambda data: list(corpus))})])
     kept = [s for s in text.load(Path()) if s.corpus == "meld"]
     assert [(s.text, s.split) for s in kept if s.split in ("train", "fusion")] == [
-        ("Oh my God!", "train"), ("Nobody else says this", "train")  # three words are everybody's
-    ]  # fmt: skip
+        ("Oh my God!", "train"),
+        ("Nobody else says this", "train"),  # three words are everybody's
+    ]
     assert sum(s.split in ("validation", "test") for s in kept) == 3
 
 

@@ -92,8 +92,9 @@ def test_features_of_words_and_faces_are_those_there_were(trained):
 
 
 def test_layers_that_learned_along_are_kept_if_that_gained(trained):
-    score = {name: max(float(row["score"]) for row in read_log(trained / "whisper" / name)) for name in
-             ("network", "tuning")}  # fmt: skip
+    score = {
+        name: max(float(row["score"]) for row in read_log(trained / "whisper" / name)) for name in ("network", "tuning")
+    }
     best, network, tuned = (
         speech_whisper.load_file(trained / "whisper" / name / "best.safetensors") for name in ("", "network", "tuning")
     )

@@ -36,9 +36,11 @@ def test_whispers_own_file_becomes_layers():
     }
     for n in range(3):
         for part, (rows, columns) in {
-            "self_attention/linear_0": (48, 16), "self_attention/linear_1": (16, 16),
-            "ffn/linear_0": (64, 16), "ffn/linear_1": (16, 64),
-        }.items():  # fmt: skip
+            "self_attention/linear_0": (48, 16),
+            "self_attention/linear_1": (16, 16),
+            "ffn/linear_0": (64, 16),
+            "ffn/linear_1": (16, 64),
+        }.items():
             shapes |= {f"layer_{n}/{part}/weight": (rows, columns), f"layer_{n}/{part}/bias": (rows,)}
         for part in ("self_attention", "ffn"):
             shapes |= {f"layer_{n}/{part}/layer_norm/{name}": (16,) for name in ("gamma", "beta")}
@@ -53,8 +55,9 @@ def test_whispers_own_file_becomes_layers():
     np.testing.assert_array_equal(
         model.layers[1].norm.weight.detach(), tensors["encoder/layer_1/ffn/layer_norm/gamma"].astype(np.float32)
     )
-    np.testing.assert_array_equal(model.layers[0].qkv.bias.detach(), tensors["encoder/layer_0/self_attention/linear_0/"
-                                  "bias"].astype(np.float32))  # fmt: skip
+    np.testing.assert_array_equal(
+        model.layers[0].qkv.bias.detach(), tensors["encoder/layer_0/self_attention/linear_0/bias"].astype(np.float32)
+    )
 
 
 def test_a_file_that_is_not_whisper_base_is_refused(tmp_path, monkeypatch):

@@ -22,9 +22,13 @@ def judged(said: dict[str, list[float]], alpha: list[float], variance: list[floa
 
 
 FACE_KNOWS = {
-    "vision": [0.9, 0.05, 0.05], "speech+vision": [0.9, 0.05, 0.05], "text+vision": [0.95, 0.03, 0.02],
-    "speech+text": [0.5, 0.25, 0.25], "text": [0.5, 0.25, 0.25], "speech+text+vision": [0.95, 0.03, 0.02],
-}  # fmt: skip
+    "vision": [0.9, 0.05, 0.05],
+    "speech+vision": [0.9, 0.05, 0.05],
+    "text+vision": [0.95, 0.03, 0.02],
+    "speech+text": [0.5, 0.25, 0.25],
+    "text": [0.5, 0.25, 0.25],
+    "speech+text+vision": [0.95, 0.03, 0.02],
+}
 
 
 def test_alpha_that_goes_by_what_moved_the_answer():

@@ -42,10 +42,13 @@ def make_features(folder: Path, seed: int = 0) -> None:
             noise = torch.randn(14, 6, *size, generator=generator)
             shown = (1 - severity).reshape(14, 6, *[1] * len(size)) * means[m][label][:, None]
             stored = {
-                "features": shown + noise, "severity": severity.contiguous(), "label": label, "held_out": label >= 0,
+                "features": shown + noise,
+                "severity": severity.contiguous(),
+                "label": label,
+                "held_out": label >= 0,
                 "teacher_logits": torch.randn(14, 6, *size[:-1], 7, generator=generator),
                 "frequency": torch.full((7,), 1 / 7),
-            }  # fmt: skip
+            }
             if m == "speech":
                 stored |= {"there": torch.ones(14, 6, STEPS, dtype=torch.bool), "length": torch.full((14,), STEPS)}
             if m == "text":
@@ -125,8 +128,14 @@ def test_ablate_reports_every_part_subset_and_number_of_heads(out):
     for kind in ("clean", "broken"):
         table = shown[f"Parts taken away (the paper's table 4), macro F1, {kind}"]
         assert table["columns"][1:] == [
-            "speech", "text", "vision", "speech + text", "speech + vision", "text + vision", "speech + text + vision",
-        ]  # fmt: skip
+            "speech",
+            "text",
+            "vision",
+            "speech + text",
+            "speech + vision",
+            "text + vision",
+            "speech + text + vision",
+        ]
         assert [row[0] for row in table["rows"]] == ["HFF", *ablate.SWITCHES]
     heads = shown["Number of attention heads (the paper's table 5)"]
     assert [row[0] for row in heads["rows"]] == [4, 6, 8, 10]
@@ -233,11 +242,13 @@ def test_findings_say_who_leads():
     def trial(name: str, accuracy: float) -> Trial:
         return Trial(Contender(name), 0, Path(), {"test": {"clean": [accuracy, 0], "broken": [1 - accuracy, 0]}})
 
-    said = compare.findings([trial("TFN", 0.5), trial("TFN", 0.7), trial("LMF", 0.55), trial("HFF", 0.65)],
-                            ["clean", "broken"])  # fmt: skip
+    said = compare.findings(
+        [trial("TFN", 0.5), trial("TFN", 0.7), trial("LMF", 0.55), trial("HFF", 0.65)], ["clean", "broken"]
+    )
     assert said == {
-        "clean": "HFF leads: +5.0 points against TFN", "broken": "HFF does not lead: -10.0 points against LMF",
-    }  # fmt: skip
+        "clean": "HFF leads: +5.0 points against TFN",
+        "broken": "HFF does not lead: -10.0 points against LMF",
+    }
 
 
 def test_mean_and_deviation():

@@ -79,8 +79,10 @@ def test_no_more_strangers_than_wanted(monkeypatch):
 
 def test_the_strangers_corpora_have_someone_for_each_half():
     """Of those that an encoder learns from, two at least are kept from it."""
-    kept = {name: [s for s, split in strange.LANGUAGES[name].SPLIT.items() if split == "validation"]
-            for name in strange.LEARNED}  # fmt: skip
+    kept = {
+        name: [s for s, split in strange.LANGUAGES[name].SPLIT.items() if split == "validation"]
+        for name in strange.LEARNED
+    }
     assert all(len(speakers) >= len(strange.STRANGE_HALVES) for speakers in kept.values())
 
 

@@ -70,8 +70,9 @@ def ranks_across(variance: np.ndarray, severity: np.ndarray, present: np.ndarray
     ranks = []
     for a, b, m in np.ndindex(len(present), len(present), 3):
         if present[a, :, m].any() and present[b, :, m].any():
-            (va, sa), (vb, sb) = ((variance[i, present[i, :, m], m].mean(), severity[i, present[i, :, m], m].mean())
-                                  for i in (a, b))  # fmt: skip
+            (va, sa), (vb, sb) = (
+                (variance[i, present[i, :, m], m].mean(), severity[i, present[i, :, m], m].mean()) for i in (a, b)
+            )
             behind = np.sign(sb - sa) * np.log(va / vb) + losses.RANK_MARGIN * abs(sb - sa)
             ranks.append(np.log1p(np.exp(behind)) * abs(sb - sa))
     return ranks
@@ -124,8 +125,9 @@ def test_the_wanted_answer_of_a_contradiction_is_between_its_readings():
     for b in range(6):
         if contradicts[b]:
             there = clips["present"][b]
-            weight = torch.stack([output.precision[b, there[:, m], m].mean() if there[:, m].any() else torch.zeros(())
-                                  for m in range(3)])  # fmt: skip
+            weight = torch.stack(
+                [output.precision[b, there[:, m], m].mean() if there[:, m].any() else torch.zeros(()) for m in range(3)]
+            )
             share = weight**losses.CONTRADICTION_POWER
             torch.testing.assert_close(wanted[b], (share / share.sum()) @ output.readings[b, -1])
         else:
@@ -148,8 +150,10 @@ def test_whole_loss_by_hand():
 
     step = [
         -(smooth[b] * log_softmax(numbers(output.step_logits[0, b, t]))).sum()
-        for b in range(6) for t in range(4) if present[b, t].any()
-    ]  # fmt: skip
+        for b in range(6)
+        for t in range(4)
+        if present[b, t].any()
+    ]
     total += losses.STEP_WEIGHT * np.mean(step)
     alone, nll = [], []
     gain = np.zeros(present.shape)
@@ -165,8 +169,10 @@ def test_whole_loss_by_hand():
     shares = [
         -(sharp[b, t] / max(sharp[b, t].sum(), 1e-6) @ np.log(np.where(gain[b, t] > 0, alpha[b, t], 1)))
         * gain[b, t].max()
-        for b in range(6) for t in range(4) if present[b, t].any()
-    ]  # fmt: skip
+        for b in range(6)
+        for t in range(4)
+        if present[b, t].any()
+    ]
     total += losses.GAIN_WEIGHT * np.mean(shares)
     total += losses.ACROSS_WEIGHT * np.mean(ranks_across(numbers(output.variance), severity.numpy(), present))
     total += losses.KL_WEIGHT * sum(layer.bayes.kl().item() for layer in model.uncertainty)
@@ -200,8 +206,9 @@ def test_what_the_encoders_heads_say_is_taught_by_hand():
     teacher = np.exp(log_softmax(numbers(said)))
     by_modality = [
         kl(teacher[b, t, m], log_softmax(numbers(output.alone_logits[b, t, m])))
-        for b, t, m in np.argwhere(present) if severity[b, t, m] <= losses.TAUGHT_MAX
-    ]  # fmt: skip
+        for b, t, m in np.argwhere(present)
+        if severity[b, t, m] <= losses.TAUGHT_MAX
+    ]
     single = [b for b in range(6) if present[b].any(0).sum() == 1]
     assert {2, 3} <= set(single)
     answers = []
@@ -240,8 +247,9 @@ def test_uncertainty_learns_to_tell_which_modality_is_wrong():
         clips = random_clips(model.config, count, 1, seed, np.ones((1, 3), bool))
         target = torch.randint(7, (count,), generator=torch.Generator().manual_seed(seed))
         broken = torch.arange(count) % 2 == 0
-        clips["speech"] = torch.where(broken[:, None, None], 1.5 * clips["speech"], codes[target][:, None]
-                                      + 0.3 * clips["speech"])  # fmt: skip
+        clips["speech"] = torch.where(
+            broken[:, None, None], 1.5 * clips["speech"], codes[target][:, None] + 0.3 * clips["speech"]
+        )
         severity = torch.zeros(count, 1, 3)
         severity[..., 0] = broken[:, None].float()
         return clips, target, severity, broken

@@ -41,22 +41,29 @@ def pairs(tmp_path_factory) -> PairedClips:
 
     stored = {
         "speech": {
-            "features": steps[..., None].expand(-1, -1, -1, 128).clone(), "there": there, "severity": severity,
-            "label": label, "length": 2 + torch.arange(ITEMS) % (STEPS - 1),
+            "features": steps[..., None].expand(-1, -1, -1, 128).clone(),
+            "there": there,
+            "severity": severity,
+            "label": label,
+            "length": 2 + torch.arange(ITEMS) % (STEPS - 1),
             "held_out": torch.arange(ITEMS) >= ITEMS // 2,
         },
         "text": {"features": code[..., None].expand(-1, -1, 768).clone()},
         "vision": {
             "features": torch.stack([code + 0.25, code + 0.75], dim=2)[..., None].expand(-1, -1, -1, 512).clone(),
-            "severity": severity, "label": label, "held_out": torch.arange(ITEMS) >= 7,
+            "severity": severity,
+            "label": label,
+            "held_out": torch.arange(ITEMS) >= 7,
         },
-    }  # fmt: skip
+    }
     extra = torch.full((2, VARIANTS, 768), -1.0)  # two sentences that say nothing
     stored["text"] = {
-        "features": torch.cat([stored["text"]["features"], extra]), "severity": torch.cat([severity, severity[:2]]),
-        "label": torch.cat([label, torch.tensor([0, 0])]), "fixed": torch.tensor([False] * ITEMS + [True, True]),
+        "features": torch.cat([stored["text"]["features"], extra]),
+        "severity": torch.cat([severity, severity[:2]]),
+        "label": torch.cat([label, torch.tensor([0, 0])]),
+        "fixed": torch.tensor([False] * ITEMS + [True, True]),
         "held_out": torch.ones(ITEMS + 2, dtype=torch.bool),
-    }  # fmt: skip
+    }
     for modality, tensors in stored.items():
         added = {"teacher_logits": teacher_logits(tensors["features"]), "frequency": frequency}
         save_file(tensors | added, folder / f"{modality}-fusion.safetensors")
@@ -108,8 +115,9 @@ def test_a_contradiction_has_two_sides_and_no_truth(pairs):
     assert batch.contradicts.all()
     assert batch.own.tolist() == [labels(pairs, choice) for choice in choices[:20]]
     assert not pairs.collate(draw(pairs, CLEAN, 5), np.random.default_rng(0)).contradicts.any()
-    assert not any(choice.contradicts for choice in (pairs.choose(np.random.default_rng(n), Mix(), label=n % 7)
-                                                     for n in range(50)))  # fmt: skip
+    assert not any(
+        choice.contradicts for choice in (pairs.choose(np.random.default_rng(n), Mix(), label=n % 7) for n in range(50))
+    )
 
 
 def test_partners_that_say_nothing_are_neutral(pairs):
@@ -170,8 +178,10 @@ def test_clips_of_one_modality_have_labels_as_frequent_as_in_their_corpora(pairs
         assert labels(pairs, choice)[int(choice.present[0].argmax())] == choice.target
     counts = Counter(choice.target for choice in choices)
     assert [counts[label] / 900 for label in range(7)] == pytest.approx([0.4, 0.3, 0.2, 0.1, 0, 0, 0], abs=0.05)
-    assert all(choice.present.all() for choice in [pairs.choose(np.random.default_rng(n), replace(CLEAN, alone=1), 3)
-                                                   for n in range(5)])  # fmt: skip
+    assert all(
+        choice.present.all()
+        for choice in [pairs.choose(np.random.default_rng(n), replace(CLEAN, alone=1), 3) for n in range(5)]
+    )
 
 
 def test_an_augmented_clip_is_the_same_clip_at_another_severity(pairs):
@@ -235,8 +245,9 @@ def test_fixed_clips_are_the_same_each_time_and_balanced(pairs):
             same = torch.equal if isinstance(value, torch.Tensor) else operator.eq
             assert same(value, getattr(b, name)), name
     assert not torch.equal(first[0].target, torch.zeros(100))
-    assert any(a.text.shape != b.text.shape or not torch.equal(a.text, b.text)
-               for a, b in zip(first, other, strict=True))  # fmt: skip
+    assert any(
+        a.text.shape != b.text.shape or not torch.equal(a.text, b.text) for a, b in zip(first, other, strict=True)
+    )
     counts = Counter(torch.cat([batch.target for batch in first]).tolist())
     assert counts == dict.fromkeys(range(7), 20)
 

@@ -94,9 +94,15 @@ class DialogueModel(nn.Module):
         super().__init__()
         sizes = {f"{m}_dim": 2 * training.features[m].shape[1] for m in MODALITIES}
         config = HFFConfig(
-            labels=grades.names, d_model=recipe.d_model, layers=recipe.layers, heads=recipe.heads,
-            dropout=recipe.dropout, classifier_dropout=recipe.classifier_dropout, bounded=False, **sizes,
-        )  # fmt: skip
+            labels=grades.names,
+            d_model=recipe.d_model,
+            layers=recipe.layers,
+            heads=recipe.heads,
+            dropout=recipe.dropout,
+            classifier_dropout=recipe.classifier_dropout,
+            bounded=False,
+            **sizes,
+        )
         self.fusion = build(config)
         self.dropout = nn.Dropout(recipe.input_dropout)
         for m in MODALITIES:

@@ -50,9 +50,7 @@ def probe(features: np.ndarray, utterances: Utterances) -> float:
     right = 0
     for held in folds(utterances):
         known, center = x[~held], sign[~held].mean()
-        weights = np.linalg.solve(
-            known.T @ known + PENALTY * np.eye(x.shape[1]), known.T @ (sign[~held] - center)
-        )  # fmt: skip
+        weights = np.linalg.solve(known.T @ known + PENALTY * np.eye(x.shape[1]), known.T @ (sign[~held] - center))
         right += int(((x[held] @ weights + center > 0) == (sign[held] > 0)).sum())
     return right / len(sign)
 
