@@ -16,6 +16,7 @@ FACE_SIZE = 48  # px, side of an aligned grey face, as in FER2013
 STEP_SECONDS = 0.5  # hop of the common time grid, s
 SAMPLES = 32  # Monte Carlo draws of equation (20)
 MAX_CHARACTERS = 40_000  # of typed text; about 5000 words are read
+MAX_TEXT = 2_000  # of what is typed beside the camera or into the lab
 MAX_LAYERS = 100  # of attention; the paper has 4
 LARGEST_FLOAT = 1e6  # of the config's numbers
 MAX_STEPS = 120  # steps one attention block spans (one minute); longer clips are cut into blocks

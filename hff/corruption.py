@@ -16,6 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hff.config import SAMPLE_RATE
+
 Rng = np.random.Generator
 
 
@@ -130,7 +132,7 @@ def muffle(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     if severity <= 0:
         return wave
     spectrum = np.fft.rfft(wave)
-    frequency = np.fft.rfftfreq(len(wave), 1 / 16000)
+    frequency = np.fft.rfftfreq(len(wave), 1 / SAMPLE_RATE)
     cutoff = 8000 * (150 / 8000) ** severity
     return np.fft.irfft(spectrum / (1 + (frequency / cutoff) ** 4), len(wave)).astype(np.float32)
 
@@ -140,7 +142,7 @@ def reverberation(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A tiled hall: convolution with a decaying noise tail of up to 2 s."""
     if severity <= 0:
         return wave
-    tail = int(16000 * (0.1 + 1.9 * severity))
+    tail = int(SAMPLE_RATE * (0.1 + 1.9 * severity))
     response = rng.standard_normal(tail) * np.exp(-6.9 * np.arange(tail) / tail)
     response *= severity * 2 / max(np.sqrt(np.sum(response**2)), 1e-9)
     response[0] += 1
@@ -152,7 +154,7 @@ def reverberation(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
 @damage("speech", name="traffic")
 def traffic(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """An open window: brown noise and an engine's hum, swelling, at 30 down to -10 dB SNR."""
-    t = np.arange(len(wave)) / 16000
+    t = np.arange(len(wave)) / SAMPLE_RATE
     hum = sum(np.sin(2 * np.pi * 85 * k * t + rng.uniform(0, 6.3)) / k for k in range(1, 9))
     rumble = _coloured_noise(len(wave), 2.0, rng)
     swell = 1 + 0.6 * np.sin(2 * np.pi * 0.5 * t + rng.uniform(0, 6.3))
@@ -163,9 +165,9 @@ def traffic(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
 def music(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A radio: chords of decaying tones, three a second, at 30 down to -10 dB SNR."""
     noise = np.zeros(len(wave))
-    beat = 16000 // 3
+    beat = SAMPLE_RATE // 3
     for start in range(0, len(wave), beat):
-        t = np.arange(min(2 * beat, len(wave) - start)) / 16000
+        t = np.arange(min(2 * beat, len(wave) - start)) / SAMPLE_RATE
         for _ in range(3):
             pitch = 220 * 2 ** (rng.integers(0, 25) / 12)
             tone = sum(np.sin(2 * np.pi * pitch * k * t) / k**1.5 for k in range(1, 6))

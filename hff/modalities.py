@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LINE_WIDTH = 1.8  # px of the lines that ``dash`` is made for; matplotlib counts dashes in line widths
+DASHES: tuple[tuple[float, ...], ...] = ((), (9, 4), (2, 4))  # px drawn and left out: told apart at a glance
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,17 @@ class Modality:
     @property
     def stroke(self) -> str:
         """``dash`` as SVG's stroke-dasharray."""
-        return " ".join(f"{length:g}" for length in self.dash)
+        return stroke(self.dash)
 
     @property
     def linestyle(self) -> str | tuple[float, tuple[float, ...]]:
         """``dash`` as matplotlib's line style."""
         return (0, tuple(length / LINE_WIDTH for length in self.dash)) if self.dash else "-"
+
+
+def stroke(dash: tuple[float, ...]) -> str:
+    """Px drawn and left out, as SVG's stroke-dasharray."""
+    return " ".join(f"{length:g}" for length in dash)
 
 
 def imported(what: str | Any) -> Any:
@@ -131,11 +137,10 @@ register(
         key="speech",
         size=128,
         equations="(1)–(8)",
-        name="Voice",
         icon="M4 10v4M8 7v10M12 3v18M16 7v10M20 10v4",  # sound waves
         colour="#0072b2",
         colour_dark="#2f9be0",
-        dash=(),
+        dash=DASHES[0],
         hatch="",
         encoders={"mfcc-cnn": "hff.encoders.mfcc_cnn:SpeechEncoder", "whisper": "hff.encoders.whisper:WhisperEncoder"},
         encode="hff.pipeline.features:speech_of",
@@ -147,11 +152,10 @@ register(
         key="text",
         size=768,
         equations="(9)–(12)",
-        name="Words",
         icon="M4 4h16v12H11l-5 4v-4H4zM8 8.5h8M8 12h5",  # a speech bubble
         colour="#d55e00",
         colour_dark="#ef7b22",
-        dash=(9, 4),
+        dash=DASHES[1],
         hatch="///",
         encoders={"bert": "hff.encoders.bert:TextEncoder"},
         encode="hff.pipeline.features:text_of",
@@ -164,11 +168,10 @@ register(
         key="vision",
         size=512,
         equations="(13)–(15)",
-        name="Face",
         icon="M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M9 9.5v.5M15 9.5v.5M8.5 14.5c2 2.4 5 2.4 7 0",  # a face
         colour="#009e73",
         colour_dark="#17b98a",
-        dash=(2, 4),
+        dash=DASHES[2],
         hatch="...",
         encoders={"resnet": "hff.encoders.resnet:VisionEncoder"},
         encode="hff.pipeline.features:vision_of",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
     from torch import Tensor
 
 WEIGHTS_FORMAT = "hff-1"
+MEASURED_FILE = "metrics.json"  # beside the weights: what was measured of them
+CORPORA_FILE = "corpora.json"  # and what they were made from
+CARD_FILE = "MODEL_CARD.md"
 MAX_LABELS = 1000
 MAX_HEADER_BYTES = 10_000_000  # of a safetensors file
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from hff.config import MODALITIES, SAMPLES
+from hff.config import MAX_TEXT, MODALITIES, SAMPLES
 from hff.errors import InputError
 from hff.lab.damage import KINDS
 from hff.lab.schema import Cleaned, JsonObject, Rounded, between, check_names, checked, one_of
@@ -20,7 +20,6 @@ from hff.numbers import shown
 COMPONENTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
 YOURS = "yours"  # a source that is not a ready example: the visitor's own recording
 MAX_SAMPLES = 256  # draws of equation (20); more change nothing one could see
-MAX_TEXT = 2000  # characters of typed words
 MAX_SOURCE = 100  # characters
 MAX_SEED = 2**31 - 1
 STATE_FORMAT = 1  # of the JSON; a state of a later format is refused

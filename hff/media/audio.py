@@ -15,8 +15,8 @@ from hff.config import SAMPLE_RATE
 from hff.errors import InputError
 from hff.locale import say
 from hff.media.container import (
+    Advance,
     Clock,
-    Progress,
     Warn,
     audio_streams,
     breaks_off,
@@ -36,7 +36,7 @@ GAP = 0.1  # s; shorter gaps between packets are rounding, longer ones silence
 
 def read_audio(
     source: str | os.PathLike | tuple[int, np.ndarray],
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     warn: Warn | None = None,
     track: int | None = None,
 ) -> np.ndarray:

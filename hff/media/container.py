@@ -22,7 +22,7 @@ from hff.media.files import name_of
 from hff.media.truncation import ends_early
 
 Warn = Callable[[str], None]  # takes one sentence for the person
-Progress = Callable[[float | None, float], None]  # takes the share done (None: unknown length) and the seconds done
+Advance = Callable[[float | None, float], None]  # takes the share done (None: unknown length) and the seconds done
 
 # Self-contained formats only.
 DEMUXERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,webm,mov,mp4,mp3,mpeg,mpegts,ogg,w64,wav"

@@ -17,8 +17,8 @@ from hff.errors import InputError
 from hff.locale import say
 from hff.media.container import (
     MAX_FRAME_PIXELS,
+    Advance,
     Clock,
-    Progress,
     Warn,
     breaks_off,
     container_in,
@@ -52,7 +52,7 @@ class Frame:
 def read_frames(
     source: str | os.PathLike | np.ndarray | tuple[float, np.ndarray],
     rate: float,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     warn: Warn | None = None,
     info: MediaInfo | None = None,
 ) -> Iterator[Frame]:
@@ -79,7 +79,7 @@ def read_frames(
         yield from _file_frames(source, rate, progress, warn)
 
 
-def _file_frames(path: str | os.PathLike, rate: float, progress: Progress | None, warn: Warn | None) -> Iterator[Frame]:
+def _file_frames(path: str | os.PathLike, rate: float, progress: Advance | None, warn: Warn | None) -> Iterator[Frame]:
     with open_file(path) as file, container_in(file, path) as container:
         stream = video_stream(container)
         if stream is None:

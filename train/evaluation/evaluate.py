@@ -59,9 +59,9 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     if joint is not None:
         report["tables"].append(joint["table"])
         report["joint_clips"] = joint["clips"]
-    report["tables"] += other_tables(folder / "metrics.json")
-    (folder / "metrics.json").write_text(json.dumps(report, indent=1) + "\n")
-    model_card.write(report, folder / "MODEL_CARD.md")
+    report["tables"] += other_tables(folder / weights.MEASURED_FILE)
+    (folder / weights.MEASURED_FILE).write_text(json.dumps(report, indent=1) + "\n")
+    model_card.write(report, folder / weights.CARD_FILE)
     return {table["title"]: table["rows"] for table in report["tables"]}
 
 

@@ -94,7 +94,7 @@ def measure(folder: Path, device: torch.device) -> dict:
         "generated_by": COMMAND,
         "labels": list(weights.stored_config(folder).labels),
         "weights": {path.name: tensors_digest(path) for path in sorted(folder.glob("*.safetensors"))},
-        "metrics": hashlib.sha256((folder / "metrics.json").read_bytes()).hexdigest(),
+        "metrics": hashlib.sha256((folder / weights.MEASURED_FILE).read_bytes()).hexdigest(),
         "answers": _answers(folder, device),
     }
 

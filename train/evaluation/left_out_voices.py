@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hff.config import EMOTIONS
+from hff.weights import MEASURED_FILE
 from train.corpora import ALL
 from train.corpora.base import Utterance
 from train.encoders import speech_whisper
@@ -62,7 +63,7 @@ def run(data: Path, out: Path, device: torch.device, plan: Plan = PLAN) -> dict:
     material = speech_whisper.gather(data, out, device, plan.seed)
     table = table_of(left_out(material, out / "whisper", device, plan))
     print(tables.as_text(table), flush=True)
-    tables.add_tables(out / "weights" / "metrics.json", [table])
+    tables.add_tables(out / "weights" / MEASURED_FILE, [table])
     return {row[0]: row[3] for row in table["rows"]}
 
 

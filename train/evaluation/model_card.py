@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hff.weights import CARD_FILE, CORPORA_FILE, MEASURED_FILE
 from train.corpora import described, fer, goemotions, meld, ravdess
 from train.engine.whole_files import write_whole
 from train.evaluation.shipped_parts import SHIPPED_PARTS
 
-CORPORA_FILE = "corpora.json"  # beside the weights, for the page
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")  # as one writes them out
 
 HEAD = """# Model card: HFF, {count} emotions
@@ -127,7 +127,7 @@ def write_corpora(folder: Path) -> list[dict]:
 
 def rewrite(folder: Path) -> dict[str, int]:
     """The stage ``card``: the card and the list of corpora in ``folder``, from the figures measured before."""
-    write(json.loads((folder / "metrics.json").read_text()), folder / "MODEL_CARD.md")
+    write(json.loads((folder / MEASURED_FILE).read_text()), folder / CARD_FILE)
     return {"corpora": len(described())}
 
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from statistics import mean, stdev
 
+from hff.weights import CARD_FILE
 from train.engine.whole_files import write_whole
 from train.evaluation import model_card
 
@@ -35,4 +36,4 @@ def add_tables(path: Path, tables: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(report, indent=1) + "\n")
     if "confusion" in report:
-        model_card.write(report, path.with_name("MODEL_CARD.md"))
+        model_card.write(report, path.with_name(CARD_FILE))

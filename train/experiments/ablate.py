@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from hff.config import MODALITIES, HFFConfig
+from hff.weights import MEASURED_FILE
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.evaluation import tables as report
@@ -65,7 +66,7 @@ def ablate(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
     everything = [trial for group in trials.values() for trial in group]
     written = {"command": COMMAND, "budget": vars(budget), "models": summary(everything)}
     write_whole(out / "ablate.json", json.dumps(written, indent=1) + "\n")
-    report.add_tables(out / "weights" / "metrics.json", tables)
+    report.add_tables(out / "weights" / MEASURED_FILE, tables)
     return {one["title"]: one["rows"] for one in tables}
 
 

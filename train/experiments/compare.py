@@ -18,6 +18,7 @@ from statistics import mean
 import torch
 
 from hff.config import MODALITIES
+from hff.weights import MEASURED_FILE
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.evaluation import tables as report
@@ -49,7 +50,7 @@ def compare(out: Path, device: torch.device, budget: TrainingBudget) -> dict:
         print(report.as_text(one), flush=True)
     written = {"command": COMMAND, "budget": vars(budget), "findings": found, "models": summary(trials)}
     write_whole(out / "compare.json", json.dumps(written, indent=1) + "\n")
-    report.add_tables(out / "weights" / "metrics.json", tables)
+    report.add_tables(out / "weights" / MEASURED_FILE, tables)
     return found
 
 

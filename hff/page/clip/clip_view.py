@@ -17,14 +17,14 @@ from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
 from hff.page.session.asker import asker_address, asker_gone
-from hff.page.session.background_model import Engine, Progress
+from hff.page.session.background_model import Engine
 from hff.page.session.lanes import MOST_WAITING, TURNS
 from hff.page.session.sessions import Session, Sessions
 from hff.page.shared import cards
 from hff.result import Result
 
 if TYPE_CHECKING:
-    from hff.pipeline.recording import Recording
+    from hff.pipeline.recording import Progress, Recording
 
 log = logging.getLogger(__name__)
 

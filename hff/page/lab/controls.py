@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from hff.config import MODALITIES, SAMPLES
+from hff.config import MAX_TEXT, MODALITIES, SAMPLES
 from hff.examples.ready import EXAMPLES
 from hff.lab.damage import KINDS, is_trained
-from hff.lab.state import COMPONENTS, MAX_TEXT, YOURS, Damage, LabState
+from hff.lab.state import COMPONENTS, YOURS, Damage, LabState
 from hff.locale import names, texts
 from hff.page.shared.cards import named, note
 

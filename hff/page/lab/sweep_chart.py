@@ -38,8 +38,7 @@ class Plot(NamedTuple):
 
 
 PLOT = Plot()
-_EMOTION_DASHES = ("", "9 4", "2 4")
-_LEADING = 3  # emotions drawn boldly
+_LEADING = len(modalities.DASHES)  # emotions drawn boldly, each with a dash of its own
 _LINE_GAP = 19  # least distance of two names
 
 
@@ -125,7 +124,7 @@ def _emotion_lines(points: Sequence[SweepPoint]) -> list[Line]:
         line = _line([(p.severity, p.probabilities[label]) for p in points], 1.0)
         assert line is not None, "a probability is never absent"
         if rank < _LEADING:
-            line.name, line.dashes = names.emotion(label), _EMOTION_DASHES[rank]
+            line.name, line.dashes = names.emotion(label), modalities.stroke(modalities.DASHES[rank])
         line.faint = rank >= _LEADING
         drawn.append(line)
     return drawn

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from hff.config import MAX_TEXT
 from hff.errors import HFFError, InputError
 from hff.live.recogniser import Recogniser
 from hff.live.session import LiveSession
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 MAX_VIEWERS = 4  # live sessions at once
 FORGOTTEN_AFTER = 30.0  # s without a word from a page
-MAX_TEXT = 2_000  # characters of typed words
 SHARED_FOR = 0.08  # s that one answer of native capture serves
 
 

@@ -26,13 +26,12 @@ from hff.page.shared.amounts import decimal
 from hff.page.shared.drawing import svg
 from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP, Palette
+from hff.weights import CORPORA_FILE, MEASURED_FILE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
-MEASURED_FILE = "metrics.json"
-CORPORA_FILE = "corpora.json"  # written by ``python -m train card`` and ``evaluate``
 
 
 def load_measured(folder: Path) -> dict:

@@ -17,10 +17,9 @@ from hff.page.session.lanes import LEFT, Lanes, Work
 from hff.result import Result
 
 if TYPE_CHECKING:
-    from hff.pipeline.recording import Recording
+    from hff.pipeline.recording import Progress, Recording
 
 log = logging.getLogger(__name__)
-Progress = Callable[[float, str], None]
 
 
 class Engine:

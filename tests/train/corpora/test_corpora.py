@@ -428,12 +428,13 @@ def test_the_shipped_list_and_card_are_written_from_the_readers():
     import json
     from pathlib import Path
 
+    from hff.weights import CORPORA_FILE
     from train.corpora import ALL, described
     from train.evaluation import model_card
     from train.evaluation.shipped_parts import SHIPPED_PARTS
 
     shipped = Path(__file__).parents[3] / "weights"
-    assert json.loads((shipped / model_card.CORPORA_FILE).read_text(encoding="utf-8")) == described()
+    assert json.loads((shipped / CORPORA_FILE).read_text(encoding="utf-8")) == described()
     assert model_card.corpora_table(described()) in (shipped / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert {corpus["name"] for corpus in described()} == {name for name, corpus in ALL.items() if corpus.PARTS}
     (terms,) = [
