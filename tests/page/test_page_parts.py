@@ -80,7 +80,7 @@ def result(request):
 def test_the_headline_and_gauges_say_what_the_result_says(result):
     shown = words_of(cards.headline(result) + cards.gauges(result))
     assert result.emotion in shown
-    assert f"{100 * result.probabilities[result.emotion]:.0f} %" in shown
+    assert f"{100 * result.probabilities[result.emotion]:.0f}%" in shown
     for name in MODALITIES:
         gauge = re.sub("<[^>]*>", " ", cards.gauges(result).split(f'id="hff-gauge-{name}"')[1].split("hff-gauge ")[0])
         if result.present[name]:

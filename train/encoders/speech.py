@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hff import corruption
 from hff.config import EMOTIONS, SAMPLE_RATE
-from hff.detectors.vad import voiced_segments
+from hff.detectors.vad import Segments, voiced_segments
 from hff.encoders.mfcc_cnn import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
 from hff.media.level import normalise_level
 from hff.pipeline.features import encode_speech, step_count
@@ -48,8 +48,6 @@ TAUGHT_SHARE = 0.5  # of the target that the second encoder's soft targets are, 
 
 SOFT_TARGETS = "soft.npz"  # in the folder of the stage ``whisper``
 
-Voiced = list[tuple[float, float]]  # s
-
 
 @dataclass
 class PreparedVoice:
@@ -63,8 +61,8 @@ class PreparedVoice:
 
 
 def variants(
-    utterance: Utterance, segments: Voiced, count: int, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, Voiced, float]]:
+    utterance: Utterance, segments: Segments, count: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, Segments, float]]:
     """``count`` copies of a recording at the common level, the first untouched: wave, where the voice is, severity."""
     for number in range(count):
         wave, speed = utterance.wave, 1.0
@@ -122,12 +120,12 @@ def spec_augment(windows: Tensor, rng: np.random.Generator) -> Tensor:
     return windows
 
 
-def voices(utterance: Utterance) -> Voiced:
+def voices(utterance: Utterance) -> Segments:
     """Where the voice is, s; the whole recording if none was found (acted whispers)."""
     return voiced_segments(utterance.wave) or [(0.0, len(utterance.wave) / SAMPLE_RATE)]
 
 
-def predict(model: SpeechEncoder, utterance: Utterance, voiced: Voiced) -> np.ndarray:
+def predict(model: SpeechEncoder, utterance: Utterance, voiced: Segments) -> np.ndarray:
     """Probabilities (C,) of a whole recording: the mean over its voiced steps, through the app's own path."""
     steps = step_count(len(utterance.wave) / SAMPLE_RATE)
     features, there = encode_speech(model, utterance.wave, voiced, steps)
@@ -136,7 +134,7 @@ def predict(model: SpeechEncoder, utterance: Utterance, voiced: Voiced) -> np.nd
         return model.head(features[there].to(device)).float().softmax(-1).mean(0).cpu().numpy()
 
 
-def unweighted_recall(model: SpeechEncoder, utterances: list[tuple[Utterance, Voiced]]) -> float:
+def unweighted_recall(model: SpeechEncoder, utterances: list[tuple[Utterance, Segments]]) -> float:
     guess = [int(predict(model, u, voiced).argmax()) for u, voiced in utterances]
     return float(recall_score([u.label for u, _ in utterances], guess, average="macro"))
 

@@ -30,6 +30,7 @@ from sklearn.metrics import recall_score
 from torch import Tensor, nn
 
 from hff.config import EMOTIONS, SAMPLE_RATE
+from hff.detectors.vad import Segments
 from hff.encoders.mfcc_cnn import WINDOW_FRAMES, step_windows
 from hff.encoders.whisper import SILENCE, WHISPER_MELS, WhisperEncoder, WhisperLayers, log_mel
 from hff.media.level import normalise_level
@@ -37,7 +38,7 @@ from hff.pipeline.features import step_count, voiced_steps
 from train.corpora import ased, emodb, korean, nemo, ravdess
 from train.corpora.base import Utterance, load_found
 from train.encoders import corpus_balance, quality, voice_augmentation, whisper_base
-from train.encoders.speech import MIXUP, SOFT_TARGETS, SPEECH_LABEL_SMOOTHING, Voiced, damaged, voices
+from train.encoders.speech import MIXUP, SOFT_TARGETS, SPEECH_LABEL_SMOOTHING, damaged, voices
 from train.engine import parallel
 from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
@@ -112,14 +113,14 @@ def window_at(mel: Tensor, middle: int) -> Tensor:
     return window
 
 
-def random_window(mel: Tensor, spans: Voiced, seconds: float, rng: np.random.Generator) -> Tensor:
+def random_window(mel: Tensor, spans: Segments, seconds: float, rng: np.random.Generator) -> Tensor:
     """A window centred anywhere in the voice."""
     per_second = mel.shape[1] / seconds
     first, last = int(spans[0][0] * per_second), int(spans[-1][1] * per_second)
     return window_at(mel, int(rng.integers(first, max(last, first + 1))))
 
 
-def version(utterance: Utterance, spans: Voiced, number: int, seed: Sequence[int]) -> tuple[Tensor, Voiced, float]:
+def version(utterance: Utterance, spans: Segments, number: int, seed: Sequence[int]) -> tuple[Tensor, Segments, float]:
     """Version ``number`` of a recording, 0 untouched: log-mel (WHISPER_MELS, frames), where the voice is, severity."""
     rng = np.random.default_rng([*seed, number])
     wave, severity = utterance.wave, 0.0
@@ -134,7 +135,7 @@ def version(utterance: Utterance, spans: Voiced, number: int, seed: Sequence[int
     return log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32))), spans, severity
 
 
-def random_windows(recordings: list[tuple[Utterance, Voiced]], number: int, seed: int) -> Iterator[Window]:
+def random_windows(recordings: list[tuple[Utterance, Segments]], number: int, seed: int) -> Iterator[Window]:
     """One window of each recording's version ``number``, centred anywhere in its voice."""
     for place, (utterance, voiced) in enumerate(recordings):
         mel, spans, severity = version(utterance, voiced, number, [seed, place])
@@ -142,7 +143,7 @@ def random_windows(recordings: list[tuple[Utterance, Voiced]], number: int, seed
         yield place, severity, random_window(mel, spans, seconds, np.random.default_rng([seed, place, number, 1]))
 
 
-def step_windows_of(recordings: list[tuple[Utterance, Voiced]]) -> Iterator[Window]:
+def step_windows_of(recordings: list[tuple[Utterance, Segments]]) -> Iterator[Window]:
     """Windows of steps with a voice, as the app hears them: ``CHECKED`` of each recording, evenly spread."""
     for place, (utterance, voiced) in enumerate(recordings):
         steps = step_count(len(utterance.wave) / SAMPLE_RATE)
@@ -192,7 +193,7 @@ def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Windo
     return Heard(**load_file(path))
 
 
-def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Voiced]]:
+def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Segments]]:
     return [(utterance, voices(utterance)) for utterance in utterances]
 
 

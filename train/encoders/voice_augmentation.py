@@ -16,9 +16,8 @@ import torch
 import torchaudio
 
 from hff.config import SAMPLE_RATE
+from hff.corruption import Rng
 from hff.media.audio import Resampler
-
-Rng = np.random.Generator
 
 SPEED = (0.88, 1.14)  # factor of pitch and tempo at once: another size of body
 RATE_STEP = 500  # Hz; finer steps take a much longer filter

@@ -22,13 +22,12 @@ from hff.config import MODALITIES
 from hff.model.hff import HFF
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import clip_alpha
-from train.evaluation.robustness import outputs
+from train.evaluation.robustness import COMMAND, outputs
 from train.fusion import calibration, strange
 from train.fusion.field_corruption import FIELD
 from train.fusion.pairing import CLEAN, Batch, Draw, Mix, PairedClips
 from train.metrics import brier, expected_calibration_error
 
-COMMAND = "python -m train evaluate --data DIR --out DIR"
 TRUTH_CLIPS = 700  # of each kind
 TRUTH_SEED = 203
 BINS = 10

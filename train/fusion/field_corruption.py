@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 
 from hff.config import SAMPLE_RATE
-
-Rng = np.random.Generator
+from hff.corruption import Rng
 
 FIELD_SNR = -5.0  # dB, of what is mixed in
 BLUR = 22 / 224  # standard deviation, in sides of the picture
