@@ -15,6 +15,17 @@ from hff.config import EMOTIONS
 from hff.errors import HFFError
 from train.engine import data_files
 
+# Labels of corpora that call Ekman's six emotions by their nouns.
+EKMAN = {
+    "neutral": "neutral",
+    "joy": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
+    "disgust": "disgusted",
+    "surprise": "surprised",
+}
+
 
 class CorpusError(HFFError):
     """A corpus folder that is missing or partial: the message names the file and where to get it."""

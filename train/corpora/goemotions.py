@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from train.corpora.base import Sentence, find, hold_out, read_rows, target
+from train.corpora.base import EKMAN, Sentence, find, hold_out, read_rows, target
 
 NAME = "GoEmotions"
 CONTENT = "comments from Reddit"
@@ -16,21 +16,12 @@ TEST = "test, Ekman groups"
 LICENCE = "CC BY 4.0"
 SOURCE = "github.com/google-research/google-research/tree/master/goemotions (data/*.tsv)"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
-_OURS = {
-    "neutral": "neutral",
-    "joy": "happy",
-    "sadness": "sad",
-    "anger": "angry",
-    "fear": "fearful",
-    "disgust": "disgusted",
-    "surprise": "surprised",
-}
 _FINE = (
     "admiration amusement anger annoyance approval caring confusion curiosity desire disappointment disapproval "
     "disgust embarrassment excitement fear gratitude grief joy love nervousness optimism pride realization relief "
     "remorse sadness surprise neutral"
 ).split()
-_EKMAN = {
+_MEMBERS = {
     "anger": "anger annoyance disapproval",
     "disgust": "disgust",
     "fear": "fear nervousness",
@@ -39,7 +30,7 @@ _EKMAN = {
     "surprise": "surprise realization confusion curiosity",
     "neutral": "neutral",
 }
-_GROUP = {fine: group for group, members in _EKMAN.items() for fine in members.split()}
+_GROUP = {fine: group for group, members in _MEMBERS.items() for fine in members.split()}
 
 
 def load(root: Path) -> list[Sentence]:
@@ -53,7 +44,7 @@ def load(root: Path) -> list[Sentence]:
             rows = read_rows(path, needed=("text", "labels_ekman"))
             groups = [row["labels_ekman"].split("|") for row in rows]
         sentences += [
-            Sentence(row["text"], target([_OURS[g] for g in labels]), "goemotions", split)
+            Sentence(row["text"], target([EKMAN[g] for g in labels]), "goemotions", split)
             for row, labels in zip(rows, groups, strict=True)
         ]
     return hold_out(sentences)

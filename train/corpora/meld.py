@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from train.corpora.base import Sentence, find, hold_out, label, read_rows, target
+from train.corpora.base import EKMAN, Sentence, find, hold_out, label, read_rows, target
 
 NAME = "MELD"
 CONTENT = "dialogue of a television series"
@@ -15,15 +15,6 @@ TEST = "test, one utterance"
 LICENCE = "GPL-3.0"
 SOURCE = "github.com/declare-lab/MELD (data/MELD/*_sent_emo.csv)"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
-_OURS = {
-    "neutral": "neutral",
-    "joy": "happy",
-    "sadness": "sad",
-    "anger": "angry",
-    "fear": "fearful",
-    "disgust": "disgusted",
-    "surprise": "surprised",
-}
 # The public files hold Windows-1252 punctuation read as control characters.
 _PUNCTUATION = str.maketrans(
     {"\x91": "'", "\x92": "'", "\x93": '"', "\x94": '"', "\x85": "...", "\x97": " - ", "’": "'"}
@@ -36,7 +27,7 @@ def load(root: Path) -> list[Sentence]:
         path = find(root, [f"text/meld_{name}.csv", f"{name}_sent_emo.csv"], NAME, SOURCE)
         sentences += [
             Sentence(
-                row["Utterance"].translate(_PUNCTUATION), target([label(_OURS, row["Emotion"], path)]), "meld", split
+                row["Utterance"].translate(_PUNCTUATION), target([label(EKMAN, row["Emotion"], path)]), "meld", split
             )
             for row in read_rows(path, needed=("Utterance", "Emotion"))
         ]

@@ -40,7 +40,6 @@ from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
 from train.fusion import feature_files, novelty, training
-from train.fusion.losses import fusion_loss
 from train.fusion.pairing import Batch, Mix, PairedClips
 from train.rivals import rival_loss
 
@@ -251,19 +250,9 @@ def _digest(decides: dict) -> str:
 
 def _loss(model: nn.Module, batch: Batch) -> Tensor:
     """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
-    output = model(**batch.inputs(), samples=1, with_attention=False)
     if isinstance(model, HFF):
-        return fusion_loss(
-            model,
-            output,
-            batch.target,
-            batch.present,
-            batch.severity,
-            training.AUGMENTED,
-            batch.teacher_logits,
-            batch.own,
-            batch.contradicts,
-        )
+        return training.loss(model, batch)
+    output = model(**batch.inputs(), samples=1, with_attention=False)
     return rival_loss(output, batch.target, batch.present, batch.severity, batch.teacher_logits, batch.contradicts)
 
 

@@ -75,6 +75,21 @@ def validation(model: nn.Module, clips: dict[str, list[Batch]], device: torch.de
     return {"score": 1 - sum(figures[f"{name}_brier"] for name in clips) / len(clips)} | figures
 
 
+def loss(model: nn.Module, batch: Batch) -> Tensor:
+    """HFF's whole loss on a batch."""
+    return fusion_loss(
+        model,
+        model(**batch.inputs(), samples=1, with_attention=False),
+        batch.target,
+        batch.present,
+        batch.severity,
+        batch.augmented,
+        batch.teacher_logits,
+        batch.own,
+        batch.contradicts,
+    )
+
+
 def train(
     folder: Path,
     run: Path,
@@ -96,20 +111,6 @@ def train(
     def batches(epoch: int):
         for batch in sampled(pairs, mix, plan, epoch, BATCHES_PER_EPOCH):
             yield batch.to(device)
-
-    def loss(model: nn.Module, batch: Batch) -> Tensor:
-        output = model(**batch.inputs(), samples=1, with_attention=False)
-        return fusion_loss(
-            model,
-            output,
-            batch.target,
-            batch.present,
-            batch.severity,
-            batch.augmented,
-            batch.teacher_logits,
-            batch.own,
-            batch.contradicts,
-        )
 
     best = fit(
         model, batches, BATCHES_PER_EPOCH, loss, lambda model: validation(model, clips, device), plan, run, device
