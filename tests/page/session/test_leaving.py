@@ -297,7 +297,7 @@ def stop(process: subprocess.Popen, how: signal.Signals) -> int:
 def test_every_way_of_stopping(tmp_path: Path, sound: Path):
     """Half an upload, a finished one, a visit with a page and one without; then the program ends."""
     ways = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it rightly goes on
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it goes on
         ways.append(signal.SIGHUP)
     for way in ways:
         with program(tmp_path) as (process, url):
