@@ -26,12 +26,13 @@ from hff.locale import names, texts
 from hff.locale.catalogue import catalogue
 from hff.modalities import Modality
 from hff.page.clip import report
-from hff.page.lab.controls import Controls, in_hundredths
+from hff.page.lab.controls import Controls
 from hff.page.lab.evidence import evidence
 from hff.page.lab.sweep_chart import sweep_chart
 from hff.page.live import layout, messages
 from hff.page.model.architecture import architecture_html
 from hff.page.shared import cards, theme
+from hff.page.shared.amounts import in_hundredths
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import Encoders, Material
 from hff.pipeline.recording import Recording

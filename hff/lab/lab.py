@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
-from hff.detectors.vad import voiced_segments
-from hff.errors import InputError, NothingToAnalyse
+from hff.detectors.vad import Segments, voiced_segments
+from hff.errors import NothingToAnalyse
 from hff.lab.ablation import switch_off
+from hff.lab.by_hand import clip_weights, given
 from hff.lab.damage import damage_faces, damage_other, damage_transcript, damage_wave
 from hff.lab.state import LabState
 from hff.locale import say
@@ -40,7 +39,7 @@ Part = dict[str, Any]  # fields of a recording that hold one modality; of any ot
 
 
 def damage(recording: Recording, state: LabState) -> Recording:
-    """The recording as ``state`` leaves it. Whether a voice is still heard in it is decided anew."""
+    """The recording as ``state`` leaves it. Whether a voice is still heard where there was one is decided anew."""
     return _put_together(recording, [_damaged(m, recording, state) for m in MODALITIES])
 
 
@@ -92,7 +91,13 @@ def _voice(recording: Recording, state: LabState) -> Part:
     if done.severity <= 0:
         return {"wave": recording.wave, "voiced": recording.voiced}
     wave = damage_wave(recording.wave, done.kind, done.severity, state.seed)
-    return {"wave": wave, "voiced": voiced_segments(wave)}
+    return {"wave": wave, "voiced": _common(voiced_segments(wave), recording.voiced)}
+
+
+def _common(first: Segments, second: Segments) -> Segments:
+    """What lies in both: damage can take a voice away, but it puts none where nobody spoke, be it as loud as one."""
+    parts = ((max(a, c), min(b, d)) for a, b in first for c, d in second)
+    return [(start, end) for start, end in parts if start < end]
 
 
 def _words(recording: Recording, state: LabState) -> Transcript | None:
@@ -162,8 +167,10 @@ class Lab:
         clip = self.clip(state)
         analyzer = self._analyzer(state)
         result = analyzer.infer_clip(
-            clip, self.damaged(state), samples=state.samples, seed=state.seed, alpha=_given(state, clip.present)
+            clip, self.damaged(state), samples=state.samples, seed=state.seed, alpha=given(state.alpha, clip.present)
         )
+        if state.alpha is not None:
+            result.alpha = clip_weights(state.alpha, result.timeline)
         with self._lock:
             self._readings[key] = result
             while len(self._readings) > 8:
@@ -231,19 +238,9 @@ def _key(modality: str, state: LabState) -> tuple:
     return ("whole", words) if done.severity <= 0 else (done.kind, done.severity, state.seed, words)
 
 
-def _given(state: LabState, present: Tensor) -> Tensor | None:
-    """Hand-set alpha as the model takes it, (1,T,M). Raises ``InputError`` where it leaves nothing to read."""
-    if state.alpha is None:
-        return None
-    alpha = torch.tensor(state.alpha).expand(1, len(present), -1)
-    if not (alpha * present).any():
-        raise InputError(say("lab.absent"))
-    return alpha
-
-
 def _sweep_point(analyzer: Analyzer, clip: ClipFeatures, state: LabState, severity: float) -> SweepPoint:
     output = analyzer.fuse(
-        clip, samples=state.samples, seed=state.seed, alpha=_given(state, clip.present), with_attention=False
+        clip, samples=state.samples, seed=state.seed, alpha=given(state.alpha, clip.present), with_attention=False
     )
     timeline = timeline_of(output, clip)
     probabilities = output.probabilities[0].tolist()
@@ -251,7 +248,7 @@ def _sweep_point(analyzer: Analyzer, clip: ClipFeatures, state: LabState, severi
     return SweepPoint(
         severity=severity,
         emotion=labels[int(np.argmax(probabilities))],
-        alpha=timeline.mean_alpha,
+        alpha=timeline.mean_alpha if state.alpha is None else clip_weights(state.alpha, timeline),
         variance=timeline.mean_present(timeline.variance),
         probabilities=dict(zip(labels, probabilities, strict=True)),
     )

@@ -222,8 +222,13 @@ class Analyzer:
         by_subset: dict[Subset, np.ndarray] = {frozenset(): np.full(len(labels), 1 / len(labels))}
         for subset in subsets(there)[1:]:
             checkpoint()
-            whole = len(subset) == len(there)
-            by_subset[subset] = probabilities if whole else self._alone(clip, subset, settings)
+            if len(subset) == len(there):
+                by_subset[subset] = probabilities
+            elif _weighs(alpha, clip, subset):
+                by_subset[subset] = self._alone(clip, subset, settings)
+            else:  # nobody in it is asked
+                by_subset[subset] = by_subset[frozenset()]
+        own = {m: self._own(m, clip, by_subset[frozenset({m})], settings) for m in there}
         top = int(probabilities.argmax())
         shares = shapley_values(there, lambda subset: float(by_subset[subset][top]))
         timeline = timeline_of(output, clip)
@@ -244,7 +249,7 @@ class Analyzer:
             present=present,
             timeline=timeline,
             attention=attention_of(output, timeline),
-            per_modality={m: named(by_subset[frozenset({m})]) if present[m] else None for m in MODALITIES},
+            per_modality={m: named(own[m]) if present[m] else None for m in MODALITIES},
             subsets={"+".join(m for m in MODALITIES if m in s): named(p) for s, p in by_subset.items() if s},
             shapley={m: shares.get(m) for m in MODALITIES},
             transcript=material.transcript,
@@ -255,6 +260,12 @@ class Analyzer:
             speech_encoder=self.config.speech_encoder,
         )
 
+    def _own(self, modality: str, clip: ClipFeatures, read: np.ndarray, settings: dict) -> np.ndarray:
+        """What a modality says alone, whatever weight it was given by hand; ``read`` is what it says with that."""
+        if _weighs(settings["alpha"], clip, frozenset({modality})):
+            return read
+        return self._alone(clip, frozenset({modality}), settings | {"alpha": None})
+
     def _alone(self, clip: ClipFeatures, subset: Subset, settings: dict) -> np.ndarray:
         output = self.fuse(clip, subset, **settings, with_attention=False)
         return output.probabilities[0].cpu().numpy()
@@ -263,6 +274,14 @@ class Analyzer:
 def check_draws(samples: object, seed: object) -> tuple[int, int]:
     """Raises ``InputError`` for a number of draws, or a seed, that there cannot be."""
     return whole(samples, "samples", 0, MAX_DRAWS), whole(seed, "seed", 0, 2**63 - 1)
+
+
+def _weighs(alpha: torch.Tensor | None, clip: ClipFeatures, subset: Subset) -> bool:
+    """Whether weights set by hand, (1,T,M), leave anything of a subset to read."""
+    if alpha is None:
+        return True
+    kept = torch.tensor([m in subset for m in MODALITIES])
+    return bool((alpha[0].cpu() * clip.present * kept).any())
 
 
 def timeline_of(output: FusionOutput, clip: ClipFeatures) -> Timeline:

@@ -5,19 +5,30 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from hff.config import MODALITIES
+from hff.lab.by_hand import hand_use
 from hff.lab.comparison import clip_means
-from hff.lab.what_changed import what_changed
+from hff.lab.state import LabState
+from hff.lab.what_changed import LEAST_CHANGE, what_changed
 from hff.locale import names, sentence, texts
 from hff.page.shared.amounts import SIGMA_FULL, decimal, guess_variance, number, percent
 from hff.page.shared.render import render
 from hff.result import Result
 
 
-def change_sentence(before: Result, after: Result) -> str:
-    """One sentence: the weight that moved most and why, and what became of the answer."""
+def change_sentence(before: Result, after: Result, touched: bool) -> str:
+    """One sentence: the weight that moved most and why, and what became of the answer.
+
+    ``touched``: whether anything was set up that could change the reading.
+    """
     change = what_changed(before, after)
-    if change is None:
+    if change is None and not touched:
         return texts.LAB_SAME
+    if change is None:
+        return texts.LAB_NO_EFFECT.format(
+            least=decimal(LEAST_CHANGE),
+            emotion=names.emotion(after.emotion),
+            share=percent(after.probabilities[after.emotion]),
+        )
     told, end = change.modality, "same" if change.same_answer else "other"
     return sentence(
         f"WHAT_CHANGED_{change.kind}_{end}",
@@ -34,12 +45,24 @@ def change_sentence(before: Result, after: Result) -> str:
     )
 
 
-def comparison(before: Result, after: Result) -> Markup:
-    """The sentence, both answers and the table from sigma^2 to Shapley."""
-    changed = change_sentence(before, after)
-    return render(
-        "before_after.html", "comparison", changed, before, after, _columns(), _rows(before, after), _guess(before)
-    )
+def hand_sentences(state: LabState, after: Result) -> list[str]:
+    """Where the weights set by hand could not be used as set; nothing for the model's own."""
+    if state.alpha is None:
+        return []
+    use = hand_use(state.alpha, after.timeline)
+    told = [texts.LAB_HAND_ABSENT.format(modality=names.modality(m)) for m in use.absent]
+    if use.shared_seconds:
+        told.append(texts.LAB_HAND_SHARED.format(seconds=decimal(use.shared_seconds, 1)))
+    if use.left_out_seconds:
+        told.append(texts.LAB_HAND_LEFT_OUT.format(seconds=decimal(use.left_out_seconds, 1)))
+    return told
+
+
+def comparison(before: Result, after: Result, was: LabState, state: LabState) -> Markup:
+    """The sentence, both answers and the table from sigma^2 to Shapley; ``was`` is the state of ``before``."""
+    changed, notes = change_sentence(before, after, state != was), hand_sentences(state, after)
+    rows, guess = _rows(before, after), _guess(before)
+    return render("before_after.html", "comparison", changed, notes, before, after, _columns(), rows, guess)
 
 
 def unknown_after(before: Result) -> Markup:

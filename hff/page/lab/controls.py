@@ -11,16 +11,19 @@ from hff.examples.ready import EXAMPLES
 from hff.lab.damage import KINDS, is_trained
 from hff.lab.state import COMPONENTS, YOURS, Damage, LabState
 from hff.locale import names, texts
+from hff.page.shared.amounts import in_hundredths
 from hff.page.shared.cards import named, note
 
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
-# The other weights share what is left in the ratio they had; the last one takes the rounding.
-_SUM_TO_ONE = """(moved, ...others) => {
+# The other weights share what is left in the ratio they had; the last one takes the rounding. Who moves one sets them
+# by hand: the box is ticked.
+_SUM_TO_ONE = """(byHand, moved, ...others) => {
     const cents = x => Math.round(100 * x), left = 100 - cents(moved);
     const sum = others.reduce((all, other) => all + cents(other), 0);
     const share = other => Math.round(sum > 0 ? left * cents(other) / sum : left / others.length);
     const parts = others.slice(0, -1).map(share);
-    return [cents(moved), ...parts, left - parts.reduce((all, part) => all + part, 0)].map(part => part / 100);
+    const last = left - parts.reduce((all, part) => all + part, 0);
+    return [true, ...[cents(moved), ...parts, last].map(part => part / 100)];
 }"""
 
 
@@ -152,14 +155,8 @@ class Controls:
         ]
 
     def _keep_sum(self, moved: gr.Slider):
-        sliders = [moved, *(slider for slider in self.alpha if slider is not moved)]
-        return moved.input(None, sliders, sliders, js=_SUM_TO_ONE, show_progress="hidden", api_visibility="private")
-
-
-def in_hundredths(weights) -> list[float]:
-    """Weights that sum to 1, rounded to the sliders' steps so that they still do."""
-    first = [round(100 * weight) for weight in weights[:-1]]
-    return [*(weight / 100 for weight in first), (100 - sum(first)) / 100]
+        weights = [self.by_hand, moved, *(slider for slider in self.alpha if slider is not moved)]
+        return moved.input(None, weights, weights, js=_SUM_TO_ONE, show_progress="hidden", api_visibility="private")
 
 
 def _damage_controls(modality: str) -> DamageControls:

@@ -53,7 +53,7 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
             "state": asked.to_dict(),
             "before": summary(before),
             "after": summary(after),
-            "changed": change_sentence(before, after),
+            "changed": change_sentence(before, after, asked != asked.untouched),
         }
 
     def sweep(state, modality, points, video, audio, image, request: gr.Request) -> Iterator[dict]:

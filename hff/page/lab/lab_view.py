@@ -189,13 +189,14 @@ class LabView:
         return [cards.alert(texts.ERROR_TITLE, message), "", *[gr.skip()] * (len(self.outputs) - 2)]
 
     def _compare(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
-        before, after = lab.infer(self._before(lesson, state)), lab.infer(state)
+        was = self._before(lesson, state)
+        before, after = lab.infer(was), lab.infer(state)
         session = self.sessions.of(request.session_hash)
         own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None
-        page = worksheet(state, before, after, lesson)
+        page = worksheet(state, before, after, lesson, was)
         return [
-            comparison(before, after),
+            comparison(before, after, was, state),
             evidence(lab.damaged(state.untouched), lab.damaged(state)),
             cards.note(paragraph(texts.LAB_BY_HAND_NOTE, texts.LAB_OWN_ALPHA.format(weights=own))),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),

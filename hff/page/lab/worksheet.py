@@ -25,8 +25,11 @@ from hff.result import Result
 _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 
 
-def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | None = None) -> str:
-    """The whole page."""
+def worksheet(
+    state: LabState, before: Result, after: Result, lesson: Lesson | None = None, was: LabState | None = None
+) -> str:
+    """The whole page; ``was`` is the state of ``before`` where that is not ``state.untouched``."""
+    touched = state != (was or state.untouched)
     style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + colours_css()
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
     page = render(
@@ -39,7 +42,7 @@ def worksheet(state: LabState, before: Result, after: Result, lesson: Lesson | N
         before=_reading(before),
         after=_reading(after),
         columns={name: column for name, column in texts.LAB_COLUMNS.items() if name != "alone"},
-        changed=change_sentence(before, after),
+        changed=change_sentence(before, after, touched),
         came_true=[choice.text for choice, true in came if true],
         style=Markup(style),
         fonts=Markup(css_fonts()),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from hff.locale import language, number_format, texts
 
 SIGMA_FULL = 1.0  # sigma^2 that fills a bar or an axis, in every view; a blind guess has a mark below it
@@ -30,6 +33,16 @@ def number(value: float) -> str:
 def decimal(value: float, places: int = 2) -> str:
     """A figure with a fixed number of places."""
     return number_format.decimal(value, places, language())
+
+
+def in_hundredths(shares: Iterable[float]) -> list[float]:
+    """Shares that sum to 1, rounded to two places so that they still do: those cut most by it are rounded up."""
+    exact = [100 * share for share in shares]
+    whole = [math.floor(part + 1e-9) for part in exact]
+    order = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
+    for i in order[: round(sum(exact)) - sum(whole)]:
+        whole[i] += 1
+    return [part / 100 for part in whole]
 
 
 def signed_points(value: float) -> str:

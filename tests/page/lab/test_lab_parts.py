@@ -23,16 +23,19 @@ from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
 from hff.page.lab.before_after import change_sentence, comparison, unknown_after
-from hff.page.lab.controls import in_hundredths
 from hff.page.lab.evidence import evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.lab.sweep_view import csv_text
 from hff.page.lab.worksheet import describe, questions, worksheet
 from hff.page.session.sessions import Sessions
+from hff.page.shared.amounts import in_hundredths
 from hff.pipeline.recording import Recording
 from hff.result import Transcript
 from tests.support.page_fixtures import make_result
+
+CLEAN = LabState(source="clip")
+BLURRED = CLEAN.with_severity("vision", 0.5)
 
 
 def after(alpha: dict, variance: dict | None = None, **changes):
@@ -49,33 +52,40 @@ def after(alpha: dict, variance: dict | None = None, **changes):
 def test_the_sentence_names_the_weight_its_reason_and_the_answer():
     before = make_result(3)
     fallen = after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 4.0})
-    sentence = change_sentence(before, fallen)
+    sentence = change_sentence(before, fallen, True)
     assert sentence.startswith(f"α of the face falls from {before.alpha['vision']:.2f} to 0.05 because its σ² rises")
     assert f"the answer stays {before.emotion}" in sentence
 
 
 def test_no_reason_is_made_up_where_sigma_did_not_move():
     before = make_result(3)
-    sentence = change_sentence(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}))
+    sentence = change_sentence(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}), True)
     assert "α of the voice rises" in sentence
     assert "σ²" not in sentence
 
 
 def test_the_sentence_tells_of_what_is_gone_or_back():
     whole, blind = make_result(3), make_result(3, there=("speech", "text"))
-    assert change_sentence(whole, blind).startswith("The face is gone, so its α falls from")
-    assert change_sentence(blind, whole).startswith("The face is there again")
+    assert change_sentence(whole, blind, True).startswith("The face is gone, so its α falls from")
+    assert change_sentence(blind, whole, True).startswith("The face is there again")
 
 
 def test_the_sentence_tells_when_nothing_changed():
-    assert change_sentence(make_result(3), make_result(3)) == texts.LAB_SAME
+    assert change_sentence(make_result(3), make_result(3), False) == texts.LAB_SAME
+
+
+def test_the_sentence_of_what_changed_without_effect_bids_nobody_move_a_slider():
+    sentence = change_sentence(make_result(3), make_result(3), True)
+    assert texts.LAB_SAME not in sentence
+    assert "moves no weight" in sentence
+    assert f"the answer stays {make_result(3).emotion}" in sentence
 
 
 def test_the_sentence_tells_another_answer():
     before = make_result(3)
     other = next(label for label in EMOTIONS if label != before.emotion)
     changed = after({"speech": 0.8, "text": 0.1, "vision": 0.1}, emotion=other)
-    assert f"the answer changes from {before.emotion}" in change_sentence(before, changed)
+    assert f"the answer changes from {before.emotion}" in change_sentence(before, changed, True)
 
 
 # ---- side by side -------------------------------------------------------------------------------------------
@@ -83,7 +93,7 @@ def test_the_sentence_tells_another_answer():
 
 def test_the_table_holds_every_figure_of_both_readings():
     before, now = make_result(3), make_result(3, seed=4)
-    shown = ElementTree.fromstring(f"<div>{comparison(before, now)}</div>".replace("&nbsp;", " "))
+    shown = ElementTree.fromstring(f"<div>{comparison(before, now, CLEAN, BLURRED)}</div>".replace("&nbsp;", " "))
     for when, result in (("before", before), ("after", now)):
         means = clip_means(result)
         for modality in MODALITIES:
@@ -101,7 +111,7 @@ def test_what_comes_after_a_guess_is_not_given_away():
 
 
 def test_absent_is_a_word_not_a_zero():
-    shown = comparison(make_result(3), make_result(3, there=("text",)))
+    shown = comparison(make_result(3), make_result(3, there=("text",)), CLEAN, BLURRED)
     row = shown.split('id="hff-lab-row-vision"')[1].split("</tr>")[0]
     assert row.count(texts.ABSENT) == 6
 
