@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hff.examples.ready import EXAMPLES
 from hff.config import MODALITIES
+from hff.examples.ready import EXAMPLES
 from hff.result import Result
 from tests.support.page_browser import real_model
 
