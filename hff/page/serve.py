@@ -22,6 +22,7 @@ from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import DEFAULT, languages
 from hff.page.door.body_guard import BodyGuard
+from hff.page.door.connections import ask_for_files, guard_connections
 from hff.page.door.host_names import Names
 from hff.page.door.uploads import MAX_FILE, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
@@ -120,6 +121,7 @@ class Server:
                 self.names.also.add(urlsplit(self.page.share_url).hostname)
             if not self._guarded:
                 raise HFFError("This version of Gradio starts without our gate; install the one in requirements.txt.")
+            guard_connections(self.page.server)
             notice_lost_pages(self.page.server)
         except BaseException:
             self._tidy()
@@ -250,6 +252,7 @@ def run(options: Options) -> int:
         weights.check(weights.folder(), _speech_encoder(options))
         if options.native:
             check_capture(options.camera, options.microphone)
+        ask_for_files()
         server = Server(options)
         asked = _signals(signal.SIGTERM)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored under nohup

@@ -19,6 +19,7 @@ import hff
 ROOT = Path(hff.__file__).parents[1]
 API = "/gradio_api"
 WAIT = 300.0  # s for one answer, however busy the machine is
+FILES = 1024  # that the page may have open: what many systems give
 _READY = "The page is ready"
 
 
@@ -35,7 +36,17 @@ class PageProcess:
     def __enter__(self) -> PageProcess:
         self.log = (self.folder / "page.log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(self.port), "--no-transcribe"],
+            [
+                "sh",
+                "-c",
+                f'ulimit -n {FILES}; exec "$@"',
+                "sh",
+                sys.executable,
+                "app.py",
+                "--port",
+                str(self.port),
+                "--no-transcribe",
+            ],
             cwd=ROOT,
             text=True,
             stdout=subprocess.PIPE,

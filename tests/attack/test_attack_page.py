@@ -22,7 +22,7 @@ from hff.page.live.hub import MAX_VIEWERS
 from tests.support.media_fixtures import tone
 from tests.support.page_fixtures import alike
 
-from .page_process import API, ROOT, PageProcess, complete
+from .page_process import API, FILES, ROOT, PageProcess, complete
 from .seeds import pictures
 
 pytestmark = pytest.mark.attack
@@ -282,6 +282,27 @@ def test_slow_readers_and_senders_hold_nobody_up(page):
     finally:
         for connection in open_ones:
             connection.close()
+
+
+def test_more_connections_than_the_page_may_have_files(page):
+    """None of them asks for anything; others are answered, and the log stays short."""
+    resource = pytest.importorskip("resource")
+    before, (soft, hard) = len(page.said()), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * FILES), hard))
+    idle: list[socket.socket] = []
+    try:
+        for _ in range(FILES + 100):
+            idle.append(socket.create_connection(("127.0.0.1", page.port), timeout=60))
+        begun = time.monotonic()
+        with httpx.Client(base_url=page.url, timeout=60, trust_env=False) as visitor:
+            assert visitor.get("/config").status_code == 200
+        assert time.monotonic() - begun < 30
+    finally:
+        for connection in idle:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    said = page.said()[before:]
+    assert said.count("\n") < 20, said[:4000]
 
 
 def test_many_ask_at_once(page, healthy):

@@ -15,6 +15,7 @@ import math
 import os
 import re
 import time
+from collections import Counter
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 2 * MB  # bytes of anything that is not an upload; a Live message has 0.3 MB, with the best microphones 1.1
 MAX_PARTS = 8  # files in one upload
+BODY_SECONDS = 60.0  # for all of it
+MAX_BODIES = 128 * MB  # of all that are on their way; of one address half
 STALL_SECONDS = 60.0  # without a byte, after which a sender counts as gone
 _DISCARD = 1 * GB  # bytes of a refused body that are read to its end, so that the sender sees why
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -145,6 +148,7 @@ class BodyGuard:
 
     def __init__(self, app, uploads: Uploads, sessions: Sessions) -> None:
         self.app, self.uploads, self.sessions = app, uploads, sessions
+        self._arriving: Counter[str] = Counter()  # bytes of bodies that are on their way, by address
         self._place = FolderOfRequest(uploads.root)
 
     async def __call__(self, scope, receive, send) -> None:
@@ -217,18 +221,11 @@ class BodyGuard:
         """Read the whole body, which is small, before the route does."""
         if _is_multipart(scope) and not _FORM.search(scope["path"]):
             raise Refused(415, texts.BODY_NO_FILE)
-        body = bytearray()
         if (_length(scope) or 0) > MAX_BODY:
             raise _body_too_large()
-        more = True
-        while more:
-            message = await _next(receive)
-            if message["type"] != "http.request":
-                return  # the sender is gone
-            body += message.get("body", b"")
-            if len(body) > MAX_BODY:
-                raise _body_too_large()
-            more = message.get("more_body", False)
+        body = await self._whole_body(receive, _address(scope))
+        if body is None:
+            return  # the sender is gone
         _check_numbers(bytes(body))
         self._claim(bytes(body))
         blocks = scope["app"].get_blocks()
@@ -240,6 +237,27 @@ class BodyGuard:
             return whole.pop() if whole else await receive()
 
         await self.app(scope, again, sent)
+
+    async def _whole_body(self, receive, address: str) -> bytearray | None:
+        body, until, more = bytearray(), time.monotonic() + BODY_SECONDS, True
+        try:
+            while more:
+                message = await _next(receive, until)
+                if message["type"] != "http.request":
+                    return None
+                part = message.get("body", b"")
+                body += part
+                self._arriving[address] += len(part)
+                if len(body) > MAX_BODY:
+                    raise _body_too_large()
+                if self._arriving[address] > MAX_BODIES // 2 or sum(self._arriving.values()) > MAX_BODIES:
+                    raise Refused(503, texts.DOOR_FULL)
+                more = message.get("more_body", False)
+        finally:
+            self._arriving[address] -= len(body)
+            if not self._arriving[address]:
+                del self._arriving[address]
+        return body
 
     def _claim(self, body: bytes) -> None:
         """What a message names is that visit's from now on, though its turn may come much later."""
@@ -270,10 +288,10 @@ class _Sent:
         await self._send(message)
 
 
-async def _next(receive) -> dict:
-    """The next message of a body. Raises ``Refused`` if none comes."""
+async def _next(receive, until: float = math.inf) -> dict:
+    """The next message of a body. Raises ``Refused`` if none comes, or not before ``until`` (s, monotonic)."""
     try:
-        return await asyncio.wait_for(receive(), STALL_SECONDS)
+        return await asyncio.wait_for(receive(), max(0.0, min(STALL_SECONDS, until - time.monotonic())))
     except asyncio.TimeoutError as error:  # another class than TimeoutError before Python 3.11
         raise Refused(408, texts.UPLOAD_SLOW) from error
 

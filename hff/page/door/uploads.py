@@ -34,6 +34,7 @@ RESERVE = GB // 2  # bytes of the disk that stay free for everything else
 AT_ONCE_VISITOR, AT_ONCE_SERVER = 32, 96  # uploads under way
 KEPT_VISITOR = 256  # uploads that one address may have here
 UPLOAD_SECONDS = 3600.0  # for one upload as a whole
+LEAST_RATE, RATE_SECONDS = 1024, 60.0  # bytes a second on average, once an upload has come for as long
 LOOK_EVERY = 8 * MB  # bytes between two looks at the free space
 UNCLAIMED_SECONDS = 180.0  # for an upload that nobody has asked to be read
 WAITING_SECONDS = 900.0  # for one whose call waits for its turn
@@ -123,7 +124,8 @@ class Uploads:
             if self._closed:
                 raise Refused(503, texts.UPLOAD_CLOSED)
             self._check_shares(upload)
-        if time.monotonic() - upload.begun > UPLOAD_SECONDS:
+        age = time.monotonic() - upload.begun
+        if age > UPLOAD_SECONDS or (age > RATE_SECONDS and upload.size < age * LEAST_RATE):
             raise Refused(408, texts.UPLOAD_SLOW)
         if upload.size - upload.looked >= LOOK_EVERY:
             upload.looked = upload.size
