@@ -100,7 +100,7 @@ class Places:
 
 
 def guard_connections(server: Any, most: int | None = None) -> None:
-    """Have ``server``, uvicorn's, which runs already, keep to these limits. ``most``: by default ``most_connections``."""
+    """Have ``server``, uvicorn's, which runs already, keep to these limits; ``most`` of itself ``most_connections``."""
     places, config = Places(most_connections() if most is None else most), server.config
     config.http_protocol_class = _guarded(config.http_protocol_class, places)
     config.ws_protocol_class = None  # the page has none
