@@ -177,7 +177,7 @@ def music(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
 
 @damage("speech", name="packet loss")
 def packet_loss(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
-    """A bad line: pieces of 60 ms are lost, up to 95 % of them."""
+    """A bad line: pieces of 60 ms are lost, up to 95% of them."""
     size = 960
     kept = rng.random(len(wave) // size + 1) >= 0.95 * severity
     return (wave * np.repeat(kept, size)[: len(wave)]).astype(np.float32)
@@ -246,7 +246,7 @@ def blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
 
 @damage("vision", name="dark", trained=True)
 def dark(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
-    """Lights off: light falls to 1 %, the camera's own noise stays."""
+    """Lights off: light falls to 1%, the camera's own noise stays."""
     light = 0.01**severity
     noise = rng.normal(0, 5 * severity, face.shape)
     return np.clip(face * light + noise, 0, 255).astype(np.uint8)
@@ -306,7 +306,7 @@ def motion_blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
 
 @damage("vision", name="overexposure")
 def overexposure(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
-    """The sun in the lens: every tone lifted towards white, which at 1 hides 97 % of the contrast."""
+    """The sun in the lens: every tone lifted towards white, which at 1 hides 97% of the contrast."""
     white = 0.97 * severity
     return np.round(255 * white + (1 - white) * face).astype(np.uint8)
 

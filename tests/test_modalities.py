@@ -25,19 +25,22 @@ from hff.live.session import LiveSession
 from hff.locale import names, texts
 from hff.locale.catalogue import catalogue
 from hff.modalities import Modality
+from hff.page.blocks import build_page
 from hff.page.clip import report
 from hff.page.lab.controls import Controls
 from hff.page.lab.evidence import evidence
 from hff.page.lab.sweep_chart import sweep_chart
 from hff.page.live import layout, messages
+from hff.page.live.hub import LiveHub
 from hff.page.model.architecture import architecture_html
+from hff.page.session.sessions import Sessions
 from hff.page.shared import cards, theme
 from hff.page.shared.amounts import in_hundredths
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import Encoders, Material
 from hff.pipeline.recording import Recording
 from hff.result import Result, Transcript
-from tests.support.live_fixtures import FakeEncoder
+from tests.support.live_fixtures import FakeEncoder, engine_of
 from tests.support.model_fixtures import random_clips
 from train.engine.loop import Plan
 from train.evaluation import truth
@@ -172,6 +175,18 @@ def test_the_page_and_the_report_show_it(result):
     assert live.count('stroke-dasharray="12 3"') == 4  # two lines, two legends
     assert live.count('data-live="cells"') == 5
     assert "hff-pulse" in architecture_html(HFFConfig())
+
+
+def test_the_whole_page_is_built_with_it(analyzer, tmp_path: Path):
+    engine = engine_of(analyzer)
+    page = build_page(engine, Sessions(tmp_path), LiveHub(engine))
+    components = page.get_config_file()["components"]
+    known = {component["props"].get("elem_id") for component in components}
+    assert {"hff-lab-pulse-mute", "hff-lab-pulse-severity", "hff-lab-alpha-pulse"} <= known
+    sweeps = [c["props"] for c in components if ("Heartbeat", "pulse") in map(tuple, c["props"].get("choices") or [])]
+    assert sweeps  # of what a sweep can break
+    (live,) = [c["props"]["html_template"] for c in components if c["props"].get("elem_id") == "hff-live"]
+    assert 'data-live="gauge-pulse"' in live
 
 
 def test_names_of_modalities_stand_in_one_place():

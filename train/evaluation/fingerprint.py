@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hff import weights
-from hff.config import MODALITIES, SPEECH_ENCODERS, STEP_SECONDS
+from hff.config import SPEECH_ENCODERS, STEP_SECONDS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer
 from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
@@ -59,12 +59,12 @@ def encode(encoders: Encoders, clip: MadeUpClip) -> dict[str, Tensor]:
     """The features (1,T,d) of each modality, all present."""
     seconds = STEPS * STEP_SECONDS
     seen = [FaceSeen((step + 0.5) * STEP_SECONDS, (0, 0, 1, 1), 1.0, clip.face) for step in range(STEPS)]
-    encoded = (
-        encode_speech(encoders.speech, clip.wave, [(0.0, seconds)], STEPS),
-        encode_text(encoders.text, Transcript(clip.sentence), STEPS),
-        encode_vision(encoders.vision, seen, STEPS),
-    )
-    return {name: features[None] for name, (features, _) in zip(MODALITIES, encoded, strict=True)}
+    encoded = {
+        "speech": encode_speech(encoders.speech, clip.wave, [(0.0, seconds)], STEPS),
+        "text": encode_text(encoders.text, Transcript(clip.sentence), STEPS),
+        "vision": encode_vision(encoders.vision, seen, STEPS),
+    }
+    return {name: features[None] for name, (features, _) in encoded.items()}
 
 
 @torch.inference_mode()
@@ -72,8 +72,8 @@ def answers(encoders: Encoders, model: HFF, clip: MadeUpClip) -> dict[str, list[
     """Probabilities of each encoder's own head and of the fusion, clip means of alpha and sigma^2."""
     device = encoders.device
     features = {name: value.to(device) for name, value in encode(encoders, clip).items()}
-    found = {name: getattr(encoders, name).head(features[name][0]).float().softmax(-1).mean(0) for name in MODALITIES}
-    present = torch.ones(1, STEPS, len(MODALITIES), dtype=torch.bool, device=device)
+    found = {name: getattr(encoders, name).head(features[name][0]).float().softmax(-1).mean(0) for name in features}
+    present = torch.ones(1, STEPS, len(features), dtype=torch.bool, device=device)
     output = model(**features, present=present, with_attention=False)
     found |= {"fusion": output.probabilities[0], "alpha": output.alpha[0].mean(0)}
     found["variance"] = output.variance[0].mean(0)

@@ -13,7 +13,7 @@ import torch
 from sklearn.metrics import recall_score
 from torch import Tensor
 
-from hff.config import MODALITIES, SAMPLE_RATE
+from hff.config import SAMPLE_RATE
 from hff.encoders.resnet import normalise_faces
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import encode_speech, step_count
@@ -31,16 +31,13 @@ Answers = tuple[np.ndarray, np.ndarray]  # probabilities (N,C) of the whole mode
 def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor | None = None) -> Answers:
     """Features (N,T,d) of N clips of one modality, present at the steps ``there`` (N,T), by default all."""
     there = torch.ones(features.shape[:2], dtype=torch.bool) if there is None else there
-    place, whole, own = MODALITIES.index(modality), [], []
+    known, whole, own = analyzer.config.dims, [], []
     head = getattr(analyzer.encoders, modality).head
     for x, has in zip(features.split(CLIPS_AT_ONCE), there.split(CLIPS_AT_ONCE), strict=True):
         x, has = x.to(analyzer.device), has.to(analyzer.device)
-        inputs = {
-            name: x if name == modality else x.new_zeros(*x.shape[:2], size)
-            for name, size in analyzer.config.dims.items()
-        }
-        present = torch.zeros(*has.shape, len(MODALITIES), dtype=torch.bool, device=analyzer.device)
-        present[..., place] = has
+        inputs = {name: x if name == modality else x.new_zeros(*x.shape[:2], size) for name, size in known.items()}
+        present = torch.zeros(*has.shape, len(known), dtype=torch.bool, device=analyzer.device)
+        present[..., list(known).index(modality)] = has
         whole.append(analyzer.model(**inputs, present=present, with_attention=False).probabilities.cpu())
         probabilities = head(x).float().softmax(-1) * has[..., None]
         own.append((probabilities.sum(1) / has.sum(1, keepdim=True).clamp_min(1)).cpu())
