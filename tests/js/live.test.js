@@ -78,6 +78,7 @@ test("the likeliest emotion is marked, its bar as long as its share, its whisker
   const bars = page.all("bar");
   assert.deepEqual(bars.map((bar) => bar.classList.contains("hff-best")).indexOf(true), 1);
   assert.equal(bars[1].querySelector("b").style.width, "70%");
+  assert.ok(!page.at("emotion").classList.contains("hff-live-nobody"));
   assert.equal(bars[1].querySelector(".hff-value").textContent, "70%");
   const whisker = bars[1].querySelector(".hff-whisker");
   assert.ok(Math.abs(Number.parseFloat(whisker.style.left) - 65) < 1e-6);
@@ -88,6 +89,7 @@ test("without an emotion no share is shown", async () => {
   await started({ feed: () => reading({ emotion: null, alpha: [0, 0, 0], aleatoric: [null, null, null], epistemic: [null, null, null] }) });
   assert.ok(page.all("bar").every((bar) => bar.querySelector(".hff-value").textContent === "–"));
   assert.equal(page.at("sure").textContent, "");
+  assert.ok(page.at("emotion").classList.contains("hff-live-nobody"));
 });
 
 test("of an absent modality alpha is at 0 and sigma has a gap", async () => {

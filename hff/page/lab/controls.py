@@ -8,7 +8,7 @@ import gradio as gr
 
 from hff.config import MAX_TEXT, MODALITIES, SAMPLES
 from hff.examples.ready import EXAMPLES
-from hff.lab.damage import KINDS, is_trained
+from hff.lab.damage import KINDS, NO_KIND, is_trained
 from hff.lab.state import COMPONENTS, YOURS, Damage, LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import in_hundredths
@@ -162,6 +162,7 @@ class Controls:
 def _damage_controls(modality: str) -> DamageControls:
     name = names.modality(modality)
     clean = Damage(KINDS[modality][0])
+    breakable = KINDS[modality] != (NO_KIND,)  # else it can only be taken away
     with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
         with gr.Row(elem_classes="hff-lab-breaker-top"):
             gr.HTML(named(modality), scale=1, min_width=90)
@@ -181,6 +182,7 @@ def _damage_controls(modality: str) -> DamageControls:
             container=False,
             filterable=False,
             elem_id=f"hff-lab-{modality}-kind",
+            visible=breakable,
         )
         severity = gr.Slider(
             0,
@@ -191,6 +193,7 @@ def _damage_controls(modality: str) -> DamageControls:
             show_label=False,
             container=False,
             elem_id=f"hff-lab-{modality}-severity",
+            visible=breakable,
         )
     return DamageControls(kind, severity, muted)
 

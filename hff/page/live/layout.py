@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
+from hff.config import EMOTIONS, MAX_TEXT, MODALITIES, STEP_SECONDS
 from hff.locale import names, texts
 from hff.page.shared.amounts import SIGMA_FULL, guess_variance
 from hff.page.shared.render import render
@@ -19,6 +19,7 @@ def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False
         "live.html",
         "page",
         native=native,
+        typed=MAX_TEXT,
         labels=labels,
         modalities=MODALITIES,
         kinds=_kinds(),

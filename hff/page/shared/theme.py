@@ -46,7 +46,8 @@ def page_variables() -> dict[str, str]:
 
 
 def colours_css() -> str:
-    """Ink, lines and the colour of each modality on light and on dark, as CSS variables, and each modality's class.
+    """Ink, lines, how many modalities there are and the colour of each on light and on dark, as CSS variables, and each
+    modality's class.
 
     ``--hff-vision-on-dark``, and so on, is the colour for what is dark on a light page too.
     """
@@ -56,7 +57,7 @@ def colours_css() -> str:
     )
     dark = _variables(NIGHT) + "".join(f"--hff-{m.key}:{m.colour_dark};" for m in known)
     own = "".join(f".hff-{m.key},.hff-live-cells.hff-{m.key}{{--hff-own:var(--hff-{m.key})}}" for m in known)
-    return f":root{{{light}}}.dark{{{dark}}}{own}"
+    return f":root{{--hff-modalities:{len(known)};{light}}}.dark{{{dark}}}{own}"
 
 
 def _variables(palette: Palette) -> str:

@@ -311,6 +311,7 @@ function drawAnswer(answer) {
     whisker.style.width = `${100 * (Math.min(1, share + answer.spread[i]) - low)}%`;
   });
   places.emotion.textContent = answer.emotion ? named(answer.emotion) : props.nobody;
+  places.emotion.classList.toggle("hff-live-nobody", !answer.emotion);
   places.sure.textContent = answer.emotion
     ? fill(says.sure, { percent: percent(answer.probabilities[best]), spread: number(100 * answer.spread[best], 0) })
     : "";
