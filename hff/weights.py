@@ -59,9 +59,13 @@ def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0])
 
 
 def preferred_speech_encoder(folder: Path) -> str:
-    """The speech encoder of whoever asks for none: "whisper" where all its weights are there, else the paper's."""
-    there = all(part_path(folder, part, "whisper").is_file() for part in ("speech", "fusion"))
-    return "whisper" if there else SPEECH_ENCODERS[0]
+    """The speech encoder of whoever asks for none: the last one of which all weights are there, else the paper's."""
+    there = [
+        name
+        for name in SPEECH_ENCODERS
+        if all(part_path(folder, part, name).is_file() for part in ("speech", "fusion"))
+    ]
+    return there[-1] if there else SPEECH_ENCODERS[0]
 
 
 def check(folder: Path, speech_encoder: str) -> None:

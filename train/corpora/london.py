@@ -27,7 +27,8 @@ SOURCE = "doi.org/10.6084/m9.figshare.5047666"
 PARTS: dict[str, str] = {"vision": "two of three people"}
 VALIDATION_EVERY = 3  # person
 _ARCHIVE = {6: "neutral", 3: "happy"}  # FER2013's numbers
-_FOLDERS = {"neutral_front": "neutral", "smiling_front": "happy"}
+SHOWN = {"neutral": "neutral", "smiling": "happy"}  # its words for what a face shows, and our labels
+_FOLDERS = {f"{word}_front": label for word, label in SHOWN.items()}
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
 
 
 def portraits_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
-    """Colour portraits of people held back: how often a face is found, and how often neutral and smiling are told."""
+    """Colour portraits of people held back: how often a face is found, and how often what it shows is told."""
     held = [one for one in london.portraits(data) if one.split == "validation"]
     if not held:
         raise CorpusError(f"{london.NAME}: no person is held back. The pictures come from {london.SOURCE}.")
@@ -66,17 +66,17 @@ def portraits_table(encoders: Encoders, data: Path, device: torch.device) -> dic
     for name, kept in _people(held):
         recall = [
             float((guess == truth)[kept & (truth == EMOTIONS.index(e))].mean())
-            for e in ("neutral", "happy")
+            for e in london.SHOWN.values()
             if (kept & (truth == EMOTIONS.index(e))).any()
         ]
-        if len(recall) == 2:
+        if len(recall) == len(london.SHOWN):
             rows.append([name, int(kept.sum()), float(found[kept].mean()), *recall])
     return {
         "title": "The face encoder on colour portraits",
         "note": "Studio portraits of people that nothing learned from, as they describe themselves; few in each group, "
         "so differences may be chance.",
         "command": COMMAND,
-        "columns": ["people", "pictures", "face found", "neutral", "smiling"],
+        "columns": ["people", "pictures", "face found", *london.SHOWN],
         "rows": rows,
     }
 
