@@ -17,16 +17,19 @@ from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.lab.state import LabState
 from hff.live.session import LiveSession
 from hff.model.hff import HFF
+from hff.page.blocks import build_page
 from hff.page.clip import report
 from hff.page.lab.sweep_chart import sweep_chart
 from hff.page.live import layout, messages
+from hff.page.live.hub import LiveHub
 from hff.page.model.architecture import architecture_html
 from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
 from hff.page.shared import cards, effects
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.recording import Recording
 from hff.result import Transcript
-from tests.support.live_fixtures import FakeAnalyzer
+from tests.support.live_fixtures import FakeAnalyzer, engine_of
 from tests.test_modalities import made_up_features, train_two_steps
 from train.engine.loop import Plan
 from train.fusion import calibration, feature_files, training
@@ -94,6 +97,16 @@ def test_the_live_view_names_them(analyzer, labels):
     said = messages.state(session.infer(), session)
     assert said["labels"] == list(labels)
     assert len(said["probabilities"]) == len(labels)
+
+
+def test_the_whole_page_is_built_of_them(analyzer, labels, tmp_path: Path):
+    engine = engine_of(analyzer)
+    components = build_page(engine, Sessions(tmp_path), LiveHub(engine)).get_config_file()["components"]
+    (live,) = [c["props"]["html_template"] for c in components if c["props"].get("elem_id") == "hff-live"]
+    assert [f'data-label="{label}"' in live for label in labels] == [True] * len(labels)
+    assert live.count("data-label=") == len(labels)
+    drawn = [c["props"].get("value") for c in components]
+    assert any(f"{len(labels)} emotions" in value for value in drawn if isinstance(value, str))
 
 
 def test_they_stand_in_the_header_of_the_weights(tmp_path: Path, labels):
