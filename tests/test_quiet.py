@@ -24,7 +24,7 @@ import pytest
 from hff import quiet
 from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support import corpus_fixtures
-from tests.support.page_browser import analyse, browsing, choose_example
+from tests.support.page_browser import browsing, choose_example
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = 300  # s; the machine may be busy
@@ -159,8 +159,7 @@ def test_a_visit_reaches_nobody_and_leaves_nothing(strace: str, tmp_path: Path):
         line = run.process.stdout.readline()
         assert f"http://127.0.0.1:{port}/" in line, run.process.stderr.read()
         with browsing(f"http://127.0.0.1:{port}/") as page:
-            choose_example(page, "Clip")
-            assert analyse(page)
+            assert choose_example(page, "Clip")
             page.wait_for_selector("#hff-timeline svg")
         time.sleep(WAIT)
         run.stop()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from hff.lab.state import LabState
 from hff.locale import texts
-from tests.support.page_browser import analyse, browsing, choose_example, open_section, real_model, serving
+from tests.support.page_browser import browsing, choose_example, open_section, real_model, serving
 
 pytestmark = pytest.mark.browser
 
@@ -61,7 +61,6 @@ def test_no_view_has_a_serious_fault(server, scheme: str):
         page.add_style_tag(content=STILL)
         assert faults(page, scheme) == [], "the Clip view before anything was analysed"
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         assert faults(page, scheme) == [], "the Clip view with a report"
         for section in SECTIONS:

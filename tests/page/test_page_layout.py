@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from hff.cancel import checkpoint
 from hff.errors import InputError
+from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.clip import clip_view
 from hff.page.clip.attention_map import describe
@@ -15,6 +19,7 @@ from hff.page.clip.inputs import status_line
 from tests.support.page_browser import (
     FakeModel,
     analyse,
+    answering,
     browsing,
     choose_example,
     download,
@@ -40,7 +45,6 @@ def test_the_answer_is_seen_without_scrolling_on_a_small_laptop(server, model):
     with browsing(server.url) as page:
         assert bottom(page, "#hff-analyse") <= 768
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         assert page.evaluate("scrollY") == 0
         for part in ("#hff-emotion", "#hff-gauge-speech", "#hff-gauge-text", "#hff-gauge-vision"):
@@ -53,7 +57,6 @@ def test_the_answer_is_seen_without_scrolling_on_a_small_laptop(server, model):
 def test_a_phone_shows_everything_in_its_width(server, model):
     with browsing(server.url, width=390, height=844) as page:
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         assert page.evaluate("document.getElementById('hff-answer').getBoundingClientRect().top") < 844
         assert no_sideways_scrolling(page)
@@ -69,7 +72,6 @@ def test_a_phone_shows_everything_in_its_width(server, model):
 def test_words_stand_out_in_light_and_dark(server, model, scheme: str):
     with browsing(server.url, scheme=scheme) as page:
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
         for part in ("#hff-emotion", ".hff-sentence", ".hff-caution", ".hff-note", ".hff-sigma span", "#hff-analyse",
@@ -107,10 +109,10 @@ def test_everything_works_with_the_keyboard(server, model):
 
 
 def test_what_was_given_last_is_what_the_page_says_it_will_read(server, model, monkeypatch):
-    def slow_for_nothing(inputs, origin=""):
+    def slow_for_nothing(inputs, *rest):
         if not any(inputs.values()):
             time.sleep(2)
-        return status_line(inputs, origin)
+        return status_line(inputs, *rest)
 
     monkeypatch.setattr(clip_view, "status_line", slow_for_nothing)
     with browsing(server.url) as page:
@@ -122,7 +124,6 @@ def test_what_was_given_last_is_what_the_page_says_it_will_read(server, model, m
 def test_another_head_is_drawn_without_running_the_model_again(server, model):
     with browsing(server.url) as page:
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         open_section(page, "Attention")
         page.locator("#hff-layer").get_by_label("2", exact=True).check()
@@ -136,7 +137,6 @@ def test_another_head_is_drawn_without_running_the_model_again(server, model):
 def test_corrected_words_run_the_same_clip_without_recognising_again(server, model):
     with browsing(server.url) as page:
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         open_section(page, "Words")
         page.fill("#hff-transcript textarea", "Leave me alone")
@@ -154,9 +154,8 @@ def test_corrected_words_run_the_same_clip_without_recognising_again(server, mod
 
 def test_words_are_left_out_when_nobody_wants_them_recognised(server, model):
     with browsing(server.url) as page:
-        choose_example(page, "Clip")
         page.uncheck("#hff-transcribe input")
-        analyse(page)
+        choose_example(page, "Clip")
         assert model.calls[0]["transcribe"] is False
         assert "absent" in page.inner_text("#hff-gauge-text")
         assert page.get_attribute("#hff-gauge-text", "data-alpha") == "0.0000"
@@ -173,19 +172,92 @@ def test_errors_are_told_in_a_sentence(server, model, error: Exception, message:
     model.answer = error
     with browsing(server.url) as page:
         choose_example(page, "Sentence")
-        page.click("#hff-analyse")
-        page.wait_for_selector("#hff-answer [role=alert]")
         assert message in page.inner_text("#hff-answer [role=alert]")
         assert "secret detail" not in page.content()
         assert not page.is_visible("#hff-sections")
 
 
-def test_analyse_with_nothing_says_what_to_do(server, model):
+def test_analyse_with_nothing_says_what_to_do(server, model, capfd):
     with browsing(server.url) as page:
-        page.click("#hff-analyse")
-        page.wait_for_selector("#hff-answer [role=alert]")
+        with answering(page):
+            page.click("#hff-analyse")
         assert texts.NOTHING_TO_READ in page.inner_text("#hff-answer")
+        page.wait_for_timeout(500)
+        assert page.locator("[data-testid=toast-body]").count() == 0
         assert model.calls == []
+    assert "Traceback" not in capfd.readouterr().err
+
+
+class Slow:
+    """Makes a model's reading last until it is stopped, or until ``over``."""
+
+    def __init__(self, model, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+        read = model.read
+
+        def slow(**given):
+            if not self.over.is_set():
+                self.begun.set()
+            while not self.over.wait(0.02):
+                checkpoint()
+            return read(**given)
+
+        monkeypatch.setattr(model, "read", slow)
+
+
+def test_an_analysis_can_be_stopped(server, model, monkeypatch):
+    slow = Slow(model, monkeypatch)
+    with browsing(server.url) as page:
+        with answering(page):
+            page.locator("#hff-examples").get_by_role("button", name="Clip", exact=True).click()
+            assert slow.begun.wait(60)
+            assert not page.is_visible("#hff-analyse")
+            page.click("#hff-stop")
+        assert texts.STOPPED_TITLE in page.inner_text("#hff-answer")
+        assert page.is_visible("#hff-analyse")
+        assert not page.is_visible("#hff-stop")
+        slow.over.set()
+        assert analyse(page)
+
+
+def test_the_newest_analysis_asked_for_is_the_one_that_is_shown(server, model, monkeypatch):
+    slow = Slow(model, monkeypatch)
+    with browsing(server.url) as page:
+        page.locator("#hff-examples").get_by_role("button", name="Clip", exact=True).click()
+        assert slow.begun.wait(60)
+        slow.over.set()
+        choose_example(page, "Sentence")
+        assert page.inner_text(".hff-source") == texts.REPORT_TYPED
+        assert page.locator("[data-testid=toast-body]").count() == 0
+
+
+def test_a_report_names_its_source_and_is_greyed_when_something_else_is_chosen(server, model):
+    with browsing(server.url) as page:
+        choose_example(page, "Clip")
+        assert "clip.mp4" in page.inner_text(".hff-source")
+        assert "6.0 s" in page.inner_text(".hff-source")
+        assert page.locator(".hff-source img").count() == 1
+        opacity = "getComputedStyle(document.getElementById('hff-report-column')).opacity"
+        assert page.evaluate(opacity) == "1"
+        page.fill("#hff-text textarea", "Something else")
+        page.wait_for_selector(f"#hff-status :text('{texts.STALE}')")
+        assert float(page.evaluate(opacity)) < 1
+        analyse(page)
+        page.wait_for_function(f"{opacity} === '1'")
+
+
+def test_analyse_waits_for_a_file_that_is_still_on_its_way(server, model):
+    with browsing(server.url) as page:
+        choose_example(page, "Sentence")
+        held = []
+        page.route("**/upload*", lambda route: held.append(route))
+        page.set_input_files("#hff-video input[type=file]", EXAMPLES_FOLDER / "clip.mp4")
+        page.wait_for_selector("#hff-video .uploading")
+        with answering(page):
+            page.click("#hff-analyse")
+            page.wait_for_selector("#hff-analyse[data-held]")
+            held[0].continue_()
+        assert [Path(call["video"] or "").name for call in model.calls] == ["", "clip.mp4"]
 
 
 def test_typed_markup_stays_text(server, model):
@@ -201,7 +273,6 @@ def test_typed_markup_stays_text(server, model):
 def test_the_page_asks_nobody_else_for_anything(server, model):
     with browsing(server.url) as page:
         choose_example(page, "Clip")
-        analyse(page)
         page.wait_for_selector("#hff-timeline svg")
         for name in ("Attention", "Each one alone", "Words", "Keep it"):
             open_section(page, name)

@@ -159,16 +159,30 @@ def outside(requests: list[Request], url: str) -> list[str]:
     return [r.url for r in requests if not r.url.startswith((url.rstrip("/"), "data:", "blob:"))]
 
 
-def choose_example(page: Page, name: str, status: str = "Will read") -> None:
-    page.locator("#hff-examples").get_by_role("button", name=name, exact=True).click()
+def choose_example(page: Page, name: str, status: str = "Will read") -> str:
+    """Press an example, which reads it at once, and give what is answered."""
+    with answering(page):
+        page.locator("#hff-examples").get_by_role("button", name=name, exact=True).click()
     page.wait_for_selector(f"#hff-status :text('{status}')")
+    return page.inner_text("#hff-answer :is(#hff-emotion, .hff-error)").lower()
 
 
 def analyse(page: Page) -> str:
     """Press Analyse and give the emotion that appears."""
-    page.click(READY)
+    with answering(page):
+        page.click(READY)
     page.wait_for_selector("#hff-emotion")
     return page.inner_text("#hff-emotion").lower()
+
+
+@contextmanager
+def answering(page: Page) -> Iterator[None]:
+    """Do something that asks for an analysis; afterwards it is answered."""
+    asked = page.evaluate("Number(document.body.dataset.hffAsked || 0)")
+    yield
+    page.wait_for_function(
+        "asked => Number(document.body.dataset.hffAsked || 0) > asked && !document.body.dataset.hffWaiting", arg=asked
+    )
 
 
 def open_section(page: Page, name: str) -> None:

@@ -21,7 +21,7 @@ from skimage.data import astronaut
 
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
-from tests.support.page_browser import analyse, browsing, camera_flags, choose_example, real_model, serving
+from tests.support.page_browser import browsing, camera_flags, choose_example, real_model, serving
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 FADE_MS = 800  # until what was waiting for an answer has its full colours again
@@ -45,7 +45,6 @@ def live(page: Page) -> None:
 
 def clip(page: Page) -> None:
     choose_example(page, texts.EXAMPLES["covered"][0])
-    analyse(page)
     page.wait_for_selector("#hff-timeline svg")
 
 

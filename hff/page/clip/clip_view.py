@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from hff.config import MAX_CHARACTERS
-from hff.errors import HFFError
-from hff.examples.ready import EXAMPLES, Example
+from hff.errors import Cancelled, HFFError
+from hff.examples.ready import EXAMPLES
 from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
@@ -34,8 +34,17 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": TURNS +
 LAB: dict[str, Any] = {"concurrency_id": "lab", "concurrency_limit": 4}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _EVERY_HEAD = "every"
-# On a phone the report lies below the inputs.
-_SHOW_ANSWER = "() => { if (innerWidth < 900) document.getElementById('hff-answer').scrollIntoView({block: 'start'}) }"
+# On a phone the report lies below the inputs, and whoever has scrolled away from it would not see that work goes on.
+_SHOW_ANSWER = """() => {
+    const answer = document.getElementById('hff-answer'), top = answer.getBoundingClientRect().top;
+    if (top < 0 || top > innerHeight - 200) answer.scrollIntoView({block: 'start'});
+}"""
+# How many analyses this page waits for: while there are any, the style shows Stop in the place of Analyse. And how many
+# it has asked for, for whoever drives the page.
+_WAITING = "const page = document.body.dataset, waiting = Number(page.hffWaiting || 0)"
+_ASKED = "page.hffAsked = Number(page.hffAsked || 0) + 1"
+_BEGUN = f"() => {{ {_WAITING}; page.hffWaiting = waiting + 1; {_ASKED}; ({_SHOW_ANSWER})() }}"
+_ENDED = f"() => {{ {_WAITING}; if (waiting > 1) page.hffWaiting = waiting - 1; else delete page.hffWaiting }}"
 
 
 @dataclass
@@ -66,6 +75,7 @@ class ClipView:
                 self.inputs: Inputs = build_inputs(engine.transcribe)
                 with gr.Row():
                     self.analyse = gr.Button(texts.ANALYSE, variant="primary", scale=3, elem_id="hff-analyse")
+                    self.stop = gr.Button(texts.STOP, variant="stop", scale=3, elem_id="hff-stop")
                     self.clear = gr.Button(texts.CLEAR, scale=1, min_width=80, elem_id="hff-clear")
                 self.status = gr.HTML(status_line({}), elem_id="hff-status", elem_classes="hff-status")
             with gr.Column(scale=1, min_width=0, elem_id="hff-report-column"):
@@ -86,12 +96,17 @@ class ClipView:
             trigger_mode="always_last",
             **QUICK,
         )
-        for button, example in zip(self.example_buttons, EXAMPLES, strict=True):
-            filled = [inputs.video, inputs.audio, inputs.image, inputs.text, inputs.media_tabs]
-            button.click(lambda e=example: _fill(e), None, filled, **QUICK)
+        filled: Any = gr.on(
+            [button.click for button in self.example_buttons],
+            self._fill,
+            None,
+            [inputs.video, inputs.audio, inputs.image, inputs.text, inputs.media_tabs],
+            **QUICK,
+        )
         # The downloads are among them: until the new files are made, the old reading's must not be taken.
-        shown = [
+        self._shown = [
             out.answer,
+            self.status,
             out.sections,
             out.transcript,
             out.transcript_note,
@@ -99,72 +114,74 @@ class ClipView:
             out.head,
             *out.downloads.values(),
         ]
-        first = self.analyse.click(
-            self._analyse, inputs.values, shown, show_progress_on=out.answer, api_visibility="private", **MODEL
-        )
-        again = out.rerun.click(
-            self._rerun, [out.transcript], shown, show_progress_on=out.answer, api_visibility="private", **MODEL
-        )
-        for button, event in ((self.analyse, first), (out.rerun, again)):
-            button.click(None, None, None, js=_SHOW_ANSWER, api_visibility="private")
-            drawn = event.success(
-                self._draw,
-                None,
-                [out.timeline, out.alone],
-                show_progress="minimal",
-                api_visibility="private",
-                concurrency_limit=2,
-                concurrency_id="draw",
-            )
-            drawn.success(
-                self._make_files,
-                None,
-                list(out.downloads.values()),
-                show_progress="hidden",
-                api_visibility="private",
-                concurrency_limit=2,
-                concurrency_id="draw",
-            )
-        map_drawn: dict[str, Any] = {
-            "fn": self._attention,
-            "inputs": [out.layer, out.head],
-            "outputs": out.attention,
-            "show_progress": "minimal",
-            "trigger_mode": "always_last",
+        # A newer analysis of a page takes the place of an older one.
+        asked: dict[str, Any] = {
+            "outputs": self._shown,
+            "show_progress_on": out.answer,
             "api_visibility": "private",
-            "concurrency_limit": 4,
+            "trigger_mode": "multiple",
+            **MODEL,
         }
-        first.success(**map_drawn)
-        again.success(**map_drawn)
-        gr.on([out.layer.input, out.head.input], **map_drawn)  # one event here too
-        self.clear.click(self._clear, None, [*inputs.values[:4], *shown], **QUICK)
+        for beginning, read, wanted in (
+            (self.analyse.click, self._analyse, inputs.values),
+            (filled.success, self._analyse, inputs.values),
+            (out.rerun.click, self._rerun, [out.transcript]),
+        ):
+            # First: the browser begins the events of one trigger one after the other's end.
+            beginning(None, None, None, js=_BEGUN, api_visibility="private")
+            analysis = beginning(read, wanted, **asked)
+            analysis.then(None, None, None, js=_ENDED, api_visibility="private")
+            self._connect_report(analysis)
+        self.stop.click(self._stop, None, None, **QUICK)
+        gr.on([out.layer.input, out.head.input], inputs=[out.layer, out.head], **_map_of(self._attention, out))
+        self.clear.click(self._clear, None, [*inputs.values[:4], *self._shown], **QUICK)
+
+    def _connect_report(self, analysis) -> None:
+        """What follows an analysis: the figures, the map of all layers and heads, the files to keep."""
+        out = self.report
+        quietly: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "draw"}
+        drawn = analysis.success(self._draw, None, [out.timeline, out.alone], show_progress="minimal", **quietly)
+        drawn.success(self._make_files, None, list(out.downloads.values()), show_progress="hidden", **quietly)
+        analysis.success(inputs=None, **_map_of(self._attention, out))
 
     def _show_status(self, video, audio, image, text, request: gr.Request) -> str:
         self.sessions.track(request.session_hash, [video, audio, image])
         inputs = {"video": video, "audio": audio, "image": image, "text": text}
-        return status_line(inputs, _origin(inputs))
+        session = self.sessions.of(request.session_hash)
+        return _status(inputs, stale=session.result is not None and not _same(inputs, session.inputs))
 
     def _analyse(self, video, audio, image, text, transcribe, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         session = self.sessions.track(request.session_hash, [video, audio, image])
+        turn = self._begin(request)
         session.inputs = {"video": video, "audio": audio, "image": image, "text": text}
-        session.recording = None  # not two at once: an hour of sound is 230 MB
+        session.recording = session.result = None  # not two at once: an hour of sound is 230 MB
         if not any((value or "").strip() for value in session.inputs.values()):
-            return _failed(texts.NOTHING_TO_READ)
+            return _failed(session.inputs, texts.NOTHING_TO_READ)
         if any(path and not Path(path).is_file() for path in (video, audio, image)):
-            return _failed(texts.FILE_GONE)
+            return _failed(session.inputs, texts.FILE_GONE)
         return self._answer(
-            session, request.session_hash, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell)
+            session, turn, request, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell)
         )
 
     def _rerun(self, text, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         """The same clip with other words: nothing is decoded or recognised again."""
         session = self.sessions.of(request.session_hash)
+        turn = self._begin(request)
         recording = session.recording
         if recording is None:
-            return _failed(texts.RESULT_GONE)
-        return self._answer(session, request.session_hash, progress, lambda tell: recording.with_text(text))
+            return _failed(session.inputs, texts.RESULT_GONE)
+        return self._answer(session, turn, request, progress, lambda tell: recording.with_text(text))
 
-    def _answer(self, session: Session, owner: str | None, progress, read: Callable[[Progress], Recording]) -> tuple:
+    def _begin(self, request: gr.Request) -> object:
+        """End what the page has asked for before; the mark of what begins now."""
+        session = self.sessions.of(request.session_hash)
+        session.clip_turn = turn = object()
+        self.engine.stop(request.session_hash)
+        return turn
+
+    def _answer(
+        self, session: Session, turn: object, request: gr.Request, progress, read: Callable[[Progress], Recording]
+    ) -> tuple:
         """Get the raw material by ``read``, keep it for later and give its report."""
 
         def tell(share: float, what: str) -> None:
@@ -172,20 +189,29 @@ class ClipView:
 
         tell(0, texts.STARTING)
         try:
-            with self.engine.work(owner, asker_gone(), tell, asker_address()):
+            with self.engine.work(request.session_hash, asker_gone(), tell, asker_address()):
                 recording = read(tell)
                 result = self.engine.analyze_recording(recording, tell)
         except HFFError as error:
-            return _failed(translate(error))
+            if session.clip_turn is not turn:
+                return _unchanged()
+            if isinstance(error, Cancelled):
+                return _nothing(session.inputs, cards.alert(texts.STOPPED_TITLE, translate(error), "warning"))
+            return _failed(session.inputs, translate(error))
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the analysis failed")
-            return _failed(texts.UNEXPECTED.format(kind=type(error).__name__))
+            return _failed(session.inputs, texts.UNEXPECTED.format(kind=type(error).__name__))
+        if session.clip_turn is not turn:
+            return _unchanged()
         source = next((session.inputs[kind] for kind in ("video", "audio", "image") if session.inputs.get(kind)), None)
         result.file = Path(source).name if source else None
         result.evidence.wave = None  # the recording has it, and goes when the next clip is read
         session.recording, session.result = recording, result
-        return _succeeded(result)
+        return _succeeded(session.inputs, result)
+
+    def _stop(self, request: gr.Request) -> None:
+        self.engine.stop(request.session_hash)
 
     def _draw(self, request: gr.Request) -> tuple[str, str]:
         result = self.sessions.result_of(request.session_hash)
@@ -193,7 +219,18 @@ class ClipView:
             return "", ""
         return report.timeline_html(result), report.alone_html(result)
 
-    def _attention(self, layer: str, head: str, request: gr.Request) -> str:
+    def _fill(self, event: gr.EventData) -> tuple:
+        """Put the example whose button was pressed into the inputs."""
+        pressed = next(
+            example
+            for button, example in zip(self.example_buttons, EXAMPLES, strict=True)
+            if button._id == event.target._id
+        )
+        kinds = ("video", "audio", "image")
+        tab = next((kind for kind in kinds if getattr(pressed, kind)), "video")
+        return (*(pressed.path(kind) for kind in kinds), pressed.text, gr.Tabs(selected=tab))
+
+    def _attention(self, request: gr.Request, layer: str = "", head: str = "") -> str:
         result = self.sessions.result_of(request.session_hash)
         if result is None:
             return cards.alert(texts.ERROR_TITLE, texts.RESULT_GONE)
@@ -223,30 +260,67 @@ class ClipView:
     def _clear(self, request: gr.Request) -> list:
         self.engine.leave(request.session_hash)
         self.sessions.end(request.session_hash)
-        return [None, None, None, "", *_nothing(cards.empty())]
+        return [None, None, None, "", *_nothing({}, cards.empty())]
 
 
 # ---- what events give back ----------------------------------------------------------------------------------
 
 
-def _nothing(answer: str) -> tuple:
-    """An answer without a report: values for the answer, sections, transcript, its note, layer, head, downloads."""
-    return answer, gr.Column(visible=False), "", texts.TRANSCRIPT_NOTE["none"], "", "", *_no_files()
+def _map_of(draw: Callable[..., str], out: Report) -> dict[str, Any]:
+    """An event that draws the attention map."""
+    return {
+        "fn": draw,
+        "outputs": out.attention,
+        "show_progress": "minimal",
+        "trigger_mode": "always_last",
+        "api_visibility": "private",
+        "concurrency_limit": 4,
+    }
+
+
+def _nothing(inputs: dict[str, str | None], answer: str) -> tuple:
+    """An answer without a report: values for what an analysis shows."""
+    return (
+        answer,
+        _status(inputs),
+        gr.Column(visible=False),
+        "",
+        texts.TRANSCRIPT_NOTE["none"],
+        "",
+        "",
+        *_no_files(),
+    )
+
+
+def _unchanged() -> tuple:
+    """All stays as it is: a newer analysis will fill it."""
+    return tuple(gr.skip() for _ in range(7 + len(texts.DOWNLOADS)))
+
+
+def _status(inputs: dict[str, str | None], stale: bool = False) -> str:
+    return status_line(inputs, _origin(inputs), stale)
+
+
+def _same(one: dict[str, str | None], other: dict[str, str | None]) -> bool:
+    return {kind: value for kind, value in one.items() if value} == {
+        kind: value for kind, value in other.items() if value
+    }
 
 
 def _no_files() -> list[gr.DownloadButton]:
     return [gr.DownloadButton(value=None, interactive=False) for _ in texts.DOWNLOADS]
 
 
-def _failed(message: str) -> tuple:
-    return _nothing(cards.alert(texts.ERROR_TITLE, message))
+def _failed(inputs: dict[str, str | None], message: str) -> tuple:
+    return _nothing(inputs, cards.alert(texts.ERROR_TITLE, message))
 
 
-def _succeeded(result: Result) -> tuple:
+def _succeeded(inputs: dict[str, str | None], result: Result) -> tuple:
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
         report.answer_html(result),
+        _status(inputs),
         gr.Column(visible=True),
         words,
         cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),
@@ -258,12 +332,6 @@ def _succeeded(result: Result) -> tuple:
 
 def _numbered(first: str, count: int) -> list[tuple[str, str]]:
     return [(first, ""), *((str(number + 1), str(number)) for number in range(count))]
-
-
-def _fill(example: Example) -> tuple:
-    kinds = ("video", "audio", "image")
-    tab = next((kind for kind in kinds if getattr(example, kind)), "video")
-    return (*(example.path(kind) for kind in kinds), example.text, gr.Tabs(selected=tab))
 
 
 def _origin(inputs: dict[str, str | None]) -> str:

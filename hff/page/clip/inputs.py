@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
 from markupsafe import Markup
@@ -14,6 +15,8 @@ from hff.locale.lists import listed
 from hff.page.shared import cards
 
 _HEIGHT = 236  # pixels of a video or picture input, so that all inputs fit a 768 pixel screen
+LONGEST_RECORDING = 120  # s after which a film that is being recorded ends by itself
+_SCRIPT = Path(__file__).parents[1] / "static" / "clip.js"
 
 
 @dataclass
@@ -83,6 +86,13 @@ def build_inputs(transcribe: bool) -> Inputs:
     )
     for component in (video, audio, image):
         keep_local(component)
+    gr.HTML(
+        js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+        clock=texts.RECORDING_CLOCK,
+        longest=LONGEST_RECORDING,
+        container=False,
+        padding=False,
+    )
     return Inputs(video, audio, image, text, recognise, media_tabs)
 
 
@@ -93,12 +103,13 @@ def build_examples() -> list[gr.Button]:
         return [gr.Button(example.title, size="sm", variant="secondary") for example in EXAMPLES]
 
 
-def status_line(inputs: dict[str, str | None], origin: str = "") -> Markup:
-    """What Analyse would read, and an example's origin."""
+def status_line(inputs: dict[str, str | None], origin: str = "", stale: bool = False) -> Markup:
+    """What Analyse would read, an example's origin, and whether the report beside it is ``stale``: of other inputs."""
     given = [name for name in texts.INPUT_NAMES if (inputs.get(name) or "").strip()]
+    reminder = cards.stale(texts.STALE) if stale else Markup()
     if not given:
-        return cards.status(texts.NOTHING_GIVEN, texts.PRIVACY)
-    return cards.status(
+        return reminder + cards.status(texts.NOTHING_GIVEN, texts.PRIVACY)
+    return reminder + cards.status(
         texts.WILL_READ.format(parts=listed(texts.INPUT_NAMES[name] for name in given)),
         texts.AUDIO_REPLACES if {"video", "audio"} <= set(given) else "",
         texts.IMAGE_UNUSED if {"video", "image"} <= set(given) else "",

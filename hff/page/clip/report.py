@@ -19,7 +19,7 @@ from hff.page.clip.attention_map import attention_figure, describe, grid_figure
 from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent
-from hff.page.shared.drawing import png, svg
+from hff.page.shared.drawing import picture_address, png, svg
 from hff.page.shared.render import render
 from hff.page.shared.theme import Palette, colours_css, css_fonts
 from hff.result import Result
@@ -62,9 +62,23 @@ def alone_html(result: Result) -> Markup:
 
 
 def answer_html(result: Result) -> Markup:
-    """Warnings, headline, weights and what they mean."""
+    """What was read, warnings, headline, weights and what they mean."""
     return (
-        cards.warnings(result.warnings) + cards.headline(result) + cards.gauges(result) + cards.note(texts.GAUGES_NOTE)
+        source_html(result)
+        + cards.warnings(result.warnings)
+        + cards.headline(result)
+        + cards.gauges(result)
+        + cards.note(texts.GAUGES_NOTE)
+    )
+
+
+def source_html(result: Result) -> Markup:
+    """The name of what was read, its length in seconds if it has one, and the first face seen in it."""
+    faces = result.evidence.faces
+    return cards.source(
+        Path(result.file).name if result.file else texts.REPORT_TYPED,
+        texts.SECONDS.format(seconds=decimal(result.seconds, 1)) if len(result.timeline.times) > 1 else None,
+        picture_address(faces[0].crop) if faces else None,
     )
 
 
@@ -131,7 +145,7 @@ def html_page(result: Result) -> str:
     made = texts.REPORT_MADE.format(
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         file=Path(result.file).name if result.file else texts.REPORT_TYPED,
-        seconds=f"{decimal(result.seconds, 1)} s",
+        seconds=texts.SECONDS.format(seconds=decimal(result.seconds, 1)),
     )
     parts = {
         "answer": answer_html(result),

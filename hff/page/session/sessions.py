@@ -43,6 +43,7 @@ class Session:
         self.inputs: dict[str, str | None] = {}
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
+        self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
         self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale
         self.lab_arrival: object = None  # the turn that came with the opening of the lab's tab
         self.pages = self.calls = 0  # heartbeats of the page, and calls of another program, that are going on

@@ -34,6 +34,11 @@ def status(*sentences: str) -> Markup:
     return render("cards.html", "status", sentences)
 
 
+def stale(sentence: str) -> Markup:
+    """Says that a report is of other inputs than the chosen ones; the style then greys the report."""
+    return render("cards.html", "stale", sentence)
+
+
 def empty() -> Markup:
     """What stands in the report's place before anything was analysed."""
     return render("cards.html", "empty", MODALITIES)
@@ -51,6 +56,11 @@ def warnings(messages: Iterable[str]) -> Markup:
 def heading(words: str) -> Markup:
     """A view's own heading for those who hear the page: the tab shows it to all others."""
     return render("cards.html", "heading", words)
+
+
+def source(name: str, length: str | None, picture: str | None) -> Markup:
+    """What a report is of: its name, its length where it has one, and a small ``picture`` (an address)."""
+    return render("cards.html", "source", name, length, picture)
 
 
 def headline(result: Result) -> Markup:

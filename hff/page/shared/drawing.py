@@ -6,6 +6,7 @@ figures are global. ``rcParams`` are global too, so one lock lets one figure be 
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import threading
@@ -18,6 +19,7 @@ from hff.locale import language, number_format
 from hff.page.shared.theme import PAGE, PRINT, Palette, css_fonts, page_variables
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
 _DRAWING = threading.Lock()
@@ -54,6 +56,15 @@ def _style(palette: Palette) -> dict:
         "figure.facecolor": "none",
         "legend.frameon": False,
     }
+
+
+def picture_address(picture: np.ndarray) -> str:
+    """(H,W,3) uint8 -> a ``data:`` address of it as PNG."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def svg(draw: Callable[[Palette], Figure], label: str) -> Markup:

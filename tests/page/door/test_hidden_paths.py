@@ -25,7 +25,6 @@ from hff.page.door.host_names import Names
 from hff.page.serve import Server
 from tests.support.door_fixtures import NOTHING
 from tests.support.page_browser import (
-    analyse,
     browsing,
     choose_example,
     download,
@@ -219,8 +218,7 @@ def test_events_stream_through_one_by_one(tmp_path: Path):
 @pytest.mark.browser
 def test_a_visitor_notices_nothing_of_it(server):
     with browsing(server.url) as page:
-        choose_example(page, "Clip")
-        assert analyse(page)
+        assert choose_example(page, "Clip")
         assert download(page, "html").startswith(b"<!doctype html>")
         page.get_by_role("tab", name=texts.TAB_MODEL, exact=True).click()
         page.wait_for_selector("#hff-measured .hff-note")

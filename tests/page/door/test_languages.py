@@ -17,7 +17,7 @@ from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from tests.page.door.test_gate import REFUSED, routes_of
 from tests.support.door_fixtures import serving_with
-from tests.support.page_browser import FakeModel, analyse, browsing, choose_example
+from tests.support.page_browser import FakeModel, browsing, choose_example
 
 GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
 
@@ -135,7 +135,6 @@ def test_the_german_page_speaks_german_and_its_switch_leads_to_the_english_one(s
         page.wait_for_function("document.querySelector('#hff-video video')?.readyState > 0")  # it can be played
         page.locator("#hff-clear").click()
         choose_example(page, "Stimme", "Gelesen wird")
-        analyse(page)
         report = page.inner_text("#hff-answer")
         assert "das modell liest" in report.lower()
         page.get_by_role("tab", name="Live", exact=True).click()  # what no tab has shown yet is not there

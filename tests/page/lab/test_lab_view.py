@@ -15,7 +15,7 @@ from hff.lab.lab import Lab
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import Damage, LabState
 from hff.locale import texts
-from tests.support.page_browser import analyse, browsing, choose_example, outside, real_model
+from tests.support.page_browser import browsing, choose_example, outside, real_model
 
 MODEL = real_model  # behind the page of these tests
 
@@ -196,8 +196,7 @@ def test_a_bad_link_and_a_missing_clip_are_told(server):
 def test_a_clip_that_was_read_lies_on_the_bench(server):
     with browsing(server.url) as page:
         page.get_by_role("tab", name=texts.TAB_CLIP, exact=True).click()
-        choose_example(page, "Sentence")
-        emotion = analyse(page)
+        emotion = choose_example(page, "Sentence")
         page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
         page.wait_for_selector("#hff-lab-sentence")
         assert page.inner_text("#hff-lab-before").lower() == emotion

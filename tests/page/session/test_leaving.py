@@ -32,7 +32,6 @@ from tests.support.page_browser import (
     FakeModel,
     analyse,
     browsing,
-    choose_example,
     download,
     eventually,
     path_in,
@@ -150,8 +149,7 @@ def test_a_tab_closed_while_the_clip_is_read(server):
     model.read = slow
     try:
         with browsing(server.url) as page:
-            choose_example(page, "Clip")
-            page.click("#hff-analyse")
+            page.locator("#hff-examples").get_by_role("button", name="Clip", exact=True).click()
             assert reading.wait(LONG)
         assert eventually(lambda: not list(server.folder.path.glob("made-*")), SOON)
         goes_on.set()
