@@ -31,4 +31,8 @@ export default [
     languageOptions: { sourceType: "module", globals: globals.node },
     rules: strict,
   },
+  {
+    files: ["tests/js/firefox.js"], // parts of it run in the page
+    languageOptions: { globals: globals.browser },
+  },
 ];
