@@ -44,6 +44,12 @@ _SHOW_ANSWER = """() => {
 _WAITING = "const page = document.body.dataset, waiting = Number(page.hffWaiting || 0)"
 _ASKED = "page.hffAsked = Number(page.hffAsked || 0) + 1"
 _BEGUN = f"() => {{ {_WAITING}; page.hffWaiting = waiting + 1; {_ASKED}; ({_SHOW_ANSWER})() }}"
+# Until Clear is answered nothing new may begin: it would be taken for a part of what is to go.
+_CLEARING = "() => { document.getElementById('hff-clip').inert = true; return [] }"
+_CLEARED = """() => {
+    document.getElementById('hff-clip').inert = false;
+    if (document.activeElement === document.body) document.getElementById('hff-clear').focus({preventScroll: true});
+}"""
 _ENDED = f"() => {{ {_WAITING}; if (waiting > 1) page.hffWaiting = waiting - 1; else delete page.hffWaiting }}"
 
 
@@ -134,7 +140,9 @@ class ClipView:
             self._connect_report(analysis)
         self.stop.click(self._stop, None, None, **QUICK)
         gr.on([out.layer.input, out.head.input], inputs=[out.layer, out.head], **_map_of(self._attention, out))
-        self.clear.click(self._clear, None, [*inputs.values[:4], *self._shown], **QUICK)
+        emptied = [*inputs.values[:4], *self._shown]
+        cleared = self.clear.click(self._clear, None, emptied, js=_CLEARING, **QUICK)
+        cleared.then(None, None, None, js=_CLEARED, api_visibility="private")
 
     def _connect_report(self, analysis) -> None:
         """What follows an analysis: the figures, the map of all layers and heads, the files to keep."""
@@ -258,7 +266,7 @@ class ClipView:
         ]
 
     def _clear(self, request: gr.Request) -> list:
-        self.engine.leave(request.session_hash)
+        self._begin(request)
         self.sessions.end(request.session_hash)
         return [None, None, None, "", *_nothing({}, cards.empty())]
 

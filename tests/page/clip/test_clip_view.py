@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hff.locale import texts
 from hff.pipeline import recording
 from tests.support.page_browser import (
     analyse,
+    answering,
     browsing,
     camera_flags,
     choose_example,
@@ -163,6 +165,27 @@ def test_a_broken_file_gets_a_sentence_and_the_page_goes_on(server, tmp_path: Pa
         page.click("#hff-clear")
         page.wait_for_selector(".hff-empty")
         assert choose_example(page, "Sentence") in EMOTIONS
+
+
+@pytest.mark.parametrize("name", ["Sentence", "Clip"])
+def test_what_follows_a_slow_clear_is_read_and_stays(server, monkeypatch, name: str):
+    end, ended = server.sessions.end, []
+
+    def slowly(key: str) -> None:
+        time.sleep(2)
+        end(key)
+        ended.append(key)
+
+    with browsing(server.url) as page:
+        choose_example(page, "Sentence")
+        with monkeypatch.context() as patch, answering(page):
+            patch.setattr(server.sessions, "end", slowly)
+            page.click("#hff-clear")
+            page.locator("#hff-examples").get_by_role("button", name=name, exact=True).click()
+            assert eventually(lambda: ended)
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.inner_text("#hff-emotion").lower() in EMOTIONS
+        page.wait_for_selector("#hff-status :text('Will read')")
 
 
 def test_nothing_is_kept_when_the_page_is_closed(server):
