@@ -20,7 +20,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python app.py",
         description="Serves the demo page: emotion from voice, words and face, and how much each one counts. "
-        "Everything runs on this machine; nothing is downloaded or sent, and uploads are deleted with the visit.",
+        "Everything runs on this machine; nothing is downloaded or sent (but for --share), and "
+        "uploads are deleted with the visit.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the whole network")
@@ -42,7 +43,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--microphone", type=int, metavar="N", help="microphone of native capture, likewise")
     parser.add_argument("--list-devices", action="store_true", help="show this computer's cameras and microphones")
     parser.add_argument(
-        "--share", action="store_true", help="open a public address through Gradio's tunnel (uses the network)"
+        "--share",
+        action="store_true",
+        help="open a public address: downloads Gradio's tunnel, and what visitors send passes through Gradio's servers",
     )
     parser.add_argument(
         "--password",

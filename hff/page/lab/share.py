@@ -41,7 +41,7 @@ class SharePanel:
 
 
 def link(state: LabState, request: gr.Request) -> str:
-    """The address that opens the same state; a sentence where the recording stays on this computer."""
+    """The address that opens the same state; a sentence where the recording is the visitor's own."""
     if state.source == YOURS:
         return texts.SHARE_NO_LINK
     headers = request.headers
