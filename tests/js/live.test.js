@@ -92,6 +92,34 @@ test("without an emotion no share is shown", async () => {
   assert.ok(page.at("emotion").classList.contains("hff-live-nobody"));
 });
 
+test("shown figures are means of the last second, and add up to 1", async () => {
+  let count = 0;
+  const turns = [{ alpha: [0.2, 0, 0.8] }, { alpha: [0.6, 0, 0.4] }];
+  await started({ feed: () => reading(turns[count++ % 2]) });
+  await until(() => page.view.dataset.count >= 4);
+  const shown = () => page.modalities.map((name) => Number(page.view.getAttribute(`data-alpha-${name}`)));
+  assert.ok(shown()[0] > 0.25 && shown()[0] < 0.55, "between the two that are read in turn");
+  assert.ok(Math.abs(shown().reduce((sum, one) => sum + one) - 1) < 1e-3);
+});
+
+test("a mean begins anew where a modality comes or goes", async () => {
+  let count = 0;
+  const both = { alpha: [0.9, 0, 0.1] };
+  const alone = { alpha: [0, 0, 1], aleatoric: [null, null, 0.3], epistemic: [null, null, 0.05] };
+  await started({ feed: () => reading(count++ < 3 ? both : alone) });
+  await until(() => page.view.getAttribute(`data-alpha-${page.modalities[2]}`) === "1.0000");
+  assert.equal(page.view.getAttribute(`data-alpha-${page.modalities[0]}`), "0.0000");
+});
+
+test("the big screen shows the answer and the weights, until it is pressed again", () => {
+  page = open();
+  page.press("big");
+  assert.ok(page.view.classList.contains("hff-live-big"));
+  assert.equal(page.at("big").getAttribute("aria-pressed"), "true");
+  page.press("big");
+  assert.ok(!page.view.classList.contains("hff-live-big"));
+});
+
 test("of an absent modality alpha is at 0 and sigma has a gap", async () => {
   let count = 0;
   const there = { alpha: [0.5, 0, 0.5], aleatoric: [0.2, null, 0.3] };

@@ -6,7 +6,7 @@ const root = element.querySelector(".hff-live");
 const at = (name) => root.querySelector(`[data-live="${name}"]`);
 const all = (name) => [...root.querySelectorAll(`[data-live="${name}"]`)];
 const places = Object.fromEntries(
-  ["start", "send", "status", "video", "picture", "face", "face-age", "words", "text", "emotion", "sure", "figures"]
+  ["start", "send", "big", "status", "video", "picture", "face", "face-age", "words", "text", "emotion", "sure", "figures"]
     .map((name) => [name, at(name)]),
 );
 const { says, modalities, history, native } = props;
@@ -16,6 +16,7 @@ const FRAME_WIDTH = 480; // pixels of a frame that is sent
 const JPEG_QUALITY = 0.75;
 const MAX_SOUND = 2; // s of sound kept while an answer is awaited
 const RETRY = 2500; // ms until a lost device is asked for again
+const SMOOTH = 1; // s over which the shown figures are means
 const STALE_FACE = 1.5; // s after which the face's box is taken away
 const DRIFT = 0.25; // s that the sound's own clock may be off the page's
 
@@ -217,17 +218,18 @@ async function talk(mine) {
 
 function draw(mine, answer) {
   const now = seconds(mine);
-  const variance = answer.aleatoric.map((part, i) => (part === null ? null : part + answer.epistemic[i]));
+  const shown = smoothed(mine, answer, now);
+  const variance = varianceOf(shown);
   mine.count += 1;
   mine.stamps.push(now);
   while (now - mine.stamps[0] > 3) mine.stamps.shift();
   const rate = mine.stamps.length > 1 ? (mine.stamps.length - 1) / (now - mine.stamps[0]) : 0;
   const seen = native ? answer.age : ageOf(now, answer);
-  mine.points.push({ now, alpha: answer.alpha, variance }); // of what is absent alpha is exactly 0
+  mine.points.push({ now, alpha: answer.alpha, variance: varianceOf(answer) }); // of what is absent alpha is exactly 0
   while (now - mine.points[0].now > history) mine.points.shift();
   figures = answer;
-  drawAnswer(answer);
-  modalities.forEach((name, i) => drawGauge(name, answer, variance, i));
+  drawAnswer(shown);
+  modalities.forEach((name, i) => drawGauge(name, shown, variance, i));
   drawFace(answer, now);
   drawWords(answer);
   drawAttention(answer);
@@ -244,11 +246,11 @@ function draw(mine, answer) {
   const face = answer.face && answer.face.time;
   Object.assign(root.dataset, {
     updates: rate.toFixed(2), age: seen === null ? "" : seen.toFixed(3), count: mine.count, effort: answer.effort,
-    cost: answer.cost, emotion: answer.emotion ?? "", face: face ?? "", notes: answer.notes.join(" "),
+    cost: answer.cost, emotion: shown.emotion ?? "", face: face ?? "", notes: answer.notes.join(" "),
     words: answer.words,
   });
   modalities.forEach((name, i) => {
-    root.setAttribute(`data-alpha-${name}`, answer.alpha[i].toFixed(4));
+    root.setAttribute(`data-alpha-${name}`, shown.alpha[i].toFixed(4));
     root.setAttribute(`data-variance-${name}`, variance[i] === null ? "" : variance[i].toFixed(4));
   });
   setState("running");
@@ -258,6 +260,23 @@ function draw(mine, answer) {
 function ageOf(now, answer) {
   const known = [answer.looked, answer.heard].filter((time) => time !== null);
   return known.length ? Math.max(0, now - Math.min(...known)) : null;
+}
+
+const varianceOf = (answer) => answer.aleatoric.map((part, i) => (part === null ? null : part + answer.epistemic[i]));
+
+// What is shown: the means of the last second's readings, as far back as the same modalities were there, so that the
+// weights add up to 1. The lines and the face stay as they were read.
+function smoothed(mine, answer, now) {
+  const pattern = (reading) => reading.aleatoric.map((value) => value === null).join() + reading.labels.join();
+  mine.recent = [...mine.recent.filter((one) => now - one.now < SMOOTH && pattern(one.answer) === pattern(answer)), { now, answer }];
+  const mean = (rows) => rows[0].map((value, i) => (
+    value === null ? null : rows.reduce((sum, one) => sum + one[i], 0) / rows.length
+  ));
+  const means = Object.fromEntries(["alpha", "aleatoric", "epistemic", "probabilities", "spread"].map(
+    (name) => [name, mean(mine.recent.map((one) => one.answer[name]))],
+  ));
+  const best = means.probabilities.indexOf(Math.max(...means.probabilities));
+  return { ...answer, ...means, emotion: answer.emotion && answer.labels[best] };
 }
 
 function drawGauge(name, answer, variance, i) {
@@ -419,7 +438,7 @@ function ticket(mine) {
 
 async function start() {
   const mine = (run = {
-    begun: performance.now(), ticket: null, streams: {}, trouble: {}, retries: [], audio: null, points: [], stamps: [],
+    begun: performance.now(), ticket: null, streams: {}, trouble: {}, retries: [], audio: null, points: [], recent: [], stamps: [],
     count: 0, shownFrame: null, problem: null, text: places.text.value, canvas: document.createElement("canvas"),
   });
   figures = null;
@@ -466,6 +485,10 @@ function stop(state) {
   if (places.video) places.video.srcObject = null;
   setState(state);
 }
+
+places.big.addEventListener("click", () => {
+  places.big.setAttribute("aria-pressed", String(root.classList.toggle("hff-live-big")));
+});
 
 places.start.addEventListener("click", () => (run ? stop("stopped") : start()));
 places.send.addEventListener("click", () => (run || figures) && trigger("select"));

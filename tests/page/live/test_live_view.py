@@ -264,6 +264,18 @@ CUT_OFF = """[...document.querySelectorAll('.hff-live *:not(.hff-heard)')].filte
     part.scrollWidth > part.clientWidth + 2 && getComputedStyle(part).overflow === 'hidden').length"""
 
 
+LARGEST = """[...document.querySelectorAll('.hff-live *')].filter((part) => part.offsetParent)
+    .map((part) => [parseFloat(getComputedStyle(part).fontSize), part.dataset.live ?? part.className])
+    .sort((a, b) => b[0] - a[0])[0][1]"""
+OUT_OF_CARD = """[...document.querySelectorAll('.hff-live .hff-gauge')].flatMap((card) => {
+    const own = card.getBoundingClientRect();
+    return [...card.querySelectorAll('*')].filter((part) => {
+        const box = part.getBoundingClientRect();
+        return box.left < own.left - 1 || box.right > own.right + 1;
+    }).map((part) => part.className);
+})"""
+
+
 def open_live(page) -> None:
     page.get_by_role("tab", name=texts.TAB_LIVE, exact=True).click()
     page.wait_for_selector(".hff-live")
@@ -351,10 +363,28 @@ def test_without_permission_it_says_so_and_still_reads_typed_words(server):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height", "scheme"), [(1366, 768, "light"), (1920, 1080, "dark")])
-def test_everything_fits_the_screen(server, width: int, height: int, scheme: str):
-    with browsing(server.url, width, height, scheme) as page:
+def test_everything_fits_the_screen(server):
+    with browsing(server.url) as page:
         open_live(page)
-        assert page.evaluate("document.documentElement.scrollHeight") <= height
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(CUT_OFF) == 0
+        for _ in range(2):  # then on the big screen
+            for width, height in ((1366, 650), (1280, 720), (1920, 1080)):
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate("document.documentElement.scrollHeight") <= height
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                assert page.evaluate(CUT_OFF) == 0
+            assert page.evaluate(LARGEST) == "emotion", "the answer is the largest thing on the page"
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            assert page.evaluate(OUT_OF_CARD) == []
+            page.click("[data-live=big]")
+
+
+@pytest.mark.browser
+def test_the_big_screen_leaves_out_what_the_back_of_the_room_cannot_read(server):
+    with browsing(server.url) as page:
+        open_live(page)
+        parts = [".hff-live-attention", ".hff-live-timeline-variance", ".hff-live-small"]
+        assert all(page.is_visible(part) for part in parts)
+        page.click("[data-live=big]")
+        assert not any(page.is_visible(part) for part in parts)
+        assert page.is_visible(".hff-live-timeline-alpha")
