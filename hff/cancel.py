@@ -50,6 +50,9 @@ class Cancel:
         if self._set.is_set():
             raise Cancelled(self._reason)
 
+    def hold(self, size: int) -> None:
+        """The work is about to hold ``size`` bytes of raw material; a stage says so before it takes them."""
+
     def now(self) -> float:
         """The clock of the work, s, that a budget counts by."""
         return time.perf_counter()
@@ -108,6 +111,13 @@ def out_of_time() -> bool:
     checkpoint()
     budget = _budget.get()
     return budget is not None and budget.spent
+
+
+def holding(size: int) -> None:
+    """Tell whoever runs the work in this thread how many bytes of raw material it is about to hold."""
+    current = _cancel.get()
+    if current is not None:
+        current.hold(size)
 
 
 def current() -> Cancel | None:

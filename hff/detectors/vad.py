@@ -40,7 +40,7 @@ def voiced_segments(wave: np.ndarray) -> Segments:
         speech_pad_ms=round(1000 * PAD),
         min_speech_duration_ms=round(1000 * MIN_VOICE),
     )
-    peak = float(np.abs(wave).max(initial=0.0))
+    peak = float(max(wave.max(initial=0.0), -wave.min(initial=0.0)))  # without a copy of two hours
     if peak < FAINTEST:
         return []
     segments: Segments = []

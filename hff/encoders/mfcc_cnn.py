@@ -8,7 +8,7 @@ already heard need not be computed again.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torchaudio
@@ -54,24 +54,48 @@ def mel_spectrogram(wave: Tensor) -> Tensor:
     return in_chunks(mfcc_transform().MelSpectrogram, wave)
 
 
+def pooled_mel_spectrogram(wave: Tensor, columns: int) -> tuple[Tensor, int]:
+    """(samples,) -> (N_MELS, at most ``columns``), each the mean of so many frames, and that number.
+
+    A last column that would not be whole is left out. Never more of the spectrogram than a minute is there at once.
+    """
+    stride = max(1, -(-frame_count(wave) // columns))
+    pooled, rest = [], torch.empty(N_MELS, 0)
+    for part in chunks(mfcc_transform().MelSpectrogram, wave):
+        rest = torch.cat([rest, part], dim=1)
+        whole = rest.shape[1] // stride * stride
+        pooled.append(rest[:, :whole].unflatten(1, (-1, stride)).mean(-1))
+        rest = rest[:, whole:]
+    return torch.cat(pooled, dim=1), stride
+
+
 def mfcc(wave: Tensor, gain: float = 1.0) -> Tensor:
     """(samples,) at 16 kHz -> (N_MFCC, frames) of ``gain * wave``; frame k is centred on sample k * HOP_LENGTH."""
     return in_chunks(mfcc_transform(), wave, gain)
 
 
+def frame_count(wave: Tensor) -> int:
+    return len(wave) // HOP_LENGTH + 1
+
+
 def in_chunks(transform: Callable[[Tensor], Tensor], wave: Tensor, gain: float = 1.0) -> Tensor:
     """Apply a frame-wise transform chunk by chunk: an hour's STFT, or a louder copy, at once would fill the memory."""
-    frames = len(wave) // HOP_LENGTH + 1
+    parts = [*chunks(transform, wave, gain)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def chunks(transform: Callable[[Tensor], Tensor], wave: Tensor, gain: float = 1.0) -> Iterator[Tensor]:
+    """The columns of ``in_chunks``, part by part."""
+    frames = frame_count(wave)
     if frames <= CHUNK_FRAMES:
-        return transform(gain * wave)
-    parts = []
+        yield transform(gain * wave)
+        return
     for first in range(0, frames, CHUNK_FRAMES):
         checkpoint()
         # Frames whose window would reach over the chunk's edge are computed beside it and dropped.
         before, last = min(first, EDGE_FRAMES), min(first + CHUNK_FRAMES, frames)
         chunk = wave[(first - before) * HOP_LENGTH : (last + EDGE_FRAMES) * HOP_LENGTH]
-        parts.append(transform(gain * chunk)[:, before : before + last - first])
-    return torch.cat(parts, dim=1)
+        yield transform(gain * chunk)[:, before : before + last - first]
 
 
 def step_windows(coefficients: Tensor, steps: int) -> Tensor:

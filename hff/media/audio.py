@@ -10,7 +10,7 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from hff.cancel import checkpoint
+from hff.cancel import checkpoint, holding
 from hff.config import SAMPLE_RATE
 from hff.errors import InputError
 from hff.locale import say
@@ -186,6 +186,7 @@ class _Buffer:
         self._grow(int(((seconds or 60) + 1) * SAMPLE_RATE))
 
     def _grow(self, size: int) -> None:
+        holding(size * self.samples.itemsize)
         grown = np.empty(size, np.float32)
         grown[: self.size] = self.samples[: self.size]
         self.samples = grown

@@ -8,7 +8,7 @@ text belongs to every step), a face where one was found in a frame (a still pict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from hff import modalities
 from hff.cancel import checkpoint, out_of_time
-from hff.config import MODALITIES, STEP_SECONDS
+from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.encoders.bert import TextEncoder
-from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.encoders.mfcc_cnn import SPEECH_WINDOW_SECONDS, SpeechEncoder
 from hff.encoders.resnet import VisionEncoder, normalise_faces, pool_frames
 from hff.encoders.whisper import WhisperEncoder
 from hff.media.level import level_gain
@@ -32,6 +32,9 @@ FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz
 MIN_VOICE_SECONDS = 0.1  # of voice within a step for the voice to count as present
 MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
 MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
+BLOCK_STEPS = 600  # five minutes: of so many steps the windows of sound are cut at once ...
+REACH_STEPS = math.ceil(SPEECH_WINDOW_SECONDS / 2 / STEP_SECONDS) + 1  # ... and this far they reach beyond
+STEP_SAMPLES = round(STEP_SECONDS * SAMPLE_RATE)
 INPUTS_AT_ONCE = 32  # windows or faces in one pass of an encoder, at most a second of work
 
 Encoded = tuple[Tensor, Tensor]  # features (T,d) and presence (T,) bool
@@ -106,24 +109,32 @@ def step_times(steps: int) -> np.ndarray:
     return (np.arange(steps) + 0.5) * STEP_SECONDS
 
 
-def shared_seconds(intervals: list[tuple[float, float]], steps: int) -> np.ndarray:
-    """(len(intervals), T) seconds that each interval shares with each step."""
-    start = np.arange(steps) * STEP_SECONDS
-    bounds = np.asarray(intervals, float).reshape(-1, 2)
-    shared = np.minimum(bounds[:, 1:], start + STEP_SECONDS) - np.maximum(bounds[:, :1], start)
-    return np.clip(shared, 0, None)
+def shared_seconds(intervals: Iterable[tuple[float, float]], steps: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """For each interval in s: the steps, of T, that it touches, and the seconds (n,) that it shares with each of them.
+
+    A table of all with all would be half a gigabyte for two hours of speech.
+    """
+    for start, end in intervals:
+        first, last = (
+            min(max(0, edge), steps) for edge in (int(start / STEP_SECONDS) - 1, int(end / STEP_SECONDS) + 2)
+        )
+        begins = np.arange(first, last) * STEP_SECONDS
+        yield slice(first, last), np.clip(np.minimum(end, begins + STEP_SECONDS) - np.maximum(start, begins), 0, None)
 
 
 def voiced_steps(voiced: list[tuple[float, float]], steps: int) -> np.ndarray:
     """(T,) bool: steps with at least ``MIN_VOICE_SECONDS`` of voice."""
-    return shared_seconds(voiced, steps).sum(0) >= MIN_VOICE_SECONDS
+    total = np.zeros(steps)
+    for touched, seconds in shared_seconds(voiced, steps):
+        total[touched] += seconds
+    return total >= MIN_VOICE_SECONDS
 
 
-def speech_windows(
-    wave: np.ndarray, voiced: list[tuple[float, float]], steps: int, cut: SpeechWindows = SpeechEncoder.windows
-) -> Tensor:
-    """16 kHz mono -> the level-normalised windows (T, ...) that an encoder takes, as its own ``windows`` cuts them."""
-    gain = level_gain(wave, voiced)
+def speech_windows(wave: np.ndarray, gain: float, steps: int, cut: SpeechWindows = SpeechEncoder.windows) -> Tensor:
+    """16 kHz mono -> the windows (T, ...) of ``gain`` times it that an encoder takes, as its own ``windows`` cuts them.
+
+    gain: brings the whole clip to the common level, ``hff.media.level.level_gain``.
+    """
     if len(wave) < MIN_WAVE_SAMPLES:  # padding copies, and an hour of sound is 230 MB
         wave = np.pad(wave, (0, MIN_WAVE_SAMPLES - len(wave)))
     return cut(torch.from_numpy(np.ascontiguousarray(wave, np.float32)), steps, gain)
@@ -145,14 +156,23 @@ def encode_speech(
     there = torch.from_numpy(voiced_steps(voiced, steps))
     computed = there if wanted is None else there & torch.from_numpy(wanted)
     features = torch.zeros(steps, encoder.feature_dim)
-    if computed.any():
-        windows = speech_windows(wave, voiced, steps, encoder.windows)
+    if not computed.any():
+        return features, there
+    gain = level_gain(wave, voiced)
+    for begin in range(0, steps, BLOCK_STEPS):
+        end = min(begin + BLOCK_STEPS, steps)
+        if not computed[begin:end].any():
+            continue
+        # A block with the sound around it that its windows reach into: what is made of two hours would not fit.
+        before, after = max(0, begin - REACH_STEPS), min(end + REACH_STEPS, steps)
+        sound = wave[before * STEP_SAMPLES : None if after == steps else after * STEP_SAMPLES]
+        windows = speech_windows(sound, gain, after - before, encoder.windows)
         # Indexing part by part: the windows overlap, and copies of all of them would be many times the clip.
-        for part in computed.nonzero().squeeze(1).split(INPUTS_AT_ONCE):
+        for part in computed[begin:end].nonzero().squeeze(1).split(INPUTS_AT_ONCE):
             if out_of_time():
-                there[part[0] :] = False
-                break
-            features[part] = _in_batches(encoder.features, windows[part])
+                there[begin + part[0] :] = False
+                return features, there
+            features[begin + part] = _in_batches(encoder.features, windows[begin - before + part])
     return features, there
 
 
@@ -168,12 +188,15 @@ def encode_text(encoder: TextEncoder, transcript: Transcript | None, steps: int)
     said = utterances(transcript.words)
     # The recogniser gives some words the same start and end; they are said all the same.
     spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
-    shared = torch.from_numpy(shared_seconds(spans, steps))
-    there = shared.sum(0) > 0
+    longest, which = np.zeros(steps), np.zeros(steps, np.int64)  # the utterance that is said most in each step
+    for number, (touched, seconds) in enumerate(shared_seconds(spans, steps)):
+        which[touched] = np.where(seconds > longest[touched], number, which[touched])
+        longest[touched] = np.maximum(seconds, longest[touched])
+    there = torch.from_numpy(longest > 0)
     vectors = torch.cat(
         [_text_features(encoder, said[i : i + INPUTS_AT_ONCE]) for i in range(0, len(said), INPUTS_AT_ONCE)]
     )
-    features[there] = vectors[shared.argmax(0)[there]]
+    features[there] = vectors[torch.from_numpy(which)[there]]
     return features, there
 
 

@@ -22,7 +22,7 @@ from hff.detectors.asr import transcribe as recognise
 from hff.detectors.faces import FaceTracker
 from hff.detectors.vad import certainty, voiced_segments
 from hff.encoders.bert import is_cut
-from hff.encoders.mfcc_cnn import HOP_LENGTH, mel_spectrogram
+from hff.encoders.mfcc_cnn import HOP_LENGTH, pooled_mel_spectrogram
 from hff.errors import InputError, NothingToAnalyse
 from hff.locale import say
 from hff.media.audio import read_audio
@@ -90,10 +90,7 @@ class Recording:
         evidence = Evidence(wave=self.wave, voiced=self.voiced, faces=self.faces)
         if self.wave is not None and len(self.wave) >= MIN_WAVE_SAMPLES:
             checkpoint()
-            power = mel_spectrogram(torch.from_numpy(self.wave))
-            stride = max(1, -(-power.shape[1] // MEL_COLUMNS))
-            whole = power.shape[1] // stride * stride
-            power = power[:, :whole].unflatten(1, (-1, stride)).mean(-1)
+            power, stride = pooled_mel_spectrogram(torch.from_numpy(self.wave), MEL_COLUMNS)
             evidence.mel = (10 * torch.log10(power + 1e-10)).numpy()
             evidence.mel_hop = stride * HOP_LENGTH / SAMPLE_RATE
         return evidence

@@ -89,6 +89,17 @@ def test_a_long_wave_in_chunks_equals_the_whole(samples, monkeypatch):
     torch.testing.assert_close(mfcc_cnn.mel_spectrogram(long), whole_mel, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("columns", [1, 7, 50, 1000])
+def test_the_pooled_spectrogram_is_the_mean_of_frames(columns, monkeypatch):
+    wave = torch.from_numpy(np.random.default_rng(2).normal(0, 0.1, 3 * RATE).astype(np.float32))
+    whole = numbers(mfcc_cnn.mel_spectrogram(wave))
+    monkeypatch.setattr(mfcc_cnn, "CHUNK_FRAMES", 64)
+    pooled, stride = mfcc_cnn.pooled_mel_spectrogram(wave, columns)
+    assert pooled.shape[1] == whole.shape[1] // stride <= columns
+    expected = [whole[:, i * stride : (i + 1) * stride].mean(1) for i in range(pooled.shape[1])]
+    np.testing.assert_allclose(numbers(pooled), np.stack(expected, 1), atol=1e-4, rtol=1e-4)
+
+
 def conv_block_by_hand(x: np.ndarray, block: mfcc_cnn.ConvBlock) -> np.ndarray:
     """Equations (6) and (7) with loops: convolve, normalise, ReLU, the maximum of each pool; x (inputs, frames)."""
     conv, norm, _, pool, _ = block

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +25,7 @@ from hff.encoders.mfcc_cnn import (
     step_windows,
 )
 from hff.encoders.resnet import VisionEncoder, normalise_faces
+from hff.media.level import level_gain
 from hff.pipeline import features as clip
 from hff.pipeline import utterances as utterances_module
 from hff.pipeline.utterances import utterances
@@ -87,7 +91,10 @@ def test_overlap_by_counting(spans, steps):
         for hundredth in range(start, start + length):
             if hundredth // 50 < steps:
                 expected[row, hundredth // 50] += 0.01
-    shared = clip.shared_seconds([(start / 100, (start + length) / 100) for start, length in spans], steps)
+    shared = np.zeros_like(expected)
+    of_each = clip.shared_seconds([(start / 100, (start + length) / 100) for start, length in spans], steps)
+    for row, (touched, seconds) in zip(shared, of_each, strict=True):
+        row[touched] = seconds
     np.testing.assert_allclose(shared, expected, atol=1e-9)
 
 
@@ -110,7 +117,8 @@ def test_windows_are_centred_on_their_steps_and_nan_outside_the_clip(frames, ste
 
 
 def test_sound_stands_in_the_window_where_it_was_heard():
-    windows = clip.speech_windows(tone(6, 3.0, 3.5), [(3.0, 3.5)], 12)
+    sound = tone(6, 3.0, 3.5)
+    windows = clip.speech_windows(sound, level_gain(sound, [(3.0, 3.5)]), 12)
     loudness = windows[:, 0]
     for t in (5, 6, 7):  # the sound fills step 6
         first = WINDOW_FRAMES // 2 + (6 - t) * STEP_FRAMES - STEP_FRAMES // 2
@@ -120,8 +128,9 @@ def test_sound_stands_in_the_window_where_it_was_heard():
 
 def test_level_of_the_recording_does_not_matter():
     wave = tone(2, 0.5, 1.5) + np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
-    loud = clip.speech_windows(wave, [(0.5, 1.5)], 4)
-    faint = clip.speech_windows(wave * np.float32(0.02), [(0.5, 1.5)], 4)
+    loud, faint = (
+        clip.speech_windows(heard, level_gain(heard, [(0.5, 1.5)]), 4) for heard in (wave, wave * np.float32(0.02))
+    )
     torch.testing.assert_close(loud, faint, equal_nan=True, atol=1e-2, rtol=1e-3)
 
 
@@ -131,6 +140,42 @@ def test_only_steps_with_a_voice_are_encoded():
     assert there.tolist() == [False, False, True, True, False, False, False, False]
     assert sum(len(part) for part in encoders.speech.shown) == 2
     assert not features[~there].any()
+
+
+def test_a_long_sound_in_blocks_equals_the_whole(monkeypatch):
+    encoder = SpeechEncoder(7).eval()
+    wave = np.random.default_rng(2).normal(0, 0.1, 20 * SAMPLE_RATE + 1234).astype(np.float32)
+    voiced = [(0.0, 9.0), (13.0, 20.0)]
+    whole, there = clip.encode_speech(encoder, wave, voiced, 41)
+    monkeypatch.setattr(clip, "BLOCK_STEPS", 7)
+    in_blocks, there_too = clip.encode_speech(encoder, wave, voiced, 41)
+    torch.testing.assert_close(in_blocks, whole, atol=1e-3, rtol=1e-3)
+    assert there.tolist() == there_too.tolist()
+    assert not there.all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_long_sound_needs_little_more_memory_than_the_sound():
+    """160 MB for forty minutes; whatever is made of them on the way is made part by part."""
+    program = """
+import resource, numpy as np
+from hff.encoders.mfcc_cnn import SpeechEncoder
+from hff.pipeline.features import encode_speech
+from hff.pipeline.recording import Recording
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+encoder = SpeechEncoder(7).eval()
+def work(seconds, voiced):
+    wave = np.full(seconds * 16_000, 0.1, np.float32)
+    encode_speech(encoder, wave, voiced, 2 * seconds)
+    Recording(seconds, wave, voiced).evidence()
+work(400, [(300.0, 301.0)])
+before = peak()
+work(2500, [(0.6 * i, 0.6 * i + 0.04) for i in range(4000)] + [(2480.0, 2481.0)])
+print(peak() - before)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=True)
+    assert int(told.stdout) < 160 + 80, told.stdout
 
 
 @pytest.mark.parametrize("samples", [0, 1, 399, 401])

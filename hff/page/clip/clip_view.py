@@ -215,7 +215,7 @@ class ClipView:
         source = next((session.inputs[kind] for kind in ("video", "audio", "image") if session.inputs.get(kind)), None)
         result.file = Path(source).name if source else None
         result.evidence.wave = None  # the recording has it, and goes when the next clip is read
-        session.recording, session.result = recording, result
+        self.sessions.keep(session, recording, result)
         return _succeeded(session.inputs, result)
 
     def _stop(self, request: gr.Request) -> None:

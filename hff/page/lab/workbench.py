@@ -26,7 +26,7 @@ class Workbenches:
     def __init__(self, engine: Engine, sessions: Sessions) -> None:
         self._engine, self._sessions = engine, sessions
         self._examples: dict[str, Recording] = {}
-        self._labs: WeakKeyDictionary[Session, tuple[Recording, Lab]] = WeakKeyDictionary()
+        self._labs: WeakKeyDictionary[Session, tuple[ReferenceType[Recording], Lab]] = WeakKeyDictionary()
         self._seen: WeakKeyDictionary[Session, ReferenceType[Recording]] = WeakKeyDictionary()
         self._lock = threading.Lock()  # of the dictionaries
         self._reading = threading.Lock()  # an example is not read twice at once
@@ -42,8 +42,8 @@ class Workbenches:
             recording = self.example(source)
         with self._lock:
             kept = self._labs.get(session)
-            if kept is None or kept[0] is not recording:
-                kept = self._labs[session] = recording, self.new_lab(recording)
+            if kept is None or kept[0]() is not recording:
+                kept = self._labs[session] = ref(recording), self.new_lab(recording)
             return kept[1]
 
     def has_new(self, key: str | None) -> bool:

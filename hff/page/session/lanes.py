@@ -29,6 +29,9 @@ FAIR_TURN_SECONDS = 10.0  # ... and then works at least
 LANE_LOOK_SECONDS = 0.05  # s between two looks of working analyses at who waits
 ASK_SECONDS = 0.5  # s between two looks whether somebody still waits for the answer
 
+MOST_HELD = 3 << 29  # bytes, 1.5 GB, of raw material that all analyses hold: three times two hours of sound
+LITTLE_HELD = 1 << 25  # bytes, 32 MB, that each may hold however much the others do: eight minutes of sound
+
 LEFT = say("lanes.left")
 REPLACED = say("lanes.replaced")
 DISPLACED = say("lanes.displaced")
@@ -48,6 +51,7 @@ class Work(Cancel):
         self.rested = 0.0  # s that it has made room for guests
         self.keeps_until = 0.0  # a turn that came by patience is kept until then
         self._lanes, self._gone = lanes, gone
+        self.held = 0  # bytes of raw material
         self._looked = self._asked = 0.0
 
     def now(self) -> float:
@@ -71,6 +75,10 @@ class Work(Cancel):
         if now - self._looked >= LANE_LOOK_SECONDS:
             self._looked = now
             self._lanes.give_way(self)
+
+    def hold(self, size: int) -> None:
+        """Raise ``BusyError`` where the others hold so much that there is no memory for ``size`` bytes."""
+        self._lanes.hold(self, size)
 
     def look_for_asker(self) -> None:
         """Set the flag if whoever asked has gone."""
@@ -159,6 +167,14 @@ class Lanes:
     def working(self) -> int:
         with self._changed:
             return sum(work.since is not None for work in self._works)
+
+    def hold(self, work: Work, size: int) -> None:
+        """As ``Work.hold``. One alone may hold whatever a single clip has."""
+        with self._changed:
+            others = sum(other.held for other in self._works if other is not work)
+            if size > LITTLE_HELD and others and others + size > MOST_HELD:
+                raise BusyError(say("lanes.memory"))
+            work.held = size
 
     def give_way(self, work: Work) -> None:
         """Let others go first that have had less; returns when it is the work's turn again."""

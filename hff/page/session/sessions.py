@@ -16,8 +16,11 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hff.errors import HFFError
 from hff.locale import texts
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from hff.pipeline.recording import Recording
 
 log = logging.getLogger(__name__)
+KEPT_BYTES = 1 << 30  # of recordings and readings that all pages keep; ten seconds of film have 1 MB, two hours 0.5 GB
 SWEEP_SECONDS = 15.0  # between two looks for what nobody holds any more
 IDLE_SECONDS = 300.0  # for a session without an open page, of which nothing was heard
 # s until a connection counts as lost whose other end does not answer any more: without, the system takes hours.
@@ -44,6 +48,7 @@ class Session:
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
         self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
+        self.sizes = {"recording": 0, "result": 0}  # bytes, as they were when they were put here
         self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale
         self.lab_arrival: object = None  # the turn that came with the opening of the lab's tab
         self.pages = self.calls = 0  # heartbeats of the page, and calls of another program, that are going on
@@ -97,6 +102,36 @@ class Sessions:
         with self._lock:
             session = self._open.get(key)
         return session.result if session is not None else None
+
+    def keep(self, session: Session, recording: Recording, result: Result | None = None) -> None:
+        """Put on a page's shelf what was read: ``result`` if it was the model that read.
+
+        Where all pages together keep too much, the largest recordings of others go, of the same size the oldest; then
+        their readings.
+        """
+        new = {"recording": recording} | ({"result": result} if result is not None else {})
+        sizes = {name: _bytes_of(value) for name, value in new.items()}
+        with self._lock:
+            for name, value in new.items():
+                setattr(session, name, value)
+            session.sizes |= sizes
+            for name in session.sizes:
+                others = [other for other in self._open.values() if other is not session and other.sizes[name]]
+                for other in sorted(others, key=lambda other: (-other.sizes[name], other.touched)):
+                    if self._kept() <= KEPT_BYTES:
+                        return
+                    log.info("letting go of a page's %s: all keep too much", name)
+                    setattr(other, name, None)
+                    other.sizes[name] = 0
+
+    def _kept(self) -> int:
+        """Bytes; ``_lock`` is held."""
+        return sum(
+            size
+            for session in self._open.values()
+            for name, size in session.sizes.items()
+            if getattr(session, name) is not None
+        )
 
     def track(self, key: str | None, paths: Iterable[str | None]) -> Session:
         """Remember uploaded files as this page's, so that they go when it goes."""
@@ -195,6 +230,17 @@ class Sessions:
 
     def _is_ours(self, path: Path) -> bool:
         return self.root.resolve() in path.resolve().parents
+
+
+def _bytes_of(value: object) -> int:
+    """Of the arrays in a recording or a reading."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if is_dataclass(value):
+        return sum(_bytes_of(part) for part in vars(value).values())
+    if isinstance(value, dict):
+        return sum(_bytes_of(part) for part in value.values())
+    return sum(_bytes_of(part) for part in value) if isinstance(value, list | tuple) else 0
 
 
 class Sweeper:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from hff.cancel import Budget, checkpoint, out_of_time, watching
+from hff.config import SAMPLE_RATE
 from hff.errors import BusyError, Cancelled
+from hff.media.audio import read_audio
 from hff.page.session.background_model import Engine
-from hff.page.session.lanes import FAIR_TURN_SECONDS, LEVELS, PATIENCE_SECONDS, Lanes, Work
+from hff.page.session.lanes import FAIR_TURN_SECONDS, LEVELS, MOST_HELD, PATIENCE_SECONDS, Lanes, Work
 from tests.support.page_browser import eventually
 
 
@@ -240,6 +243,22 @@ def test_long_work_rests_while_a_guest_is_there_but_not_for_ever(lanes, clock):
     with lanes.guest():
         assert eventually(lambda: not long.has_turn)
     assert eventually(lambda: long.has_turn)
+
+
+def test_all_analyses_together_hold_no_more_than_there_is_memory_for(lanes):
+    first, second = lanes.visit("first"), lanes.visit("second")
+    assert eventually(lambda: first.has_turn and second.has_turn)
+    ten_minutes = 8000, np.zeros(8000 * 600, np.int16)
+    with watching(first.work):
+        assert len(read_audio(ten_minutes)) == 600 * SAMPLE_RATE
+    first.work.hold(2 * MOST_HELD)  # one alone may have whatever a clip has
+    with watching(second.work):
+        assert len(read_audio((8000, ten_minutes[1][:8000]))) == SAMPLE_RATE  # what is short is read all the same
+        with pytest.raises(BusyError, match="no memory"):
+            read_audio(ten_minutes)
+        first.finish.set()
+        assert first.done.wait(60)
+        assert len(read_audio(ten_minutes)) == 600 * SAMPLE_RATE
 
 
 def test_a_budget_does_not_count_the_time_of_waiting(lanes, clock):

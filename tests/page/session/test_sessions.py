@@ -7,10 +7,13 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from weakref import ref
 
+import numpy as np
 import pytest
 
 from hff.errors import DependencyError, WeightsError
+from hff.page.session import sessions as sessions_module
 from hff.page.session.background_model import Engine
 from hff.page.session.private_folder import PrivateFolder
 from hff.page.session.sessions import Sessions
@@ -37,6 +40,27 @@ def test_a_closed_page_takes_its_files_along_but_not_other_pages(tmp_path: Path)
     sessions.end("second")
     assert not shared.exists()
     assert sessions.of("first").result is None
+
+
+def recording_of(megabytes: float) -> Recording:
+    return Recording(1.0, np.zeros(int(megabytes * (1 << 18)), np.float32))
+
+
+def test_what_all_pages_keep_is_bounded_and_the_largest_goes_first(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(sessions_module, "KEPT_BYTES", 20 << 20)
+    sessions = Sessions(tmp_path)
+    small, large, larger, newest = (sessions.of(name) for name in ("small", "large", "larger", "newest"))
+    for session, megabytes in ((small, 1), (large, 8), (larger, 9)):
+        sessions.keep(session, recording_of(megabytes), make_result(1))
+    assert all(session.recording is not None for session in (small, large, larger))
+    kept = ref(larger.recording)
+    sessions.keep(newest, recording_of(9), make_result(1))
+    assert [session.recording is None for session in (small, large, larger, newest)] == [False, False, True, False]
+    assert all(session.result is not None for session in (small, large, larger, newest))
+    assert kept() is None, "somebody still has it"
+    sessions.keep(newest, recording_of(25))  # more than all: it stays, the others go
+    assert [session.recording is None for session in (small, large, newest)] == [True, True, False]
+    assert small.result is large.result is None
 
 
 def test_folders_that_nobody_uses_are_removed_and_others_kept(tmp_path: Path, monkeypatch):
