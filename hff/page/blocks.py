@@ -17,6 +17,7 @@ from hff.page.live.live_view import LiveView
 from hff.page.model.model_view import build_model_view
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
+from hff.page.shared.faults import say_faults
 from hff.page.shared.glossary import build_glossary
 from hff.page.shared.render import render
 
@@ -35,6 +36,7 @@ def build_page(engine: Engine, sessions: Sessions, live: LiveHub, name: str = DE
     for event in page.fns.values():
         if event.fn is not None:
             event.fn = speaking(DEFAULT if event.api_visibility == "public" else name, event.fn)
+    say_faults(page, name)
     return page
 
 

@@ -131,7 +131,14 @@ def keep_local(component) -> None:
     component.async_move_resource_to_block_cache = speaking(language(), move_local)  # no event's function
     # Gradio would open and convert what it takes for a picture; reading files is the pipeline's part,
     # which says what is wrong with a bad one.
-    component.preprocess = lambda payload: payload.path if payload is not None else None
+    component.preprocess = lambda payload: _uploaded(payload.path, component) if payload is not None else None
+
+
+def _uploaded(path: str | None, component) -> str | None:
+    """The path, if it lies where uploads do. Raises ``gr.Error``."""
+    if path is not None and Path(component.GRADIO_CACHE).resolve() not in Path(path).resolve().parents:
+        raise _fault(texts.NOT_A_FILE.format(what=component.label.lower()))
+    return path
 
 
 def _fault(message: str) -> gr.Error:

@@ -21,9 +21,11 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from starlette.exceptions import HTTPException
+
 from hff.locale import texts
 from hff.page.door.message_shape import check_shape
-from hff.page.door.queue_share import check_share
+from hff.page.door.queue_share import check_share, is_known
 from hff.page.door.uploads import GB, MB, Refused, Uploads, no_room, size_text
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _DISCARD = 1 * GB  # bytes of a refused body that are read to its end, so that t
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)/?$")
+_ANSWER = re.compile(r"/gradio_api/call/[^/]+/([^/]+)/?$")
 _UPLOAD = re.compile(r"/gradio_api/upload/?$")
 _FORM = re.compile(r"/login/?$")  # the only other place for a form
 _LARGE = re.compile(rb"[eE]\+?\d{3}")  # a power of ten that a float may not hold
@@ -170,9 +173,17 @@ class BodyGuard:
                 await _refuse(scope, sent, refused)
 
     async def _look(self, scope, receive, send) -> None:
-        page = _HEARTBEAT.search(scope["path"])
+        page, asked = _HEARTBEAT.search(scope["path"]), _ANSWER.search(scope["path"])
+        if asked is not None and not is_known(asked[1], scope["app"].get_blocks()):
+            await _refuse(scope, _Sent(send), Refused(404, texts.QUESTION_UNKNOWN))
+            return
         if page is None:
-            await self.app(scope, receive, send)
+            try:
+                await self.app(scope, receive, send)
+            except RuntimeError as error:  # a stream of a visit that is over; Gradio has told so in it, and breaks off
+                if not isinstance(error.__cause__, HTTPException):
+                    raise
+                await send({"type": "http.response.body", "body": b""})
             return
         self.sessions.arrive(page[1])
         try:

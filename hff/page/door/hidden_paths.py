@@ -28,7 +28,6 @@ MAX_MESSAGE = 16 * 2**20  # bytes of a JSON message; files are not sent in one
 _READABLE = ("application/json", "text/event-stream", "text/html", "text/plain")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")  # uploads, and the password
 _MAY_NAME_FILES = (b"path", b"\\u", b"\0")  # the word as it is, escaped, or in UTF-16
-_NOT_UPLOADED = "not-uploaded://"  # instead of an address or a path that is not ours
 _SECRET = b"(this computer)"
 _LEAST_PARTS = 2  # a path like /app is a word that people may say
 _END_OF_EVENT = b"\n\n"
@@ -73,6 +72,9 @@ class HiddenPaths:
                     return
                 try:
                     scope, receive = self._opened(scope, body, receive)
+                except FileNotFoundError:
+                    await _refuse(send, 400, texts.FILE_NOT_UPLOADED)
+                    return
                 except (ValueError, RecursionError):
                     await _refuse(send, 400, texts.MESSAGE_NO_JSON)
                     return
@@ -101,7 +103,7 @@ class HiddenPaths:
     def _opened(self, scope: Scope, body: bytes, receive: Receive) -> tuple[Scope, Receive]:
         """The request with real paths in its files, and nowhere else: words in a text stay words.
 
-        Raises ``ValueError`` for what is not JSON.
+        Raises ``ValueError`` for what is not JSON, ``FileNotFoundError`` for a file that is none of ours.
         """
         if any(sign in body for sign in _MAY_NAME_FILES):
             message = json.loads(body)  # as Gradio will: what another parser took differently could slip through
@@ -123,13 +125,17 @@ class HiddenPaths:
         return {**scope, "headers": headers.raw}, again
 
     def _open(self, message: object) -> None:
-        """Give every file its real path. Gradio fetches addresses, wherever in a message a file has one."""
+        """Give every file its real path. Gradio fetches addresses, wherever in a message a file has one, and takes a
+        picture by its path alone, wherever on this machine it lies.
+        """
         waiting = [message]
         while waiting:
             part = waiting.pop()
             if isinstance(part, dict):
-                if "meta" in part and isinstance(part.get("path"), str):  # Gradio's sign of a file
-                    part["path"] = self._real(part["path"]) or _NOT_UPLOADED
+                if isinstance(part.get("path"), str):  # Gradio's sign of a file
+                    part["path"] = self._real(part["path"])
+                    if part["path"] is None:
+                        raise FileNotFoundError
                 waiting += part.values()
             elif isinstance(part, list):
                 waiting += part
@@ -200,7 +206,7 @@ async def _whole(receive: Receive) -> bytes | None:
 
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = sentence.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    body = json.dumps({"detail": sentence, "error": sentence}, ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

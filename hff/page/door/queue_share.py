@@ -25,5 +25,12 @@ def check_share(path: str, address: str, blocks: Any) -> None:
         raise Refused(429, texts.QUEUE_SHARE.format(count=own))
 
 
+def is_known(event: str, blocks: Any) -> bool:
+    """Whether the queue has a question of that number, or an answer to it that nobody has fetched yet."""
+    queue = blocks._queue
+    answers = queue.pending_event_ids_session
+    return event in queue.event_ids_to_events or event in answers or any(event in ids for ids in answers.values())
+
+
 def _address(request: Any) -> str | None:
     return request.client.host if request.client is not None else None
