@@ -217,7 +217,7 @@ def test_a_full_page_says_with_a_number_how_many_wait():
         try:
             assert eventually(lambda: lanes.working == TURNS and lanes.waiting == MOST_WAITING)
             said = visitor.answer(visitor.ask(text="I am late"))
-            assert f"{MOST_WAITING} wait" in said
+            assert f"waiting: {MOST_WAITING}" in said
         finally:
             release.set()
             for connection in connections:

@@ -128,9 +128,7 @@ def test_a_full_queue_says_so_with_a_number(lanes):
     assert eventually(lambda: lanes.working == 2 and lanes.waiting == 3)
     late = lanes.visit("late")
     assert late.done.wait(60)
-    assert str(late.error) == (
-        "The page is busy: 2 analyses are being worked on and 3 wait. Try again in a few minutes."
-    )
+    assert str(late.error) == ("The page is busy (analyses at work: 2, waiting: 3). Try again in a few minutes.")
     inside[0].finish.set()
     assert eventually(lambda: lanes.waiting == 2)
     assert eventually(lambda: lanes.visit("later").thread.is_alive())
@@ -142,7 +140,7 @@ def test_one_address_cannot_take_every_place(lanes):
     assert eventually(lambda: lanes.working == 2 and lanes.waiting == 3)
     own = lanes.visit("one more", None, "10.0.0.1")
     assert own.done.wait(60)
-    assert "The page is busy: 2" in str(own.error)
+    assert "analyses at work: 2" in str(own.error)
     other = lanes.visit("other", None, "10.0.0.2")
     assert eventually(lambda: sum(visitor.done.is_set() for visitor in greedy) == 1)
     (displaced,) = (visitor for visitor in greedy if visitor.done.is_set())
