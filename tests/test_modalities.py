@@ -245,7 +245,7 @@ def test_the_lab_says_of_it_what_it_can(analyzer, recording):
     lab = Lab(analyzer, recording)
     muted = LabState(damage={**LabState().damage, "pulse": Damage("", 0.0, muted=True)})
     for state, said in ((LabState(), texts.LAB_UNSHOWN), (muted, texts.ABSENT)):
-        shown = evidence(lab.damaged(LabState()), lab.damaged(state))
+        shown = evidence(lab.damaged(LabState()), lab.damaged(state), LabState(), state)
         box = shown.split('id="hff-lab-evidence-pulse"')[1]
         assert "Heartbeat" in box
         assert said in box

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hff.config import MODALITIES
-from hff.result import Result
+from hff.result import Result, clip_alpha
+
+FIGURES = ("variance", "precision", "alpha0", "alpha", "shapley")  # in the order in which one leads to the next
 
 
 def clip_means(result: Result) -> dict[str, dict[str, float | None]]:
@@ -11,8 +15,18 @@ def clip_means(result: Result) -> dict[str, dict[str, float | None]]:
     line = result.timeline
     return {
         "variance": result.variance,
+        "aleatoric": result.aleatoric,
+        "epistemic": result.epistemic,
         "precision": line.mean_present(line.precision),
         "alpha0": line.mean_present(line.alpha0),
         "alpha": {m: result.alpha[m] if result.present[m] else None for m in MODALITIES},
         "shapley": result.shapley,
     }
+
+
+def alpha_by_precision(result: Result) -> dict[str, float]:
+    """What a clip's alpha would be if alpha0 were the same for all: shares of w alone. They sum to 1."""
+    line = result.timeline
+    total = line.precision.sum(1, keepdims=True)
+    shares = line.precision / np.where(total > 0, total, 1)
+    return dict(zip(MODALITIES, clip_alpha(shares, line.present, line.beta).tolist(), strict=True))

@@ -6,16 +6,22 @@ decides which choice was right. How lessons lie in files is in ``hff.lab.lesson_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hff.config import MODALITIES
 from hff.lab.comparison import clip_means
 from hff.lab.state import LabState
 from hff.result import Result
 
-FIGURES = ("alpha", "alpha0", "precision", "variance", "shapley")  # of one modality
+# Of one modality.
+FIGURES = ("alpha", "alpha0", "precision", "variance", "aleatoric", "epistemic", "shapley")
 CHANGES = ("rises", "stays", "falls")
-LEAST = {"variance": 0.05, "precision": 0.2}  # of the old value, below which a figure stays
+LEAST = {
+    "variance": 0.05,
+    "aleatoric": 0.05,
+    "epistemic": 0.05,
+    "precision": 0.2,
+}  # of the old value, below which a figure stays
 LEAST_SHARE = 0.02  # of a weight or probability
 
 
@@ -92,6 +98,9 @@ class Lesson:
     number: str  # of the paper's equation, as "(17)"
     formula: str
     then: str = ""  # what to try next
+    then_state: LabState | None = None  # what sets that up
+    then_sweep: str = ""  # the modality to make worse step by step instead
+    question_own: str = ""  # the question where a recording of one's own is on the bench
 
     @property
     def emotions(self) -> set[str]:
@@ -99,6 +108,18 @@ class Lesson:
         claims = (*(choice.claim for choice in self.choices), *self.expect)
         of = {claim.of for claim in claims if claim.figure == "probability"}
         return (of | {claim.emotion for claim in claims}) - {"", "answer"}
+
+    def on(self, source: str) -> Lesson:
+        """The same lesson about another recording, asked in words that fit any."""
+        if source == self.state.source:
+            return self
+        return replace(
+            self,
+            state=self.state.but(source=source),
+            before=self.before.but(source=source),
+            question=self.question_own or self.question,
+            then_state=self.then_state and self.then_state.but(source=source),
+        )
 
     def right(self, before: Result, after: Result) -> list[bool]:
         """Which choices came true."""

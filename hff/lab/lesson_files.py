@@ -128,8 +128,18 @@ class LessonPart(JsonObject):
     number: _Text
     formula: _Text
     then: str = ""
+    then_state: Any = None
+    then_sweep: str = ""
+    question_own: str = ""
 
-    @field_validator("state", "before")
+    @field_validator("then_sweep")
+    @classmethod
+    def _a_modality(cls, value: str) -> str:
+        if value:
+            one_of(value, MODALITIES)
+        return value
+
+    @field_validator("state", "before", "then_state")
     @classmethod
     def _of_an_example(cls, values: Any) -> LabState:
         state = LabState.from_dict(values)
@@ -139,10 +149,8 @@ class LessonPart(JsonObject):
         return state
 
     def lesson(self, key: str) -> Lesson:
-        """Raises ``InputError`` where before and after are not of the same source."""
+        """The lesson under its name."""
         before = self.state.untouched if self.before is None else self.before
-        if before.source != self.state.source:
-            raise InputError(say("LESSON_TWO_SOURCES"))
         return Lesson(
             key=key,
             order=self.order,
@@ -157,6 +165,9 @@ class LessonPart(JsonObject):
             number=self.number,
             formula=self.formula,
             then=self.then,
+            then_state=self.then_state,
+            then_sweep=self.then_sweep,
+            question_own=self.question_own,
         )
 
 
@@ -166,6 +177,7 @@ class TranslationPart(JsonObject):
     WHAT = "SCHEMA_TRANSLATION"
     title: _Text | None = None
     question: _Text | None = None
+    question_own: _Text | None = None
     choices: list[_Text] | None = None
     watch: _Text | None = None
     why: _Text | None = None

@@ -18,7 +18,9 @@ from hff.locale import say
 from hff.numbers import shown
 
 COMPONENTS = ("attention", "dynamic_weighting", "temporal", "alignment")  # the rows of the paper's table 4
-YOURS = "yours"  # a source that is not a ready example: the visitor's own recording
+YOURS = "yours"  # a source that is not a ready example: the clip that the visitor had read last
+SNAPSHOT = "snapshot"  # another: the last seconds of the live view
+OWN = (YOURS, SNAPSHOT)  # what never leaves this computer
 MAX_SAMPLES = 256  # draws of equation (20); more change nothing one could see
 MAX_SOURCE = 100  # characters
 MAX_SEED = 2**31 - 1
@@ -42,7 +44,7 @@ def undamaged() -> dict[str, Damage]:
 class LabState:
     """Everything that decides the lab's answer for a recording.
 
-    source: key of a ready example, or ``YOURS``. damage: one for each modality. alpha: hand-set weights in the
+    source: key of a ready example, or one of ``OWN``. damage: one for each modality. alpha: hand-set weights in the
     order of ``MODALITIES`` that sum to 1, or ``None`` for the model's own. without: parts of the model that are
     switched off, out of ``COMPONENTS``. samples: Monte Carlo draws. seed: of the damage and of the draws. text: typed
     words in place of the recording's own.

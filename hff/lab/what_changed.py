@@ -38,6 +38,12 @@ def what_changed(before: Result, after: Result) -> Change | None:
     return Change("none", moved, same)
 
 
+def most_moved(before: Result, after: Result) -> str:
+    """The modality to look at: the one that the sentence tells of, or whose weight moved most."""
+    change = what_changed(before, after)
+    return change.modality if change else max(MODALITIES, key=lambda m: abs(_alpha_change(before, after, m)))
+
+
 def _weight_change(before: Result, after: Result, moved: str, same: bool) -> Change:
     """How the weight moved that moved most; where another modality's sigma^2 explains it, how that one's did."""
     shaken = max(MODALITIES, key=lambda m: abs(_variance_change(before, after, m)))

@@ -13,6 +13,8 @@ from hff.errors import InputError
 from hff.lab.lab import Lab
 from hff.lab.lesson import Claim, Lesson
 from hff.lab.lesson_files import LESSONS_FOLDER, load_lesson, load_lessons
+from hff.lab.own_material import Obstacle, makes_sense, obstacle, there
+from hff.lab.state import YOURS
 from hff.locale import texts, translate, using
 from hff.page.lab.lesson_view import answer_html
 from hff.page.lab.workbench import Workbenches
@@ -30,6 +32,9 @@ NEEDED = {
     "one_modality_alone",
     "what_attention_adds",
     "can_you_fool_it",
+    "stranger",
+    "contradiction",
+    "two_voices",
 }
 
 
@@ -40,8 +45,7 @@ def lab(source: str) -> Lab:
 
 
 def readings(lesson: Lesson):
-    bench = lab(lesson.state.source)
-    return bench.infer(lesson.before), bench.infer(lesson.state)
+    return lab(lesson.before.source).infer(lesson.before), lab(lesson.state.source).infer(lesson.state)
 
 
 def test_the_lessons_that_were_promised_are_there():
@@ -74,7 +78,73 @@ def test_a_lesson_changes_something_and_is_short_enough_to_project(lesson: Lesso
     assert lesson.state != lesson.before
     assert len(lesson.title) <= 24
     assert len(lesson.question) <= 150
+    assert len(lesson.question_own) <= 120
     assert len(lesson.watch) + len(lesson.why) <= 330
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.key)
+def test_what_comes_next_can_be_set_up_with_a_button(lesson: Lesson):
+    assert bool(lesson.then_state) != bool(lesson.then_sweep)
+    if lesson.then_state:
+        assert lesson.then_state not in (lesson.state, lesson.before)
+        assert lab(lesson.then_state.source).infer(lesson.then_state)
+
+
+def test_a_contradiction_makes_no_answer_surer_than_the_surer_one_alone():
+    before, after = readings(next(lesson for lesson in LESSONS if lesson.key == "contradiction"))
+    alone = [max(p.values()) for p in after.per_modality.values() if p]
+    assert after.probabilities[after.emotion] < max(alone)
+    assert after.per_modality["vision"] == pytest.approx(before.per_modality["vision"])
+
+
+# ---- on one's own recording ---------------------------------------------------------------------------------
+
+
+def by_key(key: str) -> Lesson:
+    return next(lesson for lesson in LESSONS if lesson.key == key)
+
+
+@pytest.mark.parametrize(
+    ("key", "present", "expected"),
+    [
+        ("lights_off", ("vision", "text"), None),
+        ("lights_off", ("speech", "text"), Obstacle("lacks", "vision")),
+        ("radio_on", ("vision",), Obstacle("lacks", "speech")),
+        ("mumbling_speaker", ("speech", "text", "vision"), None),
+        ("mumbling_speaker", ("speech", "vision"), Obstacle("lacks", "text")),
+        ("sarcasm", ("speech", "text"), None),
+        ("one_modality_alone", ("speech", "vision"), None),
+        ("one_modality_alone", ("text", "vision"), Obstacle("lacks", "speech")),
+        ("you_are_the_weights", ("text", "vision"), None),
+        ("you_are_the_weights", ("speech", "vision"), Obstacle("lacks", "text")),
+        ("stranger", MODALITIES, Obstacle("two")),
+        ("lights_off", (), Obstacle("lacks", "vision")),
+        ("one_modality_alone", ("speech",), Obstacle("alone")),
+    ],
+)
+def test_a_lesson_that_makes_no_sense_on_a_recording_says_why(key, present, expected):
+    assert obstacle(by_key(key), present) == expected
+
+
+@pytest.mark.parametrize("lesson", [lesson for lesson in LESSONS if obstacle(lesson, MODALITIES) is None], ids=str)
+def test_a_lesson_on_ones_own_clip_names_only_what_is_there_and_comes_to_an_answer(lesson: Lesson):
+    own = lesson.on(YOURS)
+    assert (own.state.source, own.before.source) == (YOURS, YOURS)
+    assert own.question == (lesson.question_own or lesson.question)
+    bench = lab("actor")
+    before, after = bench.infer(own.before), bench.infer(own.state)
+    assert sum(own.right(before, after)) <= len(own.choices)
+    assert lesson.on(lesson.state.source) is lesson
+
+
+def test_a_guess_about_what_is_not_there_makes_no_sense():
+    choices = by_key("mumbling_speaker").choices
+    assert [makes_sense(choice, ("speech", "vision")) for choice in choices] == [True, False, False]
+
+
+def test_what_is_in_a_recording():
+    assert there(lab("mixed").recording) == {"text", "vision"}
+    assert there(lab("actor").recording) == set(MODALITIES)
 
 
 # ---- claims -------------------------------------------------------------------------------------------------
@@ -148,7 +218,9 @@ def test_a_good_file_is_read(tmp_path: Path):
         ({"expect": [{"figure": ["alpha"]}]}, "'figure'"),
         ({"state": {"source": "yours"}}, "ready examples"),
         ({"state": {"source": "mixed", "damage": {"vision": {"kind": "rain"}}}}, "rain"),
-        ({"before": {"source": "voice"}}, "same source"),
+        ({"before": {"source": "nowhere"}}, "ready examples"),
+        ({"then_state": {"source": "yours"}}, "ready examples"),
+        ({"then_sweep": "nose"}, "'nose'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -197,6 +269,7 @@ def test_every_word_of_the_format_is_documented():
     from hff.lab.state import COMPONENTS
 
     guide = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
-    for word in (*GOOD, "before", "then", *COMPONENTS, *(kind for m in MODALITIES for kind in KINDS[m]),
+    for word in (*GOOD, "before", "then", "then_state", "then_sweep", "question_own", "aleatoric", "epistemic",
+                 *COMPONENTS, *(kind for m in MODALITIES for kind in KINDS[m]),
                  "leader", "side", "alone", "probability", "emotion", "answer", "not"):  # fmt: skip
         assert f"`{word}`" in guide, word

@@ -1,4 +1,4 @@
-"""Before and after side by side: HTML for the lab and the worksheet."""
+"""Before and after: two bars of weights, the chain that leads to them, and all figures, as HTML."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from markupsafe import Markup
 
 from hff.config import MODALITIES
 from hff.lab.by_hand import hand_use
-from hff.lab.comparison import clip_means
+from hff.lab.comparison import FIGURES, alpha_by_precision, clip_means
 from hff.lab.state import LabState
-from hff.lab.what_changed import LEAST_CHANGE, what_changed
+from hff.lab.what_changed import LEAST_CHANGE, most_moved, what_changed
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import SIGMA_FULL, decimal, guess_variance, number, percent
+from hff.page.shared.amounts import SIGMA_FULL, decimal, figure, guess_variance, in_hundredths, number, percent
 from hff.page.shared.render import render
 from hff.result import Result
 
@@ -58,16 +58,52 @@ def hand_sentences(state: LabState, after: Result) -> list[str]:
     return told
 
 
+def alpha0_sentence(state: LabState, after: Result, modality: str) -> str:
+    """What the first weight did to a modality's alpha: with and without it."""
+    told = {"of": names.modality(modality, "of"), "alpha": decimal(_shown_alpha(after)[modality])}
+    if not after.present[modality]:
+        return sentence("ALPHA0_absent", **told)
+    if state.alpha is not None:
+        return sentence("ALPHA0_hand", **told)
+    if "dynamic_weighting" in state.without:
+        return sentence("ALPHA0_off", **told)
+    by_precision = in_hundredths(alpha_by_precision(after).values())
+    alone = dict(zip(MODALITIES, by_precision, strict=True))[modality]
+    gain = after.alpha[modality] - alone
+    kind = "little" if abs(gain) < LEAST_CHANGE else "raises" if gain > 0 else "lowers"
+    return sentence(f"ALPHA0_{kind}", **told, alone=decimal(alone))
+
+
 def comparison(before: Result, after: Result, was: LabState, state: LabState) -> Markup:
-    """The sentence, both answers and the table from sigma^2 to Shapley; ``was`` is the state of ``before``."""
-    changed, notes = change_sentence(before, after, state != was), hand_sentences(state, after)
-    rows, guess = _rows(before, after), _guess(before)
-    return render("before_after.html", "comparison", changed, notes, before, after, _columns(), rows, guess)
+    """The sentence, both bars, the chain that leads to alpha, and the table; ``was`` is the state of ``before``."""
+    told = most_moved(before, after)
+    return render(
+        "before_after.html",
+        "comparison",
+        changed=change_sentence(before, after, state != was),
+        notes=hand_sentences(state, after),
+        before=before,
+        after=after,
+        told=told,
+        stacks=[_stack(before), _stack(after)],
+        chain=_chain(before, after, told),
+        alpha0=alpha0_sentence(state, after, told),
+        columns=_columns(),
+        rows=_rows(before, after),
+        guess=_guess(before),
+    )
+
+
+def probabilities(before: Result, after: Result) -> Markup:
+    """What both readings say of every emotion, folded."""
+    return render("before_after.html", "probabilities", before, after)
 
 
 def unknown_after(before: Result) -> Markup:
     """As ``comparison``, while the class still guesses what comes after."""
-    return render("before_after.html", "unknown_after", before, _columns(), _rows(before, None), _guess(before))
+    return render(
+        "before_after.html", "unknown_after", before, _stack(before), _columns(), _rows(before, None), _guess(before)
+    )
 
 
 def _guess(result: Result) -> float:
@@ -79,14 +115,43 @@ def _columns() -> list[tuple[str, str]]:
     return list(texts.LAB_COLUMNS.values())
 
 
+def _shown_alpha(result: Result) -> dict[str, float]:
+    """Alpha in hundredths that add up to 1, as everywhere in the lab."""
+    return dict(zip(MODALITIES, in_hundredths(result.alpha.values()), strict=True))
+
+
+def _stack(result: Result) -> list[tuple[str, float | None]]:
+    """The parts of a bar of weights, from left to right: (modality, alpha), ``None`` for what is absent."""
+    shown = _shown_alpha(result)
+    return [(m, shown[m] if result.present[m] else None) for m in MODALITIES]
+
+
+def _chain(before: Result, after: Result, modality: str) -> list[tuple[str, str | None, str | None]]:
+    """From sigma^2 to alpha of one modality: (figure, before, after), ``None`` where it is absent."""
+    readings = [(clip_means(result), _shown_alpha(result)) for result in (before, after)]
+
+    def said(name: str, means: dict, shown: dict[str, float]) -> str | None:
+        value = means[name][modality]
+        return None if value is None else figure(shown[modality] if name == "alpha" else value, name)
+
+    return [(name, *(said(name, *reading) for reading in readings)) for name in FIGURES[:-1]]
+
+
 def _rows(before: Result, after: Result | None) -> list[dict]:
-    """What stands in the table: one row a modality, each cell as (before or after, known, value)."""
+    """What stands in the table: one row a modality, each cell as (before or after, known, value, as it is said)."""
     old, new = clip_means(before), clip_means(after) if after is not None else None
     known = [figures for figures in (old, new) if figures is not None]
+    shown = [_shown_alpha(before), _shown_alpha(after) if after is not None else {}]
     largest = {
         name: max((abs(v) for d in known for v in d[name].values() if v is not None), default=1.0) or 1.0
         for name in ("precision", "shapley")
     } | {"alpha": 1.0, "alpha0": 1.0, "variance": SIGMA_FULL}
+
+    def cell(when: str, means: dict | None, alpha: dict[str, float], name: str, modality: str) -> tuple:
+        value = means[name][modality] if means else None
+        said = None if value is None else figure(alpha[modality] if name == "alpha" else value, name)
+        return when, means is not None, value, said
+
     return [
         {
             "modality": m,
@@ -99,9 +164,9 @@ def _rows(before: Result, after: Result | None) -> list[dict]:
                 (
                     name,
                     largest[name],
-                    [("before", True, old[name][m]), ("after", new is not None, new[name][m] if new else None)],
+                    [cell("before", old, shown[0], name, m), cell("after", new, shown[1], name, m)],
                 )
-                for name in ("variance", "precision", "alpha0", "alpha", "shapley")
+                for name in FIGURES
             ],
         }
         for m in MODALITIES

@@ -9,7 +9,7 @@ import gradio as gr
 from hff.config import MAX_TEXT, MODALITIES, SAMPLES
 from hff.examples.ready import EXAMPLES
 from hff.lab.damage import KINDS, NO_KIND, is_trained
-from hff.lab.state import COMPONENTS, YOURS, Damage, LabState
+from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, Damage, LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import in_hundredths
 from hff.page.shared.cards import named, note
@@ -30,7 +30,7 @@ _SUM_TO_ONE = """(byHand, moved, ...others) => {
 def sources() -> list[tuple[str, str]]:
     """What can be taken apart: (title, source)."""
     ready = [(texts.LAB_EXAMPLE.format(title=example.title), example.key) for example in EXAMPLES]
-    return [*ready, (texts.LAB_YOURS, YOURS)]
+    return [*ready, (texts.LAB_YOURS, YOURS), (texts.LAB_SNAPSHOT, SNAPSHOT)]
 
 
 @dataclass

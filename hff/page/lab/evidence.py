@@ -1,4 +1,4 @@
-"""The damage as a person meets it: the sound to play, the words to read, the faces to look at."""
+"""Before and after as a person meets them: the sound to play, the words to read, the faces to look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 from markupsafe import Markup
 
 from hff.config import MODALITIES, SAMPLE_RATE
+from hff.lab.state import LabState
 from hff.locale import names, texts
+from hff.page.shared.amounts import percent
 from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript
@@ -25,18 +27,46 @@ LOUDEST = 0.9  # peak of the sound that is played: noise far above the voice mus
 _MEL_RANGE = 80.0  # dB below the loudest that the spectrogram shows
 
 
-def evidence(before: Recording, after: Recording) -> Markup:
-    """A box for each modality."""
-    shown = {
-        "speech": sound(after),
-        "text": words(before.transcript, after.transcript),
-        "vision": faces(after.faces),
-    }
-    boxes = [
-        (m, texts.LAB_EVIDENCE.get(m, names.modality(m)), shown[m] if m in shown else unshown(m, after))
-        for m in MODALITIES
-    ]
-    return render("evidence.html", "evidence", boxes)
+def evidence(before: Recording, after: Recording, was: LabState, state: LabState) -> Markup:
+    """What is read before beside what is read after, a line a modality, each with what was done to it.
+
+    ``was`` and ``state`` are what left the recordings as they are.
+    """
+
+    def shown(modality: str, recording: Recording, old: Recording, when: str) -> Markup:
+        if modality == "speech":
+            return sound(recording, when)
+        if modality == "text":
+            return words(old.transcript, recording.transcript)
+        return faces(recording.faces, when) if modality == "vision" else unshown(modality, recording)
+
+    lines = []
+    for m in MODALITIES:
+        same = before is after or _same(m, was, state)
+        now = None if same else shown(m, after, before, texts.LAB_AFTER)
+        first = shown(m, before, before, texts.LAB_BEFORE)
+        lines.append(
+            (m, texts.LAB_EVIDENCE.get(m, names.modality(m)), damage_said(m, was), damage_said(m, state), first, now)
+        )
+    return render("evidence.html", "evidence", lines)
+
+
+def _same(modality: str, was: LabState, state: LabState) -> bool:
+    """Whether nothing was done to a modality between the two."""
+    words = modality == "text" and was.text != state.text
+    done, now = was.damage[modality], state.damage[modality]
+    idle = done == now or (max(done.severity, now.severity) <= 0 and done.muted == now.muted)
+    return was.source == state.source and idle and not words
+
+
+def damage_said(modality: str, state: LabState) -> str:
+    """What is done to a modality, with its severity; nothing for what is whole."""
+    done = state.damage[modality]
+    if done.muted:
+        return texts.LAB_TAKEN_AWAY
+    if done.severity <= 0:
+        return ""
+    return texts.LAB_DAMAGED.format(kind=names.damage(done.kind), severity=percent(done.severity))
 
 
 def unshown(modality: str, recording: Recording) -> Markup:
@@ -44,12 +74,12 @@ def unshown(modality: str, recording: Recording) -> Markup:
     return _absent(texts.LAB_UNSHOWN if modality in recording.more else texts.ABSENT)
 
 
-def sound(recording: Recording) -> Markup:
-    """A player and a small spectrogram."""
+def sound(recording: Recording, when: str) -> Markup:
+    """A player and a small spectrogram; ``when`` is said to those who hear the page."""
     if recording.wave is None or not len(recording.wave):
         return _absent(texts.NO_SOUND)
     address = f"data:audio/wav;base64,{base64.b64encode(wav_bytes(recording.wave)).decode()}"
-    return render("evidence.html", "player", spectrogram(recording), address)
+    return render("evidence.html", "player", spectrogram(recording, when), address, texts.LAB_PLAYER.format(when=when))
 
 
 def wav_bytes(wave: np.ndarray) -> bytes:
@@ -65,7 +95,7 @@ def wav_bytes(wave: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-def spectrogram(recording: Recording) -> Markup:
+def spectrogram(recording: Recording, when: str) -> Markup:
     """The mel spectrogram as a small picture."""
     import matplotlib
     from PIL import Image
@@ -76,10 +106,10 @@ def spectrogram(recording: Recording) -> Markup:
     mel = np.asarray(mel, float)
     shown = np.clip((mel - mel.max()) / _MEL_RANGE + 1, 0, 1)[::-1]
     colours = (matplotlib.colormaps[COLOUR_MAP](shown)[..., :3] * 255).astype(np.uint8)
-    return _picture(Image.fromarray(colours), texts.LAB_MEL, "hff-lab-mel")
+    return _picture(Image.fromarray(colours), texts.LAB_MEL.format(when=when), "hff-lab-mel")
 
 
-def faces(seen: list[FaceSeen]) -> Markup:
+def faces(seen: list[FaceSeen], when: str) -> Markup:
     """A few crops from the first to the last."""
     from PIL import Image
 
@@ -88,7 +118,7 @@ def faces(seen: list[FaceSeen]) -> Markup:
     chosen = [seen[i] for i in sorted(set(np.linspace(0, len(seen) - 1, FACES).round().astype(int)))]
     strip = np.concatenate([face.crop for face in chosen], axis=1)
     shape = f"hff-lab-faces hff-lab-faces-{len(chosen)}"
-    return _picture(Image.fromarray(strip), texts.LAB_FACES, shape)
+    return _picture(Image.fromarray(strip), texts.LAB_FACES.format(when=when), shape)
 
 
 def words(before: Transcript | None, after: Transcript | None) -> Markup:

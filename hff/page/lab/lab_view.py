@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,18 +12,29 @@ import gradio as gr
 from hff.errors import HFFError, InputError
 from hff.lab.lesson import Lesson
 from hff.lab.lesson_files import load_lessons
-from hff.lab.state import YOURS, LabState
+from hff.lab.own_material import obstacle, there
+from hff.lab.state import OWN, LabState
 from hff.locale import texts, translate
 from hff.locale.lists import listed, paragraph
+from hff.numbers import shown
 from hff.page.clip.clip_view import LAB, QUICK
-from hff.page.lab.before_after import comparison, unknown_after
+from hff.page.lab.before_after import comparison, probabilities, unknown_after
 from hff.page.lab.controls import Controls
 from hff.page.lab.evidence import evidence
-from hff.page.lab.lesson_view import LessonPanel, answer_html
-from hff.page.lab.share import STATE_FILE_NAME, WORKSHEET_NAME, SharePanel, link, state_from_address, state_from_file
+from hff.page.lab.lesson_view import EXAMPLE, LessonPanel, answer_html
+from hff.page.lab.share import (
+    STATE_FILE_NAME,
+    WORKSHEET_NAME,
+    WORKSHEETS_NAME,
+    SharePanel,
+    lesson_from_address,
+    link,
+    state_from_address,
+    state_from_file,
+)
 from hff.page.lab.sweep_view import SweepPanel
 from hff.page.lab.workbench import Workbenches
-from hff.page.lab.worksheet import weights_said, worksheet
+from hff.page.lab.worksheet import weights_said, worksheet, worksheets
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards
@@ -30,6 +42,20 @@ from hff.page.shared.render import render
 
 log = logging.getLogger(__name__)
 _ID = "lab"
+_PLACES = Path(__file__).parents[1] / "static" / "places.js"
+# What is come by only after another tab was opened may take a moment to be there.
+_WHEN_THERE = """() => {{
+    const look = (tries) => {{
+        const found = document.querySelector('{selector}');
+        if (found && !found.disabled) found.{does}();
+        else if (tries) setTimeout(look, 100, tries - 1);
+    }};
+    look(50);
+}}"""
+_FOCUS_RESULT = _WHEN_THERE.format(selector="#hff-lab-sentence", does="focus")
+_START_SWEEP = _WHEN_THERE.format(selector="#hff-sweep-start", does="click")
+_FETCH_ALL = _WHEN_THERE.format(selector="#hff-lab-all-file", does="click")
+_TELL_PLACE = "(link) => { dispatchEvent(new CustomEvent('hff-state', { detail: link })) }"
 
 
 class LabView:
@@ -68,11 +94,13 @@ class LabView:
         return [self.compared, self.shown, self.controls.own_alpha, self.controls.parts_note, *self.share.outputs]
 
     def open_from_address(self, page: gr.Blocks) -> None:
-        """Open the state that the page's address holds, when the page is loaded."""
+        """Open the lesson or the state in the page's address when the page is loaded, and keep the address true."""
         opened = [self._views, self._left, *self.lessons.outputs, *self.controls.values, self.compared]
         page.load(self._open_address, None, opened, show_progress="hidden", api_visibility="private").success(
             self._run_if_shared, self.given, self.outputs, **self._running
         )
+        gr.HTML(elem_id="hff-places", padding=False, js_on_load=_PLACES.read_text(encoding="utf-8"))
+        self.share.link.change(None, self.share.link, None, js=_TELL_PLACE, api_visibility="private")
 
     # ---- events -----------------------------------------------------------------------------------------
 
@@ -89,41 +117,101 @@ class LabView:
             weighed.then(**run, trigger_mode="always_last")
         controls.text.submit(**run, trigger_mode="always_last")
         set_up = [*lessons.outputs, *controls.values]
-        arrived = self.tab.select(self.arrive, None, set_up, **QUICK)
+        arrived = self.tab.select(self.arrive, None, [lessons.on, *set_up], **QUICK)
         arrived.then(self.run_first, self.given, self.outputs, **self._running)
         controls.reset.click(self._reset, controls.source, set_up, **QUICK).then(**run)
-        for key, button in lessons.buttons.items():
-            asked = button.click(self.setting_up(key), None, [self._right, *set_up], **QUICK)
-            asked.then(self._pose, self.given, self.outputs, **self._running)
+        posed: dict[str, Any] = {"outputs": [self._right, *set_up], **QUICK}
+        asked = [button.click(self.setting_up(key), lessons.on, **posed) for key, button in lessons.buttons.items()]
+        beside = [lessons.on, lessons.chosen]
+        asked.append(lessons.previous.click(self._beside(-1), beside, **posed))
+        asked.append(lessons.next.click(self._beside(1), beside, **posed))
+        asked.append(lessons.on.input(self._beside(0), beside, **posed))
+        for event in asked:
+            event.then(self._pose, self.given, self.outputs, **self._running)
+        lessons.all.click(self._close, lessons.on, lessons.outputs, **QUICK)
         lessons.reveal.click(
             self._reveal,
-            [lessons.guess, *self.given],
-            [lessons.answer, lessons.guess, lessons.reveal, *self.outputs],
+            [lessons.guess, *lessons.hands, *self.given],
+            [*lessons.asking, lessons.answer, *lessons.then, *self.outputs],
             **self._running,
+        ).success(None, None, None, js=_FOCUS_RESULT, api_visibility="private")
+        tried = [lessons.chosen, controls.source]
+        set_then = lessons.then_state.click(
+            self._then_state, tried, [self._left, self._right, *controls.values], **QUICK
         )
+        set_then.then(**run)
+        swept = lessons.then_sweep.click(
+            self._then_sweep, tried, [self._right, self.sweep.modality, *controls.values], **QUICK
+        )
+        swept.success(None, None, None, js=_START_SWEEP, api_visibility="private")
         self.share.open.upload(self._open_file, self.share.open, [*set_up, self.compared], **QUICK).success(**run)
+        made = self.share.make_all.click(
+            self._all_worksheets, None, self.share.all, show_progress="full", api_visibility="private", **LAB
+        )
+        made.success(None, None, None, js=_FETCH_ALL, api_visibility="private")
 
-    def setting_up(self, key: str) -> Callable[[gr.Request], list]:
-        lesson = self.lessons.lessons[key]
-
-        def set_up(request: gr.Request) -> list:
-            self.sessions.of(request.session_hash).lab_turn = object()
-            return [gr.Tabs(selected="compare"), *self.lessons.pose(key), *self.controls.show(lesson.state)]
+    def setting_up(self, key: str) -> Callable[[gr.Request, str], list]:
+        def set_up(request: gr.Request, on: str) -> list:
+            return self._set_up(request, key, on)
 
         return set_up
+
+    def _beside(self, step: int) -> Callable[[gr.Request, str, str], list]:
+        """The lesson before or after the one that is on; with 0 the same one on another recording."""
+
+        def set_up(request: gr.Request, on: str, key: str) -> list:
+            return self._set_up(request, key and self.lessons.beside(key, step, self._there(request, on)), on)
+
+        return set_up
+
+    def _set_up(self, request: gr.Request, key: str, on: str) -> list:
+        """Ask a lesson's question: about its example, or about the visitor's recording where it makes sense there."""
+        session = self.sessions.of(request.session_hash)
+        session.lab_turn = object()
+        present = self._there(request, on)
+        lesson = self.lessons.lessons.get(key)
+        if lesson is None or (present is not None and obstacle(lesson, present)):
+            return [gr.skip(), *self._close(request, on), *[gr.skip()] * len(self.controls.values)]
+        session.lab_waits = True
+        source = on if on in OWN else ""
+        state = lesson.on(source or lesson.state.source).state
+        return [gr.Tabs(selected="compare"), *self.lessons.pose(key, source, present), *self.controls.show(state)]
+
+    def _there(self, request: gr.Request, on: str) -> frozenset[str] | None:
+        """Which modalities the visitor's own recording has; ``None`` where lessons are on their own examples."""
+        if on not in OWN:
+            return None
+        try:
+            return there(self.benches.recording(request.session_hash, on))
+        except HFFError:
+            return frozenset()
+
+    def _close(self, request: gr.Request, on: str) -> list:
+        """The list of lessons, with those disabled that make no sense on what is on the bench."""
+        self.sessions.of(request.session_hash).lab_waits = False
+        try:
+            present = there(self.benches.recording(request.session_hash, on)) if on in OWN else None
+        except HFFError as error:
+            return self.lessons.nothing(translate(error))
+        return self.lessons.nothing(present=present)
 
     def arrive(self, request: gr.Request) -> list:
         """A clip that was just read, or a snapshot that was sent, lies on the bench when the tab is opened."""
         session = self.sessions.of(request.session_hash)
         session.lab_turn = session.lab_arrival = object()
-        if self.benches.has_new(request.session_hash):
-            return self._reset(YOURS)
-        return [gr.skip()] * (len(self.lessons.outputs) + len(self.controls.values))
+        source = self.benches.new_source(request.session_hash)
+        if source:
+            return [source, *self._close(request, source), *self.controls.show(LabState(source=source))]
+        return [gr.skip()] * (1 + len(self.lessons.outputs) + len(self.controls.values))
 
-    def _reset(self, source: str) -> list:
-        return [*self.lessons.nothing(), *self.controls.show(LabState(source=source))]
+    def _reset(self, request: gr.Request, source: str) -> list:
+        on = source if source in OWN else EXAMPLE
+        return [*self._close(request, on), *self.controls.show(LabState(source=source))]
 
     def run(self, request: gr.Request, *values) -> list:
+        """What follows from the controls; while a class still guesses, no more than what was done."""
+        if self.sessions.of(request.session_hash).lab_waits:
+            return self._pose(request, *values)
         return self.answer(request, values, lambda lab, lesson, state: self._compare(lab, lesson, state, request))
 
     def run_first(self, request: gr.Request, *values) -> list:
@@ -135,35 +223,74 @@ class LabView:
 
     def _run_if_shared(self, request: gr.Request, *values) -> list:
         try:
-            shared = state_from_address(request) is not None
+            shared = bool(lesson_from_address(request)) or state_from_address(request) is not None
         except InputError:
             shared = False  # it was told when the address was opened
         return self.run(request, *values) if shared else [gr.skip()] * len(self.outputs)
 
     def _pose(self, request: gr.Request, *values) -> list:
         """Before the guess: what was before, and the damage to hear, read and see."""
+        if not values[0]:
+            return [gr.skip()] * len(self.outputs)
 
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
-            before = self._before(lesson, state)
+            was = self._before(lesson, state)
+            first = self._bench(request, lab, was, state)
             return [
-                unknown_after(lab.infer(before)),
-                evidence(lab.damaged(state.untouched), lab.damaged(state)),
-                *[gr.skip()] * (len(self.outputs) - 2),
+                unknown_after(first.infer(was)),
+                evidence(first.damaged(was), lab.damaged(state), was, state),
+                *[gr.skip()] * 2,
+                link(state, request, lesson),
+                *[gr.skip()] * 2,
             ]
 
         return self.answer(request, values, show)
 
     def _reveal(self, request: gr.Request, guess: int | None, *values) -> list:
-        told = ""
+        hands, values = values[: len(self.lessons.hands)], values[len(self.lessons.hands) :]
+        parts: list = []
 
         def show(lab, lesson: Lesson | None, state: LabState) -> list:
-            nonlocal told
+            compared = self._compare(lab, lesson, state, request)
             if lesson is not None:
-                told = answer_html(lesson, guess, lab.infer(lesson.before), lab.infer(lesson.state))
-            return self._compare(lab, lesson, state, request)
+                first = self._bench(request, lab, lesson.before, lesson.state)
+                told = answer_html(lesson, guess, first.infer(lesson.before), lab.infer(lesson.state), hands)
+                parts.extend(self.lessons.shown(lesson, told))
+            return compared
 
-        shown = self.answer(request, values, show)
-        return [told, gr.Radio(visible=not told), gr.Button(visible=not told), *shown]
+        answer = self.answer(request, values, show)
+        if parts:
+            self.sessions.of(request.session_hash).lab_waits = False
+        count = len(self.lessons.asking) + 1 + len(self.lessons.then)
+        return [*(parts or [gr.skip()] * count), *answer]
+
+    def _then_state(self, request: gr.Request, key: str, source: str) -> list:
+        lesson = self._lesson(key, source)
+        if lesson is None or lesson.then_state is None:
+            return [gr.skip()] * (2 + len(self.controls.values))
+        state = lesson.then_state
+        left = "model" if state.alpha is not None or state.without else "damage"
+        return [gr.Tabs(selected=left), gr.Tabs(selected="compare"), *self.controls.show(state)]
+
+    def _then_sweep(self, request: gr.Request, key: str, source: str) -> list:
+        lesson = self._lesson(key, source)
+        if lesson is None:
+            return [gr.skip()] * (2 + len(self.controls.values))
+        return [gr.Tabs(selected="sweep"), lesson.then_sweep, *self.controls.show(lesson.state)]
+
+    def _all_worksheets(self, request: gr.Request, progress=gr.Progress()) -> gr.DownloadButton:  # noqa: B008
+        read = []
+        try:
+            with self.engine.guest():
+                for number, lesson in enumerate(self.lessons.lessons.values()):
+                    progress((number, len(self.lessons.lessons)), desc=lesson.title)
+                    lab = self.benches.lab(request.session_hash, lesson.state.source)
+                    first = self._bench(request, lab, lesson.before, lesson.state)
+                    read.append((lesson, first.infer(lesson.before), lab.infer(lesson.state)))
+            path = self.sessions.of(request.session_hash).make_file(WORKSHEETS_NAME, worksheets(read))
+        except HFFError as error:
+            raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
+        return gr.DownloadButton(value=path, visible=True)
 
     def answer(self, request: gr.Request, values: tuple, show) -> list:
         """``show(lab, lesson, state)``, or a sentence about what went wrong; nothing if something newer has begun.
@@ -176,7 +303,7 @@ class LabView:
             state = self.controls.state(values[1:])
             lab = self.benches.lab(request.session_hash, state.source)
             with self.engine.guest():
-                answer = show(lab, self.lessons.lessons.get(values[0]), state)
+                answer = show(lab, self._lesson(values[0], state.source), state)
         except HFFError as error:
             answer = self._failed(translate(error))
         except Exception as error:
@@ -190,27 +317,39 @@ class LabView:
 
     def _compare(self, lab, lesson: Lesson | None, state: LabState, request: gr.Request) -> list:
         was = self._before(lesson, state)
-        before, after = lab.infer(was), lab.infer(state)
+        first = self._bench(request, lab, was, state)
+        before, after = first.infer(was), lab.infer(state)
         session = self.sessions.of(request.session_hash)
         own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None
         page = worksheet(state, before, after, lesson, was)
         return [
             comparison(before, after, was, state),
-            evidence(lab.damaged(state.untouched), lab.damaged(state)),
+            evidence(first.damaged(was), lab.damaged(state), was, state) + probabilities(before, after),
             cards.note(paragraph(texts.LAB_BY_HAND_NOTE, texts.LAB_OWN_ALPHA.format(weights=own))),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
-            link(state, request),
+            link(state, request, lesson),
             gr.DownloadButton(value=session.make_file(STATE_FILE_NAME, state.to_json()), interactive=True),
             gr.DownloadButton(value=session.make_file(WORKSHEET_NAME, page), interactive=True),
         ]
 
+    def _lesson(self, key: str, source: str) -> Lesson | None:
+        """The lesson that is on, about the recording on the bench; ``None`` where that is not the lesson's."""
+        lesson = self.lessons.lessons.get(key)
+        if lesson is None or (source in OWN and lesson.before.source != lesson.state.source):
+            return None
+        if source in OWN:
+            return lesson.on(source)
+        return lesson if lesson.state.source == source else None
+
+    def _bench(self, request: gr.Request, lab, was: LabState, state: LabState):
+        """The bench of what a state is compared with: a lesson may compare two recordings."""
+        return lab if was.source == state.source else self.benches.lab(request.session_hash, was.source)
+
     @staticmethod
     def _before(lesson: Lesson | None, state: LabState) -> LabState:
         """What a state is compared with: a lesson may have its own idea of it."""
-        if lesson is not None and lesson.state.source == state.source:
-            return lesson.before
-        return state.untouched
+        return state.untouched if lesson is None else lesson.before
 
     def _open(self, values: tuple, key: str | None):
         state = self.controls.state(values)
@@ -222,15 +361,22 @@ class LabView:
             state = state_from_file(path)
         except HFFError as error:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
-        return [*self.lessons.nothing(), *self.controls.show(state), gr.skip()]
+        on = state.source if state.source in OWN else EXAMPLE
+        return [*self._close(request, on), *self.controls.show(state), gr.skip()]
 
     def _open_address(self, request: gr.Request) -> list:
         count = len(self.lessons.outputs) + len(self.controls.values)
         try:
-            state = state_from_address(request)
+            key = lesson_from_address(request)
+            if key and key not in self.lessons.lessons:
+                raise InputError(texts.LESSON_UNKNOWN.format(lesson=shown(key), names=", ".join(self.lessons.lessons)))
+            state = None if key else state_from_address(request)
         except HFFError as error:
             alert = cards.alert(texts.ERROR_TITLE, translate(error))
             return [gr.Tabs(selected=_ID), gr.skip(), *[gr.skip()] * count, alert]
+        if key:
+            posed = self._set_up(request, key, EXAMPLE)[1:]
+            return [gr.Tabs(selected=_ID), gr.Tabs(selected="lessons"), *posed, gr.skip()]
         if state is None:
             return [gr.skip()] * (count + 3)
         left = gr.Tabs(selected="damage")

@@ -8,15 +8,18 @@ from urllib.parse import quote
 import gradio as gr
 
 from hff.errors import InputError
-from hff.lab.state import YOURS, LabState
+from hff.lab.lesson import Lesson
+from hff.lab.state import OWN, LabState
 from hff.locale import texts
 from hff.page.clip.inputs import keep_local
 from hff.page.lab.workbench import check_source
 from hff.page.shared.cards import note
 
 PARAMETER = "lab"  # of the page's address
+LESSON_PARAMETER = "lesson"
 STATE_FILE_NAME = "lab-state.json"
 WORKSHEET_NAME = "worksheet.html"
+WORKSHEETS_NAME = "worksheets.html"
 _MAX_FILE = 100_000  # bytes; a state has a few hundred
 
 
@@ -34,19 +37,28 @@ class SharePanel:
         gr.HTML(note(texts.SHARE_FILE_NOTE))
         self.worksheet = gr.DownloadButton(texts.SHARE_WORKSHEET, interactive=False, elem_id="hff-lab-worksheet")
         gr.HTML(note(texts.SHARE_WORKSHEET_NOTE))
+        self.make_all = gr.Button(texts.SHARE_ALL, elem_id="hff-lab-all")
+        self.all = gr.DownloadButton(texts.SHARE_ALL_FILE, visible=False, elem_id="hff-lab-all-file")
 
     @property
     def outputs(self) -> list:
         return [self.link, self.save, self.worksheet]
 
 
-def link(state: LabState, request: gr.Request) -> str:
-    """The address that opens the same state; a sentence where the recording is the visitor's own."""
-    if state.source == YOURS:
+def link(state: LabState, request: gr.Request, lesson: Lesson | None = None) -> str:
+    """The address that opens the same state, or a lesson at its question; a sentence for the visitor's own recording."""
+    if state.source in OWN:
         return texts.SHARE_NO_LINK
     headers = request.headers
     here = headers.get("origin") or f"{request.request.url.scheme}://{headers.get('host', 'localhost')}"
+    if lesson is not None:
+        return f"{here}/?{LESSON_PARAMETER}={lesson.key}"
     return f"{here}/?{PARAMETER}={quote(state.to_json(), safe='')}"
+
+
+def lesson_from_address(request: gr.Request) -> str:
+    """The key of the lesson in the page's address, or ""."""
+    return request.query_params.get(LESSON_PARAMETER) or ""
 
 
 def state_from_address(request: gr.Request) -> LabState | None:

@@ -3,16 +3,16 @@ their own. One HTML file that needs nothing but itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from markupsafe import Markup
 
 from hff.config import MODALITIES
 from hff.examples.ready import EXAMPLES
-from hff.lab.comparison import clip_means
+from hff.lab.comparison import FIGURES, clip_means
 from hff.lab.lesson import Lesson
-from hff.lab.state import COMPONENTS, YOURS, LabState
+from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, LabState
 from hff.locale import names, sentence, texts
 from hff.locale.lists import listed
 from hff.page.clip.report import STYLE
@@ -29,25 +29,36 @@ def worksheet(
     state: LabState, before: Result, after: Result, lesson: Lesson | None = None, was: LabState | None = None
 ) -> str:
     """The whole page; ``was`` is the state of ``before`` where that is not ``state.untouched``."""
-    touched = state != (was or state.untouched)
+    title = lesson.title if lesson else texts.WORKSHEET_TITLE
+    return _page(title, [_sheet(state, before, after, lesson, was or state.untouched)])
+
+
+def worksheets(read: Iterable[tuple[Lesson, Result, Result]]) -> str:
+    """One page to print with the sheets of many lessons, then the answers to all of them."""
+    sheets = [_sheet(lesson.state, before, after, lesson, lesson.before) for lesson, before, after in read]
+    return _page(texts.WORKSHEET_TITLE, sheets)
+
+
+def _page(title: str, sheets: list[dict]) -> str:
     style = "".join(path.read_text(encoding="utf-8") for path in (STYLE, _STYLE)) + colours_css()
+    fonts = Markup(css_fonts())
+    return str(render("worksheet.html", "page", title=title, sheets=sheets, style=Markup(style), fonts=fonts))
+
+
+def _sheet(state: LabState, before: Result, after: Result, lesson: Lesson | None, was: LabState) -> dict:
+    """What stands on one sheet and in its answers."""
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
-    page = render(
-        "worksheet.html",
-        "page",
-        title=lesson.title if lesson else texts.WORKSHEET_TITLE,
-        lesson=lesson,
-        setup=describe(state),
-        questions=questions(state),
-        before=_reading(before),
-        after=_reading(after),
-        columns={name: column for name, column in texts.LAB_COLUMNS.items() if name != "alone"},
-        changed=change_sentence(before, after, touched),
-        came_true=[choice.text for choice, true in came if true],
-        style=Markup(style),
-        fonts=Markup(css_fonts()),
-    )
-    return str(page)
+    return {
+        "title": lesson.title if lesson else texts.WORKSHEET_TITLE,
+        "lesson": lesson,
+        "setup": describe(state),
+        "questions": questions(state),
+        "before": _reading(before),
+        "after": _reading(after),
+        "columns": {name: texts.LAB_COLUMNS[name] for name in FIGURES},
+        "changed": change_sentence(before, after, state != was),
+        "came_true": [choice.text for choice, true in came if true],
+    }
 
 
 def _reading(result: Result) -> dict:
@@ -60,7 +71,8 @@ def _reading(result: Result) -> dict:
 def describe(state: LabState) -> list[str]:
     """What is set up, in sentences."""
     example = next((e.title for e in EXAMPLES if e.key == state.source), None)
-    lines = [texts.WORKSHEET_YOURS if state.source == YOURS else texts.WORKSHEET_EXAMPLE.format(title=example)]
+    own = {YOURS: texts.WORKSHEET_YOURS, SNAPSHOT: texts.WORKSHEET_SNAPSHOT}
+    lines = [own.get(state.source) or texts.WORKSHEET_EXAMPLE.format(title=example)]
     if state.text:
         lines.append(texts.WORKSHEET_TYPED.format(text=state.text))
     for modality in MODALITIES:

@@ -71,5 +71,5 @@ class LiveView:
             recording = self.hub.snapshot(request.session_hash)
         except HFFError as error:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
-        self.sessions.keep(self.sessions.of(request.session_hash), recording)
+        self.sessions.keep(self.sessions.of(request.session_hash), recording, snapshot=True)
         gr.Info(texts.LIVE_SENT.format(seconds=decimal(recording.seconds, 1)), title=texts.TAB_LAB)

@@ -48,7 +48,9 @@ class Session:
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
         self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
-        self.sizes = {"recording": 0, "result": 0}  # bytes, as they were when they were put here
+        self.sizes = {"recording": 0, "result": 0, "snapshot": 0}  # bytes, as they were when they were put here
+        self.snapshot: Recording | None = None  # what was sent from the live view
+        self.lab_waits = False  # a lesson is on whose guess was not made yet
         self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale
         self.lab_arrival: object = None  # the turn that came with the opening of the lab's tab
         self.pages = self.calls = 0  # heartbeats of the page, and calls of another program, that are going on
@@ -77,7 +79,7 @@ class Session:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.files.clear()
         self.inputs.clear()
-        self.recording = self.result = None
+        self.recording = self.result = self.snapshot = None
 
 
 class Sessions:
@@ -103,13 +105,15 @@ class Sessions:
             session = self._open.get(key)
         return session.result if session is not None else None
 
-    def keep(self, session: Session, recording: Recording, result: Result | None = None) -> None:
-        """Put on a page's shelf what was read: ``result`` if it was the model that read.
+    def keep(
+        self, session: Session, recording: Recording, result: Result | None = None, *, snapshot: bool = False
+    ) -> None:
+        """Put on a page's shelf what was read: ``result`` if it was the model that read; a ``snapshot`` has its own place.
 
         Where all pages together keep too much, the largest recordings of others go, of the same size the oldest; then
         their readings.
         """
-        new = {"recording": recording} | ({"result": result} if result is not None else {})
+        new = {"snapshot" if snapshot else "recording": recording} | ({"result": result} if result is not None else {})
         sizes = {name: _bytes_of(value) for name, value in new.items()}
         with self._lock:
             for name, value in new.items():

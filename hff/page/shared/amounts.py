@@ -47,7 +47,8 @@ def in_hundredths(shares: Iterable[float]) -> list[float]:
 
 def signed_points(value: float) -> str:
     """A change of probability in signed points, with a true minus sign."""
-    return f"{'+' if value >= 0 else '−'}{decimal(abs(100 * value), 1)}"
+    points = round(100 * value, 1)
+    return f"{'−' if points < 0 else '+'}{decimal(abs(points), 1)}"
 
 
 def figure(value: float, name: str) -> str:

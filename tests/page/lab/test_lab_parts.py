@@ -18,11 +18,11 @@ import pytest
 from hff.config import EMOTIONS, MODALITIES
 from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS
-from hff.lab.lab import SweepPoint
+from hff.lab.lab import SweepPoint, damage
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts
-from hff.page.lab.before_after import change_sentence, comparison, unknown_after
+from hff.page.lab.before_after import alpha0_sentence, change_sentence, comparison, unknown_after
 from hff.page.lab.evidence import evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
@@ -114,6 +114,51 @@ def test_absent_is_a_word_not_a_zero():
     shown = comparison(make_result(3), make_result(3, there=("text",)), CLEAN, BLURRED)
     row = shown.split('id="hff-lab-row-vision"')[1].split("</tr>")[0]
     assert row.count(texts.ABSENT) == 6
+    bar = shown.split('class="hff-stack hff-lab-after"')[1].split("</section>")[0]
+    assert texts.LAB_STACK_ABSENT.format(modality="Face") in bar
+    assert bar.count("data-alpha") == 1
+
+
+def test_two_bars_show_the_weights_and_the_chain_leads_to_them():
+    before, now = make_result(3), after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 0.8})
+    shown = ElementTree.fromstring(f"<div>{comparison(before, now, CLEAN, BLURRED)}</div>".replace("&nbsp;", " "))
+    for when, result in (("before", before), ("after", now)):
+        parts = shown.findall(f".//section[@class='hff-stack hff-lab-{when}']//span[@data-alpha]")
+        numbers = [float(part.get("data-alpha")) for part in parts]
+        assert sum(round(100 * number) for number in numbers) == 100
+        assert numbers == pytest.approx(list(result.alpha.values()), abs=0.011)
+        assert [f"{number:.2f}" in "".join(part.itertext()) for number, part in zip(numbers, parts, strict=True)]
+    chain = shown.find(".//p[@id='hff-lab-chain']")
+    steps = chain.findall("./span")
+    assert [step.get("data-figure") for step in steps] == ["variance", "precision", "alpha0", "alpha"]
+    assert "Face" in "".join(chain.itertext())
+    assert f"{before.alpha['vision']:.2f} → 0.05" in "".join(steps[-1].itertext())
+    assert shown.find(".//p[@id='hff-lab-alpha0']").text.startswith("α₀, the first weight,")
+
+
+@pytest.mark.parametrize(
+    ("state", "start"),
+    [
+        (CLEAN.but(alpha=(0.2, 0.3, 0.5)), "α is set by hand"),
+        (CLEAN.but(without=("dynamic_weighting",)), "The dynamic weights are switched off"),
+    ],
+)
+def test_what_alpha0_did_is_said_as_it_is(state: LabState, start: str):
+    assert alpha0_sentence(state, make_result(3), "vision").startswith(start)
+    gone = alpha0_sentence(CLEAN, make_result(3, there=("text",)), "vision")
+    assert gone.startswith("What is absent has no α₀")
+
+
+def test_alpha0_is_weighed_against_what_w_alone_would_give():
+    result = make_result(3)
+    line = result.timeline
+    line.precision[:] = np.array([1.0, 1.0, 2.0]) * line.present
+    result.alpha = {"speech": 0.25, "text": 0.25, "vision": 0.5}
+    assert "hardly mattered: from w alone α of the face would be 0.50" in alpha0_sentence(CLEAN, result, "vision")
+    result.alpha = {"speech": 0.1, "text": 0.1, "vision": 0.8}
+    assert "added to it" in alpha0_sentence(CLEAN, result, "vision")
+    result.alpha = {"speech": 0.5, "text": 0.4, "vision": 0.1}
+    assert "took from it" in alpha0_sentence(CLEAN, result, "vision")
 
 
 # ---- hear, read, see ----------------------------------------------------------------------------------------
@@ -143,7 +188,7 @@ def test_faces_are_shown_from_the_first_to_the_last():
     from PIL import Image
 
     seen = make_result(6).evidence.faces
-    strip = faces(seen)
+    strip = faces(seen, texts.LAB_AFTER)
     data = base64.b64decode(re.search(r"base64,([^\"]+)", strip)[1])
     picture = np.asarray(Image.open(io.BytesIO(data)))
     assert picture.shape == (48, 5 * 48)
@@ -151,8 +196,25 @@ def test_faces_are_shown_from_the_first_to_the_last():
     np.testing.assert_array_equal(picture[:, -48:], seen[-1].crop)
 
 
+def test_before_stands_beside_after_and_the_damage_is_named_with_its_severity():
+    wave = np.sin(np.arange(16_000) / 20).astype(np.float32)
+    seen = make_result(6).evidence.faces
+    clean = Recording(1.0, wave, [(0.0, 1.0)], Transcript("I am so happy"), seen)
+    state = LabState(source="clip", damage=CLEAN.damage | {"speech": Damage("white noise", 0.8)})
+    shown = evidence(clean, damage(clean, state), CLEAN, state)
+    assert shown.count("<audio") == 2
+    assert "hiss (white noise), 80%" in shown
+    assert shown.count(texts.LAB_AS_BEFORE) == 2
+    state = LabState(source="clip", damage=CLEAN.damage | {"vision": Damage("blur", 0.5)}, text="Not at all")
+    shown = evidence(clean, damage(clean, state), CLEAN, state)
+    assert shown.count("hff-lab-faces-5") == 2
+    assert shown.count('class="hff-lab-words"') == 2
+    assert "<mark>Not at all</mark>" in shown
+    assert "out of focus, 50%" in shown
+
+
 def test_nothing_at_all_can_be_shown():
-    shown = evidence(Recording(1.0), Recording(1.0))
+    shown = evidence(Recording(1.0), Recording(1.0), CLEAN, BLURRED)
     for sentence in (texts.NO_SOUND, texts.NO_WORDS, texts.NO_FACE):
         assert sentence in shown
 
@@ -291,9 +353,9 @@ def test_an_older_reading_does_not_paint_over_a_newer_one(tmp_path):
 
 def test_a_lesson_begun_while_the_tab_opens_is_not_painted_over_by_the_opening(tmp_path):
     view = LabView.__new__(LabView)
-    view.sessions, view.benches = Sessions(tmp_path), SimpleNamespace(has_new=lambda key: False)
+    view.sessions, view.benches = Sessions(tmp_path), SimpleNamespace(new_source=lambda key: "")
     lessons = {lesson.key: lesson for lesson in load_lessons()}
-    view.lessons = SimpleNamespace(lessons=lessons, outputs=[], pose=lambda key: [])
+    view.lessons = SimpleNamespace(lessons=lessons, outputs=[], pose=lambda key, source, present: [])
     view.controls = SimpleNamespace(values=[], show=lambda state: [])
     view.compared = view.shown = None
     view.controls.own_alpha = view.controls.parts_note = None
@@ -303,7 +365,7 @@ def test_a_lesson_begun_while_the_tab_opens_is_not_painted_over_by_the_opening(t
     view.arrive(page)
     assert view.run_first(page, "") == ["read"]
     view.arrive(page)
-    view.setting_up("lights_off")(page)
+    view.setting_up("lights_off")(page, "example")
     assert view.run_first(page, "") == [gr.skip()] * 4
     view.arrive(page)  # the tab is opened again
     assert view.run_first(page, "") == ["read"]
