@@ -7,7 +7,7 @@ import numpy as np
 from hff.config import MODALITIES
 from hff.result import Result, clip_alpha
 
-FIGURES = ("variance", "precision", "alpha0", "alpha", "shapley")  # in the order in which one leads to the next
+TABLE_FIGURES = ("variance", "precision", "alpha0", "alpha", "shapley")  # in the order in which one leads to the next
 
 
 def clip_means(result: Result) -> dict[str, dict[str, float | None]]:

@@ -220,7 +220,7 @@ def test_the_lab_after_a_change_a_guess_and_a_sweep(tmp_path: Path, fake: FakeAn
     shown = [
         changed,
         visit.in_lab("_pose", lesson.key, **yours),
-        visit.in_lab("_reveal", lesson.key, 0, **yours),
+        visit.in_lab("_reveal", lesson.key, 0, 2, 0, 5, 0, **yours),
         swept,
         visit.in_lab("run", **{"hff-lab-source": "nothing-of-that-name"}),
     ]

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from hff.config import MODALITIES
 from hff.lab.by_hand import hand_use
-from hff.lab.comparison import FIGURES, alpha_by_precision, clip_means
+from hff.lab.comparison import TABLE_FIGURES, alpha_by_precision, clip_means
 from hff.lab.state import LabState
 from hff.lab.what_changed import LEAST_CHANGE, most_moved, what_changed
 from hff.locale import names, sentence, texts
@@ -134,7 +134,7 @@ def _chain(before: Result, after: Result, modality: str) -> list[tuple[str, str 
         value = means[name][modality]
         return None if value is None else figure(shown[modality] if name == "alpha" else value, name)
 
-    return [(name, *(said(name, *reading) for reading in readings)) for name in FIGURES[:-1]]
+    return [(name, said(name, *readings[0]), said(name, *readings[1])) for name in TABLE_FIGURES[:-1]]
 
 
 def _rows(before: Result, after: Result | None) -> list[dict]:
@@ -166,7 +166,7 @@ def _rows(before: Result, after: Result | None) -> list[dict]:
                     largest[name],
                     [cell("before", old, shown[0], name, m), cell("after", new, shown[1], name, m)],
                 )
-                for name in FIGURES
+                for name in TABLE_FIGURES
             ],
         }
         for m in MODALITIES

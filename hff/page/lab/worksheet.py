@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from hff.config import MODALITIES
 from hff.examples.ready import EXAMPLES
-from hff.lab.comparison import FIGURES, clip_means
+from hff.lab.comparison import TABLE_FIGURES, clip_means
 from hff.lab.lesson import Lesson
 from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, LabState
 from hff.locale import names, sentence, texts
@@ -55,7 +55,7 @@ def _sheet(state: LabState, before: Result, after: Result, lesson: Lesson | None
         "questions": questions(state),
         "before": _reading(before),
         "after": _reading(after),
-        "columns": {name: texts.LAB_COLUMNS[name] for name in FIGURES},
+        "columns": {name: texts.LAB_COLUMNS[name] for name in TABLE_FIGURES},
         "changed": change_sentence(before, after, state != was),
         "came_true": [choice.text for choice, true in came if true],
     }

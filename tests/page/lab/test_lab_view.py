@@ -297,7 +297,6 @@ def test_lessons_on_ones_own_clip_ask_only_about_what_is_there(server):
         assert page.is_disabled("#hff-lesson-lights_off")
         page.get_by_role("tab", name=texts.TAB_CLIP, exact=True).first.click()
         choose_example(page, texts.EXAMPLES["mixed"][0])
-        analyse(page)
         page.get_by_role("tab", name=texts.TAB_LAB, exact=True).first.click()
         page.locator(".hff-lesson-reasons").wait_for()
         left(page, texts.LAB_TAB_LESSONS)
