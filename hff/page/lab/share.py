@@ -46,7 +46,7 @@ class SharePanel:
 
 
 def link(state: LabState, request: gr.Request, lesson: Lesson | None = None) -> str:
-    """The address that opens the same state, or a lesson at its question; a sentence for the visitor's own recording."""
+    """The address of the same state, or of a lesson at its question; a sentence for the visitor's own recording."""
     if state.source in OWN:
         return texts.SHARE_NO_LINK
     headers = request.headers
