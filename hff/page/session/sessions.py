@@ -108,7 +108,7 @@ class Sessions:
     def keep(
         self, session: Session, recording: Recording, result: Result | None = None, *, snapshot: bool = False
     ) -> None:
-        """Put on a page's shelf what was read: ``result`` if it was the model that read; a ``snapshot`` has its own place.
+        """Put on a page's shelf what was read: ``result`` if the model read it; a ``snapshot`` has a place of its own.
 
         Where all pages together keep too much, the largest recordings of others go, of the same size the oldest; then
         their readings.
