@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hff.config import MODALITIES, STEP_SECONDS
+from hff.errors import DependencyError
+from hff.locale import say
 
 
 @dataclass
@@ -218,6 +220,14 @@ class Result:
         writer.writeheader()
         writer.writerows(rows)
         return text.getvalue()
+
+    def to_frame(self):
+        """The timeline as a pandas DataFrame: one row a step, by time in seconds. Raises ``DependencyError``."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise DependencyError(say("pandas.missing")) from error
+        return pandas.DataFrame(self.timeline.rows(tuple(self.probabilities))).set_index("time")
 
 
 def clip_alpha(alpha: np.ndarray, present: np.ndarray, beta: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ LAYERS = (
     ("hff.locale",),
     ("hff.config", "hff.device", "hff.cancel", "hff.numbers"),
     ("hff.result", "hff.weights", "hff.pretrained", "hff.corruption"),
-    ("hff.media",),
+    ("hff.media", "hff.annotations"),
     ("hff.detectors", "hff.model"),
     ("hff.encoders",),
     ("hff.pipeline",),

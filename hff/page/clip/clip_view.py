@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from hff.annotations import WRITERS
 from hff.config import MAX_CHARACTERS
 from hff.errors import Cancelled, HFFError
 from hff.examples.ready import EXAMPLES
@@ -257,6 +258,7 @@ class ClipView:
             "csv": result.to_csv(),
             "png": report.png_bytes(result),
             "html": report.html_page(result),
+            **{kind: write(result) for kind, write in WRITERS.items()},
         }
         if self.sessions.result_of(request.session_hash) is not result:
             return _no_files()  # a newer reading came in between, and its own files are on their way
