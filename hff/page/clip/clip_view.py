@@ -151,7 +151,7 @@ class ClipView:
         quietly: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "draw"}
         drawn = analysis.success(self._draw, None, [out.timeline, out.alone], show_progress="minimal", **quietly)
         drawn.success(self._make_files, None, list(out.downloads.values()), show_progress="hidden", **quietly)
-        analysis.success(inputs=None, **_map_of(self._attention, out))
+        analysis.success(inputs=None, **_map_of(self._whole_map, out))
 
     def _show_status(self, video, audio, image, text, request: gr.Request) -> str:
         self.sessions.track(request.session_hash, [video, audio, image])
@@ -239,7 +239,11 @@ class ClipView:
         tab = next((kind for kind in kinds if getattr(pressed, kind)), "video")
         return (*(pressed.path(kind) for kind in kinds), pressed.text, gr.Tabs(selected=tab))
 
-    def _attention(self, request: gr.Request, layer: str = "", head: str = "") -> str:
+    def _whole_map(self, request: gr.Request) -> str:
+        """All layers and heads: nothing is asked of the choices, which a new reading has just changed."""
+        return self._attention("", "", request)
+
+    def _attention(self, layer: str, head: str, request: gr.Request) -> str:
         result = self.sessions.result_of(request.session_hash)
         if result is None:
             return cards.alert(texts.ERROR_TITLE, texts.RESULT_GONE)
