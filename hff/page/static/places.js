@@ -4,6 +4,7 @@
 // stands in the address stays. A lesson that was come back to is begun anew, at its question.
 
 const LOOK_MS = 100; // between two looks for what Gradio has not put there yet
+const LATEST_MS = 20000; // after which nothing more is waited for
 const SETTLE_MS = 1500; // in which what is pressed belongs to a place that was come back to
 
 let first = ""; // the view of an address that names none
@@ -35,17 +36,29 @@ function placed() {
   history.pushState(null, "", next);
 }
 
+// Pressed again until it is open: a page that is still being drawn does not listen yet.
+function open(wanted) {
+  const tab = tabs().find((one) => one.dataset.tabId === wanted);
+  if (!tab || view() === wanted || performance.now() > coming) return;
+  tab.click();
+  setTimeout(open, LOOK_MS, wanted);
+}
+
 function arrive() {
   const parameters = new URLSearchParams(location.search);
   const wanted = parameters.get("lesson") ?? "";
   const to = wanted || parameters.get("lab") ? "lab" : location.hash.slice(1) || first;
   coming = performance.now() + SETTLE_MS;
-  tabs()
-    .find((tab) => tab.dataset.tabId === to)
-    ?.click();
-  if (to === "lab" && wanted !== lesson()) {
-    document.getElementById(wanted ? `hff-lesson-${wanted}` : "hff-lesson-all")?.click();
-  }
+  open(to);
+  setTimeout(() => view() !== to && placed(), SETTLE_MS + LOOK_MS); // another view was pressed meanwhile
+  if (to === "lab" && wanted !== lesson()) choose(wanted ? `hff-lesson-${wanted}` : "hff-lesson-all", performance.now() + LATEST_MS);
+}
+
+// The lab's buttons come when its tab is first shown.
+function choose(id, latest) {
+  const button = document.getElementById(id);
+  if (button) button.click();
+  else if (performance.now() < latest) setTimeout(choose, LOOK_MS, id, latest);
 }
 
 function state(event) {

@@ -9,12 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from markupsafe import escape
 
 from hff.config import MODALITIES
 from hff.lab.lab import Lab
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import Damage, LabState
-from hff.locale import texts
+from hff.locale import sentence, texts
 from tests.support.page_browser import browsing, choose_example, outside, real_model
 
 MODEL = real_model  # behind the page of these tests
@@ -242,6 +243,112 @@ def test_a_sweep_draws_as_it_goes_stops_and_keeps_its_data(server, monkeypatch):
         assert [float(row["severity"]) for row in rows] == pytest.approx([0.05 * i for i in range(len(rows))])
         for row in rows:
             assert sum(float(row[f"alpha_{m}"]) for m in MODALITIES) == pytest.approx(1, abs=1e-5)
+
+
+def lesson_shown(page, key: str, hands: tuple[int, ...] = ()) -> None:
+    """Guess the last choice, or enter the hands of a class, and show what happens."""
+    page.locator(f"[data-lesson={key}]").wait_for()
+    page.wait_for_selector("#hff-lab-unknown")
+    for number, count in enumerate(hands):
+        if not number:
+            page.locator("#hff-lesson-tally button").first.click()
+        page.fill(f"#hff-lesson-hands-{number} input", str(count))
+        page.keyboard.press("Tab")
+    if not hands:
+        page.locator("#hff-lesson-guess label").last.click()
+    page.click("#hff-lesson-show:not([disabled])")
+    page.wait_for_selector("#hff-lab-after")
+
+
+def test_a_lesson_has_an_address_counts_hands_and_leads_on(server):
+    with browsing(f"{server.url}?lesson=lights_off") as page:
+        page.wait_for_selector("#hff-lab-unknown")
+        assert page.locator("#hff-lab-after").count() == 0
+        lesson_shown(page, "lights_off", hands=(3, 0, 9))
+        votes = page.locator(".hff-lesson-votes [data-hands]")
+        assert votes.evaluate_all("x => x.map(vote => +vote.dataset.hands)") == [3, 0, 9]
+        assert "✓" in votes.last.inner_text()
+        page.wait_for_function("() => document.activeElement.id === 'hff-lab-sentence'")
+
+        page.click("#hff-lesson-next")  # the next one waits for a guess, whatever was shown before
+        page.locator("[data-lesson=radio_on]").wait_for()
+        page.wait_for_selector("#hff-lab-unknown")
+        page.wait_for_function("() => location.search === '?lesson=radio_on'")
+        page.go_back()
+        page.locator("[data-lesson=lights_off]").wait_for()
+        page.wait_for_selector("#hff-lab-unknown")
+        page.get_by_role("tab", name=texts.TAB_MODEL, exact=True).first.click()
+        page.wait_for_function("() => location.hash === '#model'")
+        page.reload()
+        page.wait_for_selector("#hff-views [role=tab][data-tab-id=model][aria-selected=true]")
+        page.go_back()
+        page.locator("[data-lesson=lights_off]").wait_for()
+        page.wait_for_selector("#hff-views [role=tab][data-tab-id=lab][aria-selected=true]")
+
+        lesson_shown(page, "lights_off")
+        page.click("#hff-lesson-then-sweep")
+        page.wait_for_function("() => +document.querySelector('.hff-sweep')?.dataset.points >= 2")
+
+
+def test_lessons_on_ones_own_clip_ask_only_about_what_is_there(server):
+    with browsing(server.url) as page:
+        open_lab(page, tab=texts.LAB_TAB_LESSONS)
+        page.locator("#hff-lesson-on").get_by_text(texts.LESSON_ON_CLIP, exact=True).click()
+        page.locator("#hff-lesson-card", has_text=texts.LAB_NO_CLIP).wait_for()
+        assert page.is_disabled("#hff-lesson-lights_off")
+        page.get_by_role("tab", name=texts.TAB_CLIP, exact=True).first.click()
+        choose_example(page, texts.EXAMPLES["mixed"][0])
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).first.click()
+        page.locator(".hff-lesson-reasons").wait_for()
+        left(page, texts.LAB_TAB_LESSONS)
+        assert page.is_disabled("#hff-lesson-radio_on")  # there is no voice in it
+        needs = sentence("LESSON_OBSTACLE_lacks", the="the voice")
+        assert texts.LESSON_NOT_HERE.format(title="Radio on", why=needs) in page.inner_text("#hff-lesson-card")
+        page.click("#hff-lesson-lights_off:not([disabled])")
+        lesson = next(lesson for lesson in LESSONS if lesson.key == "lights_off")
+        page.locator("#hff-lesson-card", has_text=lesson.question_own).wait_for()
+        page.wait_for_selector("#hff-lab-unknown")
+        page.locator("#hff-lesson-on").get_by_text(texts.LESSON_ON_EXAMPLE, exact=True).click()
+        page.locator("#hff-lesson-card", has_text=lesson.question).wait_for()
+        page.wait_for_timeout(1000)
+        assert page.locator("#hff-lab-after").count() == 0  # another source, still no guess
+        page.locator("#hff-lesson-on").get_by_text(texts.LESSON_ON_CLIP, exact=True).click()
+        page.locator("#hff-lesson-card", has_text=lesson.question_own).wait_for()
+        lesson_shown(page, "lights_off")
+
+
+def test_all_worksheets_come_in_one_file(server):
+    with browsing(server.url) as page:
+        open_lab(page, tab=texts.LAB_TAB_SHARE)
+        with page.expect_download() as waiting:
+            page.click("#hff-lab-all")
+        sheet = Path(waiting.value.path()).read_text(encoding="utf-8")
+        for lesson in LESSONS:
+            assert sheet.count(f"<h1>{escape(lesson.title)}</h1>") == 1
+        assert sheet.count('class="answers"') == len(LESSONS)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 650), (1280, 720), (1920, 1080)])
+def test_a_lesson_is_seen_without_scrolling(server, width: int, height: int):
+    with browsing(f"{server.url}?lesson=stranger", width, height) as page:
+        lesson_shown(page, "stranger")
+        for part in ("#hff-lab-sentence", ".hff-stack.hff-lab-after", "#hff-lab-chain", "#hff-lab-row-vision",
+                     "#hff-lab-evidence-vision", "#hff-lesson-then"):  # fmt: skip
+            bottom = page.evaluate("s => document.querySelector(s).getBoundingClientRect().bottom", part)
+            assert bottom <= height, part
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (683, 325)])  # a phone; 200 % zoom
+def test_the_lab_is_no_wider_than_the_screen(server, width: int, height: int):
+    with browsing(f"{server.url}?lesson=radio_on", width, height) as page:
+        lesson_shown(page, "radio_on")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        wide = page.locator("#hff-lab *:visible").evaluate_all(
+            "all => all.filter(e => !e.closest('.hff-lab-table')"
+            " && e.getBoundingClientRect().right > innerWidth + 1).length"
+        )
+        assert wide == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080)])
