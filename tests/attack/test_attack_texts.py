@@ -80,7 +80,7 @@ def pages(text: str) -> dict[str, str]:
         "warnings": cards.warnings([text]),
         "status": status_line({"text": text, "video": text}, text),
         "worksheet": worksheet.worksheet(state, one, one),
-        "changed": cards.note(before_after.change_sentence(one, one)),
+        "changed": cards.note(before_after.change_sentence(one, one, False)),
     }
 
 

@@ -259,7 +259,8 @@ def devices(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray, spee
 
 
 PLACES = """[...document.querySelectorAll('.hff-live section, .hff-live-picture')]
-    .map((box) => JSON.stringify(box.getBoundingClientRect()))"""
+    .map((box) => box.getBoundingClientRect())
+    .map((box) => [box.x, box.y, box.right, box.bottom].map(Math.round).join())"""
 CUT_OFF = """[...document.querySelectorAll('.hff-live *:not(.hff-heard)')].filter((part) =>
     part.scrollWidth > part.clientWidth + 2 && getComputedStyle(part).overflow === 'hidden').length"""
 
