@@ -81,7 +81,7 @@ try {
   await page.goto(url);
   await page.waitForSelector("#hff-analyse", { timeout: LONG });
   await new Promise((done) => { setTimeout(done, 1500); }); // Gradio's events of loading
-  const told = { live: await live(page), clip: await clip(page), lesson: await lesson(page), faults };
+  const told = { live: await live(page), lesson: await lesson(page), clip: await clip(page), faults };
   console.log(JSON.stringify(told));
 } finally {
   await browser.close();
