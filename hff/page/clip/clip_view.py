@@ -210,6 +210,8 @@ class ClipView:
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the analysis failed")
+            if session.clip_turn is not turn:
+                return _unchanged()
             return _failed(session.inputs, texts.UNEXPECTED.format(kind=type(error).__name__))
         if session.clip_turn is not turn:
             return _unchanged()
