@@ -26,6 +26,8 @@ from hff.errors import InputError
 from hff.live.audio_buffer import SoundTrack
 from hff.live.feature_cache import FaceFeatures, KnownTexts, SpeechSteps
 from hff.live.pace import Effort, Pace
+from hff.live.pauses import Pauses
+from hff.live.reading import LiveReading, alpha_now, mean_now, now_weights
 from hff.live.recogniser import Recogniser
 from hff.live.words import RESTART_EVERY, LiveWords
 from hff.locale import say
@@ -34,12 +36,9 @@ from hff.media.video import MAX_FRAME_SIDE
 from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
 from hff.pipeline.features import FRAME_RATE, ClipFeatures, Encoded, Material, encode_one, encode_text, step_count
 from hff.pipeline.recording import Recording
-from hff.result import Attention, FaceSeen, Timeline, Transcript, Word
+from hff.result import FaceSeen, Transcript
 
 LIVE_WINDOW_SECONDS = 8.0  # s that a reading rests on
-NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean
-HELD_SECONDS = 1.0  # s that the weight of what somebody says is held when they pause, before it is absent
-LEAST_OF_STEP = 0.2  # s of a step that must have come in before it counts for "now": a voice is heard late
 MAX_WAITING_FRAMES = 8  # frames not looked at yet; older ones are dropped
 SOURCE_LOST_AFTER = 2.0  # s without a frame, or without sound, after which the camera or microphone counts as lost
 DARK = 16  # mean grey value (0 to 255) of a picture below which it is dark
@@ -48,51 +47,11 @@ RESTART_GAP = 60.0  # s without anything, or back in time, after which the sessi
 
 
 @dataclass
-class LiveReading:
-    """What the last seconds show. Times in s since the session began."""
-
-    time: float  # until when anything has come in; the window's end
-    looked: float | None  # when the newest picture that was looked at was taken; None without a camera
-    heard: float | None  # until when sound was searched for a voice; None without a microphone
-    start: float  # where the window begins
-    emotion: str | None  # None while nobody is seen, heard or read
-    probabilities: dict[str, float]
-    spread: dict[str, float]  # standard deviation over the Monte Carlo draws
-    alpha: dict[str, float]  # now: the mean over the last ``NOW_SECONDS``; 0 where absent
-    aleatoric: dict[str, float | None]  # now; None where absent
-    epistemic: dict[str, float | None]
-    timeline: Timeline | None  # of the window; times from ``start``
-    attention: Attention | None
-    words: list[Word]  # times in s since the session began
-    typed: str
-    face: FaceSeen | None  # the newest
-    frame_shape: tuple[int, int] | None  # height, width of the newest frame
-    paused: tuple[str, ...]  # modalities whose figures are held through a pause of speech
-    notes: tuple[str, ...]  # what is missing: "no_camera", "dark", "no_face", "no_microphone", "silent", "no_voice"
-
-    @property
-    def variance(self) -> dict[str, float | None]:
-        """sigma^2 now, aleatoric plus epistemic."""
-        parts = ((m, self.aleatoric[m], self.epistemic[m]) for m in MODALITIES)
-        return {m: None if a is None or e is None else a + e for m, a, e in parts}
-
-
-@dataclass
 class _Ears:
     """What was last heard: steps with a voice and their features, from step ``first`` on."""
 
     until: float = -1.0  # s
     voiced: list[tuple[float, float]] | None = None  # s since the session began
-
-
-@dataclass
-class _Held:
-    """A modality's figures when it was last there, ``time`` s after the session began."""
-
-    time: float
-    alpha: float
-    aleatoric: float | None
-    epistemic: float | None
 
 
 class LiveSession:
@@ -130,7 +89,7 @@ class LiveSession:
         self._more: dict[str, Any] = getattr(self, "_more", {})
         self._next_words = 0.0
         self._spread: dict[str, float] | None = None
-        self._held_figures: dict[str, _Held] = {}
+        self._pauses = Pauses()
 
     # ---- what comes in ----------------------------------------------------------------------------------
 
@@ -370,45 +329,16 @@ class LiveSession:
             emotion=max(probabilities, key=probabilities.__getitem__),
             probabilities=probabilities,
             spread=self._spread,
-            alpha=_alpha_now(timeline, now),
-            aleatoric=_mean_now(timeline, timeline.aleatoric, now),
-            epistemic=_mean_now(timeline, timeline.epistemic, now),
+            alpha=alpha_now(timeline, now),
+            aleatoric=mean_now(timeline, timeline.aleatoric, now),
+            epistemic=mean_now(timeline, timeline.epistemic, now),
             timeline=timeline,
             attention=attention_of(output, timeline),
             paused=(),
             **common,
         )
         whole = {m for m, share in zip(MODALITIES, now @ timeline.present, strict=True) if share > 1 - 1e-6}
-        return self._through_pauses(reading, whole)
-
-    def _through_pauses(self, reading: LiveReading, here: set[str]) -> LiveReading:
-        """Hold the weight of a voice, and of its words, through a pause of speech; the others share what is left.
-
-        here: the modalities that are there all through "now".
-        """
-        known = self._held_figures
-        for m in here:
-            known[m] = _Held(reading.time, reading.alpha[m], reading.aleatoric[m], reading.epistemic[m])
-        if reading.heard is None:
-            return reading
-        held = {
-            m: known[m]
-            for m in MODALITIES
-            if m not in here and m in known and modalities.of(m).pauses
-            if 0 <= reading.time - known[m].time <= HELD_SECONDS
-        }
-        taken = sum(figures.alpha for figures in held.values())
-        others = sum(reading.alpha[m] for m in MODALITIES if m not in held)
-        scale = 1 / taken if taken > 1 or (taken and not others) else 1.0  # two may be held from different moments
-        rest = (1 - scale * taken) / others if others else 0.0
-        alpha = {m: scale * held[m].alpha if m in held else rest * reading.alpha[m] for m in MODALITIES}
-        return replace(
-            reading,
-            alpha=alpha,
-            aleatoric=reading.aleatoric | {m: figures.aleatoric for m, figures in held.items()},
-            epistemic=reading.epistemic | {m: figures.epistemic for m, figures in held.items()},
-            paused=tuple(held),
-        )
+        return self._pauses.through(reading, whole)
 
     def _camera_on(self, end: float) -> bool:
         return self._newest_frame is not None and end - self._newest_frame[0] <= SOURCE_LOST_AFTER
@@ -431,29 +361,6 @@ class LiveSession:
             last = self._track.window(end - 1, end)
             notes.append("silent" if np.abs(last).max(initial=0) < SILENT else "no_voice")
         return tuple(notes)
-
-
-def now_weights(seconds: float, steps: int) -> np.ndarray:
-    """(T,) how much each step counts for "now": its share of the ``NOW_SECONDS`` that end at ``seconds``."""
-    begin = np.arange(steps) * STEP_SECONDS
-    into_step = seconds % STEP_SECONDS
-    if into_step < LEAST_OF_STEP and seconds > STEP_SECONDS:
-        seconds -= into_step
-    shared = np.minimum(begin + STEP_SECONDS, seconds) - np.maximum(begin, seconds - NOW_SECONDS)
-    weights = np.clip(shared, 0, None)
-    return weights / weights.sum() if weights.sum() else np.eye(steps)[-1]
-
-
-def _alpha_now(timeline: Timeline, now: np.ndarray) -> dict[str, float]:
-    mean = now @ timeline.alpha
-    total = float(mean.sum())
-    return {m: float(mean[i]) / total if total else 0.0 for i, m in enumerate(MODALITIES)}
-
-
-def _mean_now(timeline: Timeline, values: np.ndarray, now: np.ndarray) -> dict[str, float | None]:
-    weights = now[:, None] * timeline.present
-    total = weights.sum(0)
-    return {m: float(weights[:, i] @ values[:, i] / total[i]) if total[i] else None for i, m in enumerate(MODALITIES)}
 
 
 def _checked_time(time: float) -> float:

@@ -15,7 +15,8 @@ from hff.errors import InputError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.live.audio_buffer import SoundTrack
 from hff.live.pace import AIM, EFFORTS, LONGEST_PATIENCE, SETTLE, Pace
-from hff.live.session import RESTART_GAP, LiveSession, now_weights
+from hff.live.reading import now_weights
+from hff.live.session import RESTART_GAP, LiveSession
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
 from hff.pipeline.features import FRAME_RATE, encode

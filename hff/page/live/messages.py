@@ -12,7 +12,8 @@ import numpy as np
 
 from hff.config import MODALITIES
 from hff.errors import InputError
-from hff.live.session import LiveReading, LiveSession
+from hff.live.reading import LiveReading
+from hff.live.session import LiveSession
 from hff.locale import say
 from hff.media.image import read_jpeg
 from hff.media.video import MAX_FRAME_SIDE
