@@ -19,26 +19,32 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import save
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
 
-from hff.config import EMOTIONS, SAMPLE_RATE
-from hff.detectors.vad import Segments
-from hff.encoders.mfcc_cnn import WINDOW_FRAMES, step_windows
-from hff.encoders.whisper import SILENCE, WHISPER_MELS, WhisperEncoder, WhisperLayers, log_mel
-from hff.media.level import normalise_level
-from hff.pipeline.features import step_count, voiced_steps
+from hff.config import EMOTIONS
+from hff.encoders.whisper import SILENCE, WhisperEncoder, WhisperLayers
 from train.corpora import ased, emodb, korean, nemo, ravdess
 from train.corpora.base import Utterance, load_found
-from train.encoders import corpus_balance, quality, voice_augmentation, whisper_base
-from train.encoders.speech import MIXUP, SOFT_TARGETS, SPEECH_LABEL_SMOOTHING, damaged, voices
+from train.encoders import corpus_balance, quality, whisper_base
+from train.encoders.speech import MIXUP, SOFT_TARGETS, SPEECH_LABEL_SMOOTHING
+from train.encoders.whisper_windows import (
+    Heard,
+    again,
+    hear,
+    join,
+    kept_windows,
+    random_windows,
+    step_windows_of,
+    with_voices,
+)
 from train.engine import parallel
 from train.engine.loop import Plan, fit
 from train.engine.whole_files import write_whole
@@ -62,139 +68,9 @@ TUNING = Plan(
 TUNING_BATCHES = 40  # of an epoch of it; twenty minutes on two cores that do nothing else
 MEL_TIME_MASK, MEL_BAND_MASK = 60, 10  # frames and mel bands hidden at most while the layers learn
 ROUNDS = 2  # windows of each training recording: untouched, and from another room, microphone or line
-DAMAGED_WINDOW_SHARE = 0.5  # share of the latter that are damaged too
-CHECKED = 1  # steps of a recording that is validated on
-WINDOWS_AT_ONCE = 16  # windows in one pass of the layers
 TEACHER_FOLDS = 5  # of the training speakers, for soft targets
 
 LEAST_DEVIATION = 1e-3  # of a statistic, in float16 too
-
-Window = tuple[int, float, Tensor]  # number of the recording, severity of its damage, (WHISPER_MELS, WINDOW_FRAMES)
-
-
-@dataclass
-class Heard:
-    """What Whisper's layers make of N windows."""
-
-    values: Tensor  # (N, layers, 2 * width) float16, statistics of the states
-    recording: Tensor  # (N,) int64
-    severity: Tensor  # (N,)
-    windows: Tensor | None = None  # (N, WHISPER_MELS, WINDOW_FRAMES) float16: what they are, if kept
-
-    def subset(self, keep: Tensor) -> Heard:
-        windows = None if self.windows is None else self.windows[keep]
-        return Heard(self.values[keep], self.recording[keep], self.severity[keep], windows)
-
-
-def kept_windows(heard: Heard) -> Tensor:
-    """The windows themselves, (N, WHISPER_MELS, WINDOW_FRAMES) float16."""
-    if heard.windows is None:
-        raise ValueError("these windows were heard without being kept")
-    return heard.windows
-
-
-def join(parts: Sequence[Heard]) -> Heard:
-    """All windows as one set."""
-    windows = [part.windows for part in parts if part.windows is not None]
-    return Heard(
-        torch.cat([part.values for part in parts]),
-        torch.cat([part.recording for part in parts]),
-        torch.cat([part.severity for part in parts]),
-        torch.cat(windows) if len(windows) == len(parts) else None,
-    )
-
-
-def window_at(mel: Tensor, middle: int) -> Tensor:
-    """(WHISPER_MELS, WINDOW_FRAMES) around a frame of ``mel`` (WHISPER_MELS, frames); NaN outside."""
-    window = torch.full((WHISPER_MELS, WINDOW_FRAMES), float("nan"))
-    start = middle - WINDOW_FRAMES // 2
-    first, last = max(start, 0), min(start + WINDOW_FRAMES, mel.shape[1])
-    window[:, first - start : last - start] = mel[:, first:last]
-    return window
-
-
-def random_window(mel: Tensor, spans: Segments, seconds: float, rng: np.random.Generator) -> Tensor:
-    """A window centred anywhere in the voice."""
-    per_second = mel.shape[1] / seconds
-    first, last = int(spans[0][0] * per_second), int(spans[-1][1] * per_second)
-    return window_at(mel, int(rng.integers(first, max(last, first + 1))))
-
-
-def version(utterance: Utterance, spans: Segments, number: int, seed: Sequence[int]) -> tuple[Tensor, Segments, float]:
-    """Version ``number`` of a recording, 0 untouched: log-mel (WHISPER_MELS, frames), where the voice is, severity."""
-    rng = np.random.default_rng([*seed, number])
-    wave, severity = utterance.wave, 0.0
-    if number:
-        wave = voice_augmentation.another(wave, rng)
-        spans = [(a * len(wave) / len(utterance.wave), b * len(wave) / len(utterance.wave)) for a, b in spans]
-        if rng.random() < DAMAGED_WINDOW_SHARE:
-            wave, severity = damaged(wave, rng)
-    wave = normalise_level(wave, spans)
-    if number:
-        wave = voice_augmentation.gain(wave, rng)
-    return log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32))), spans, severity
-
-
-def random_windows(recordings: list[tuple[Utterance, Segments]], number: int, seed: int) -> Iterator[Window]:
-    """One window of each recording's version ``number``, centred anywhere in its voice."""
-    for place, (utterance, voiced) in enumerate(recordings):
-        mel, spans, severity = version(utterance, voiced, number, [seed, place])
-        seconds = mel.shape[1] / 100
-        yield place, severity, random_window(mel, spans, seconds, np.random.default_rng([seed, place, number, 1]))
-
-
-def step_windows_of(recordings: list[tuple[Utterance, Segments]]) -> Iterator[Window]:
-    """Windows of steps with a voice, as the app hears them: ``CHECKED`` of each recording, evenly spread."""
-    for place, (utterance, voiced) in enumerate(recordings):
-        steps = step_count(len(utterance.wave) / SAMPLE_RATE)
-        mel = log_mel(torch.from_numpy(normalise_level(utterance.wave, voiced)))
-        windows, there = step_windows(mel, steps), np.flatnonzero(voiced_steps(voiced, steps))
-        spread = np.linspace(0, len(there), CHECKED + 2)[1:-1].astype(int) if len(there) > CHECKED else slice(None)
-        for step in there[spread]:
-            yield place, 0.0, windows[step]
-
-
-@torch.inference_mode()
-def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Window]], keep: bool = False) -> Heard:
-    """The windows' statistics, from ``path`` if they were computed before; ``keep``: and the windows."""
-    if not path.exists():
-        device = next(model.parameters()).device
-        numbers: list[int] = []
-        severities: list[float] = []
-        values: list[Tensor] = []
-        kept: list[Tensor] = []
-        waiting: list[Tensor] = []
-        begun = time.monotonic()
-
-        def encode() -> None:
-            if waiting:
-                values.append(model.statistics(torch.stack(waiting).to(device)).half().cpu())
-                kept.extend(window.half() for window in waiting if keep)
-                waiting.clear()
-
-        for number, severity, window in windows():
-            if number % 100 == 0 and number not in numbers:
-                print(f"whisper: {path.stem} recording {number}, {time.monotonic() - begun:.0f} s", flush=True)
-            numbers.append(number)
-            severities.append(severity)
-            waiting.append(window)
-            if len(waiting) == WINDOWS_AT_ONCE:
-                encode()
-        encode()
-        found = {
-            "values": torch.cat(values),
-            "recording": torch.tensor(numbers),
-            "severity": torch.tensor(severities),
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")  # so that a kill while writing leaves nothing that looks finished
-        save_file(found | ({"windows": torch.stack(kept)} if keep else {}), part)
-        part.replace(path)
-    return Heard(**load_file(path))
-
-
-def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Segments]]:
-    return [(utterance, voices(utterance)) for utterance in utterances]
 
 
 def load(data: Path) -> list[Utterance]:
@@ -383,15 +259,6 @@ def tuning_loss(model: WhisperEncoder, batch: Batch) -> Tensor:
     windows, share = batch[0], batch[-1]
     values = model.statistics(windows)
     return loss_of(model, model.features_of(share * values + (1 - share) * values.flip(0)), batch)
-
-
-@torch.inference_mode()
-def again(model: WhisperEncoder, heard: Heard) -> Heard:
-    """The same windows as the model's layers hear them now."""
-    device = next(model.parameters()).device
-    windows = kept_windows(heard).split(WINDOWS_AT_ONCE)
-    parts = [model.statistics(part.float().to(device)).half().cpu() for part in windows]
-    return dataclasses.replace(heard, values=torch.cat(parts))
 
 
 def gather(data: Path, out: Path, device: torch.device, seed: int) -> VoiceMaterial:

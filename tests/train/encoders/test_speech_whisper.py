@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import hff
 from hff import weights
@@ -20,7 +20,7 @@ from tests.support import corpus_fixtures as made
 from tests.support.corpus_fixtures import voice_of
 from tests.support.model_fixtures import copied_weights
 from train.__main__ import main
-from train.encoders import speech_whisper, whisper_base
+from train.encoders import speech_whisper, whisper_base, whisper_windows
 from train.engine.record import read_log
 from train.evaluation import left_out_voices
 from train.fusion import feature_files, training
@@ -96,7 +96,7 @@ def test_layers_that_learned_along_are_kept_if_that_gained(trained):
         name: max(float(row["score"]) for row in read_log(trained / "whisper" / name)) for name in ("network", "tuning")
     }
     best, network, tuned = (
-        speech_whisper.load_file(trained / "whisper" / name / "best.safetensors") for name in ("", "network", "tuning")
+        load_file(trained / "whisper" / name / "best.safetensors") for name in ("", "network", "tuning")
     )
     expected = tuned if score["tuning"] > score["network"] else network
     for name, value in expected.items():
@@ -107,8 +107,8 @@ def test_layers_that_learned_along_are_kept_if_that_gained(trained):
 def test_windows_for_training_know_their_damage(trained):
     for corpus, count in (("ravdess", 14), ("nemo", 6), ("emodb", len(made.EMODB_EMOTIONS) + 1)):
         for number, harmless in ((0, True), (1, False)):
-            heard = speech_whisper.Heard(
-                **speech_whisper.load_file(trained / "whisper" / "heard" / f"{corpus}-0-{number}.safetensors")
+            heard = whisper_windows.Heard(
+                **load_file(trained / "whisper" / "heard" / f"{corpus}-0-{number}.safetensors")
             )
             assert heard.recording.tolist() == list(range(count))
             assert (heard.severity == 0).all() == harmless
@@ -143,12 +143,12 @@ def test_soft_targets_come_from_a_network_that_has_not_met_the_speaker(tmp_path,
     rng = np.random.default_rng(0)
     recordings = [made_utterance(n, int(rng.integers(7))) for n in range(80)]
     values = torch.from_numpy(rng.normal(size=(80, *KINDS)).astype(np.float16))
-    heard = speech_whisper.Heard(values, torch.arange(80), torch.zeros(80))
+    heard = whisper_windows.Heard(values, torch.arange(80), torch.zeros(80))
     plan = speech_whisper.Plan(epochs=15, learning_rate=1e-3, batch_size=32, schedule="cosine", bf16=False)
     found = speech_whisper.write_soft_targets(recordings, heard, plan, tmp_path, torch.device("cpu"))
     assert found["soft_recall"] < 0.4
     model = speech_whisper.new_model(heard, 0)
-    model.load_state_dict(speech_whisper.load_file(tmp_path / "fold-0" / "best.safetensors"))
+    model.load_state_dict(load_file(tmp_path / "fold-0" / "best.safetensors"))
     labels = torch.tensor([u.label for u in recordings])
     met = speech_whisper.predict(model.eval(), heard, 80).argmax(1) == labels
     assert met[1::2].float().mean() > 0.8  # the folds' speakers alternate
@@ -164,7 +164,7 @@ def test_two_corpora_that_lack_emotions_teach_all_of_them(tmp_path):
             label = list(labels)[n % len(labels)]
             recordings.append(voice_of(corpus, label, n % 4, n))
             values.append(centres[label] + shift + rng.normal(size=KINDS))
-    heard = speech_whisper.Heard(torch.from_numpy(np.stack(values)).half(), torch.arange(280), torch.zeros(280))
+    heard = whisper_windows.Heard(torch.from_numpy(np.stack(values)).half(), torch.arange(280), torch.zeros(280))
     material = speech_whisper.VoiceMaterial(recordings, recordings, heard, heard)
     plan = speech_whisper.Plan(epochs=8, learning_rate=2e-3, batch_size=56, schedule="cosine", bf16=False, patience=8)
     model, figures = speech_whisper.fit_network(material, plan, tmp_path / "both", torch.device("cpu"))
@@ -188,7 +188,7 @@ def test_layers_learn_more_slowly_than_the_network_and_convolutions_not_at_all(t
     windows[3, :, 200:] = float("nan")
     with torch.inference_mode():
         values = encoder.statistics(windows.float()).half()
-    heard = speech_whisper.Heard(values, torch.arange(14), torch.zeros(14), windows)
+    heard = whisper_windows.Heard(values, torch.arange(14), torch.zeros(14), windows)
     model = speech_whisper.quality.add_head(encoder)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     plan = dataclasses.replace(
@@ -201,7 +201,7 @@ def test_layers_learn_more_slowly_than_the_network_and_convolutions_not_at_all(t
     # Adam's first step is the rate itself, whatever the gradient.
     assert moved["layers.layers.0.wide.weight"] == pytest.approx(plan.slow_rate * plan.learning_rate, rel=0.05)
     assert moved["project.1.weight"] == pytest.approx(plan.learning_rate, rel=0.05)
-    again = speech_whisper.again(model, heard)
+    again = whisper_windows.again(model, heard)
     assert not torch.equal(again.values, heard.values)
     hidden = speech_whisper.hide(windows.float().clone(), np.random.default_rng(1))
     assert torch.equal(hidden.isnan(), windows.isnan())
