@@ -18,6 +18,7 @@ SAMPLES = 32  # Monte Carlo draws of equation (20)
 MAX_CHARACTERS = 40_000  # of typed text; about 5000 words are read
 MAX_TEXT = 2_000  # of what is typed beside the camera or into the lab
 MAX_LAYERS = 100  # of attention; the paper has 4
+MAX_SPEAKERS = 1_000
 LARGEST_FLOAT = 1e6  # of the config's numbers
 MAX_STEPS = 120  # steps one attention block spans (one minute); longer clips are cut into blocks
 
@@ -49,6 +50,8 @@ class HFFConfig:
     bounded: bool = True  # whether the answer is no surer than the modalities that give it (``hff.model.experts``), and
     # sigma^2 is held to the scale of the Brier error; else one answer for each step, as of an utterance in a dialogue
     novelty_rank: int = 64  # leading directions of the features in which what is unlike the training is looked for
+    speakers: int = 0  # of a dialogue that are told apart, the last number being all others; 0: who speaks is not used
+    past_only: bool = False  # whether a step's answer may not rest on later ones, as while a dialogue is going on
     use_attention: bool = True
     use_dynamic_weighting: bool = True
     use_temporal: bool = True
@@ -67,6 +70,8 @@ class HFFConfig:
         for name, size in (sizes | {f"{m}_dim": size for m, size in self.dims.items()}).items():
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
+        if not 0 <= self.speakers <= MAX_SPEAKERS:
+            raise ValueError(f"speakers must be from 0 to {MAX_SPEAKERS}, got {self.speakers}")
         if self.layers > MAX_LAYERS:  # a damaged file may ask for millions, each of which takes memory and time
             raise ValueError(f"layers must be at most {MAX_LAYERS}, got {self.layers}")
         if self.speech_encoder not in SPEECH_ENCODERS:

@@ -44,7 +44,8 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, queries: Tensor, tokens: Tensor, mask: Tensor, weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """queries (B,Q,d), tokens (B,K,d), mask (B,K) true where a token may be seen, weight (B,K) what each counts.
+        """queries (B,Q,d), tokens (B,K,d), mask (B,K) or (B,Q,K) true where a token may be seen, weight (B,K) what
+        each counts.
 
         A token of weight w is attended to as w tokens would be: not at all at 0. Returns the result (B,Q,d) and the
         maps (B,heads,Q,K), each row summing to 1.
@@ -53,7 +54,8 @@ class MultiHeadAttention(nn.Module):
         scores = q @ k.transpose(-1, -2) / math.sqrt(self.head_dim)
         if weight is not None:
             scores = scores + weight.clamp_min(LEAST_WEIGHT).log()[:, None, None]
-        maps = masked_softmax(scores, mask[:, None, None, :].expand_as(scores))
+        seen = mask[:, None] if mask.dim() == 3 else mask[:, None, None]
+        maps = masked_softmax(scores, seen.expand_as(scores))
         mixed = (self.dropout(maps) @ v).transpose(1, 2).flatten(2)
         return self.out(mixed), maps
 
@@ -76,7 +78,7 @@ class CrossModalLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, fused: Tensor, modality_tokens: Tensor, mask: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """fused (B,T,d), modality_tokens (B,M*T,d), mask and weight (B,(1+M)*T).
+        """fused (B,T,d), modality_tokens (B,M*T,d), mask (B,(1+M)*T) or (B,T,(1+M)*T), weight (B,(1+M)*T).
 
         Returns fused (B,T,d) and maps (B,H,T,(1+M)*T).
         """
@@ -95,6 +97,7 @@ class CrossModalAttention(nn.Module):
 
     def __init__(self, config: HFFConfig) -> None:
         super().__init__()
+        self.past_only = config.past_only
         self.kinds = nn.Parameter(torch.randn(1 + len(config.input_dims), config.d_model) * 0.02)
         self.layers = nn.ModuleList(CrossModalLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.d_model)
@@ -112,6 +115,9 @@ class CrossModalAttention(nn.Module):
         modality_tokens = modality_tokens.transpose(1, 2).flatten(1, 2)
         weight = torch.cat([torch.ones_like(share[..., 0]), share.transpose(1, 2).flatten(1)], dim=1)
         mask = torch.cat([present.any(-1), present.transpose(1, 2).flatten(1)], dim=1)
+        if self.past_only:
+            until_now = torch.ones(steps, steps, dtype=torch.bool, device=mask.device).tril()
+            mask = mask[:, None] & until_now.repeat(1, 1 + aligned.shape[2])
         maps = []
         for layer in self.layers:
             x, layer_maps = layer(x, modality_tokens, mask, weight)

@@ -19,7 +19,7 @@ from hff.model.classifier import EmotionClassifier
 from hff.model.experts import LEAST_PROBABILITY, bound, hold, readings, trust
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
 from hff.model.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision, sample
-from hff.model.weighting import Alignment, DynamicWeights, reweight, weighted_sum
+from hff.model.weighting import Alignment, DynamicWeights, SpeakerEmbedding, reweight, weighted_sum
 
 SCALE_KNOTS = 24  # points of the map from raw sigma^2 to the expected error
 
@@ -60,6 +60,7 @@ class HFF(nn.Module):
         self.config = config = config or HFFConfig()
         modalities, labels = len(config.input_dims), len(config.labels)
         self.alignment = Alignment(config)
+        self.voices = SpeakerEmbedding(config.speakers, config.d_model) if config.speakers else None
         self.dynamic_weights = DynamicWeights(config)
         self.uncertainty = nn.ModuleList(
             ModalityUncertainty(config.d_model, config.prior_std, config.dropout, config.bounded)
@@ -88,6 +89,7 @@ class HFF(nn.Module):
         generator: torch.Generator | None = None,
         alpha: Tensor | None = None,
         with_attention: bool = True,
+        speakers: Tensor | None = None,
         **more: Tensor,
     ) -> FusionOutput:
         """Fuse a batch of clips.
@@ -99,10 +101,11 @@ class HFF(nn.Module):
         alpha: (B,T,M) hand-set weights in place of the model's own, normalised over present modalities; a step whose
         present modalities all weigh 0 is as one with none.
         with_attention: leave the maps out where nobody looks at them.
+        speakers: (B,T) int64, who speaks at each step, for a model that tells speakers apart; None is one person.
         """
         given = {"speech": speech, "text": text, "vision": vision} | more
         features = [given[m] for m in self.config.dims]
-        aligned = self.alignment(features, present)
+        aligned = self._aligned(features, present, speakers)
         mean, aleatoric, epistemic, unit_variance = self._distributions(aligned, present)
         strange = self._strange(features, present)
         aleatoric, epistemic = self._on_scale(aleatoric, epistemic, strange, present)
@@ -157,14 +160,18 @@ class HFF(nn.Module):
             attention_start=start,
         )
 
-    def own(self, present: Tensor, **given: Tensor) -> tuple[Tensor, Tensor]:
+    def own(self, present: Tensor, speakers: Tensor | None = None, **given: Tensor) -> tuple[Tensor, Tensor]:
         """Each modality's own reading up to each step (B,T,M,C) and its sigma^2 (B,T,M), unfused; inputs as above."""
         features = [given[m] for m in self.config.dims]
-        mean, aleatoric, epistemic, _ = self._distributions(self.alignment(features, present), present)
+        mean, aleatoric, epistemic, _ = self._distributions(self._aligned(features, present, speakers), present)
         strange = self._strange(features, present)
         variance = sum(self._on_scale(aleatoric, epistemic, strange, present))
         weight = precision(variance, self.config.precision_eps) * present
         return readings(self._unimodal(mean, strange), weight), variance
+
+    def _aligned(self, features: list[Tensor], present: Tensor, speakers: Tensor | None) -> Tensor:
+        aligned = self.alignment(features, present)
+        return aligned if self.voices is None else self.voices(aligned, present, speakers)
 
     def kl(self) -> Tensor:
         """KL divergence of all Bayesian layers from their priors, in nats."""

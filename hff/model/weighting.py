@@ -42,6 +42,24 @@ class Alignment(nn.Module):
         return torch.stack(aligned, dim=2) * present[..., None]
 
 
+class SpeakerEmbedding(nn.Module):
+    """Who speaks, for dialogues: a learned vector for each of their speakers, added to what the modalities say.
+
+    Not in the paper. Speakers are numbered within a dialogue; those beyond the last number share it.
+    """
+
+    def __init__(self, speakers: int, size: int) -> None:
+        super().__init__()
+        self.of = nn.Embedding(speakers, size)
+
+    def forward(self, aligned: Tensor, present: Tensor, speakers: Tensor | None) -> Tensor:
+        """aligned (B,T,M,d), present (B,T,M), speakers (B,T) or None where one person speaks -> (B,T,M,d)."""
+        if speakers is None:
+            speakers = torch.zeros(present.shape[:2], dtype=torch.long, device=present.device)
+        vector = self.of(speakers.clamp(0, self.of.num_embeddings - 1))
+        return aligned + vector[:, :, None] * present[..., None]
+
+
 class DynamicWeights(nn.Module):
     """Equation (17): alpha0 = softmax(W_dyn [f_s, f_t, f_v]) over the present modalities.
 

@@ -18,8 +18,9 @@ from train.__main__ import main
 from train.corpora import mmsa
 from train.corpora.base import CorpusError
 from train.experiments.benchmark import benchmark, bert_features
-from train.experiments.benchmark.dialogues import DialogueModel, Grades, Recipe, batches
+from train.experiments.benchmark.dialogues import DialogueModel, Grades, Recipe, conversations
 from train.experiments.benchmark.leaks import Leak, exchanged, find
+from train.fusion.dialogue_batches import batches
 from train.rivals import RIVALS
 
 SIZES = {"text": 6, "audio": 4, "vision": 5}
@@ -214,13 +215,13 @@ def dialogues(path):
 
 def test_batches_are_sequences_of_one_video(dialogues):
     training, grades = dialogues
-    (first, second) = batches(training, grades, 4)
+    (first, second) = batches(conversations(training), grades, 4)
     assert first.inputs["text"].shape == (4, 6, 6)
     assert second.inputs["vision"].shape == (2, 6, 5)
-    assert first.valid.all()
+    assert first.mask.all()
     np.testing.assert_array_equal(first.inputs["text"][1], training.features["text"][6:12])
     np.testing.assert_array_equal(first.target[1].argmax(-1), training.labels[6:12] > 0)
-    shuffled = next(iter(batches(training, grades, 6, np.random.default_rng(0)))).inputs["text"]
+    shuffled = next(iter(batches(conversations(training), grades, 6, np.random.default_rng(0)))).inputs["text"]
     assert sorted(shuffled.sum((1, 2)).tolist()) == pytest.approx(
         sorted(training.features["text"].reshape(6, -1).sum(1).tolist()), abs=1e-4
     )
@@ -236,8 +237,8 @@ def test_a_video_is_read_the_same_beside_a_longer_one(tmp_path):
         torch.manual_seed(0)
         model = DialogueModel(build, Recipe(), grades, training["train"], []).eval()
         with torch.no_grad():
-            alone = torch.cat([model(batch)[0] for batch in batches(training["train"], grades, 1)])
-            together = torch.cat([model(batch)[0] for batch in batches(both, grades, 16)])
+            alone = torch.cat([model(batch)[0] for batch in batches(conversations(training["train"]), grades, 1)])
+            together = torch.cat([model(batch)[0] for batch in batches(conversations(both), grades, 16)])
         assert together.shape == (18 + 18, 2)
         torch.testing.assert_close(together[:18], alone, atol=1e-5, rtol=1e-4)
 
@@ -250,11 +251,11 @@ def test_leaking_columns_get_no_mean_over_the_video(dialogues):
         """How far the first utterance's answer goes when these columns of an utterance change."""
         torch.manual_seed(0)
         model = DialogueModel(RIVALS["late averaging"], Recipe(), grades, training, leaks).eval()
-        batch = next(batches(training, grades, 1))
+        batch = next(batches(conversations(training), grades, 1))
         with torch.no_grad():
             before = model(batch)[0]
-            batch.inputs["vision"] = batch.inputs["vision"].clone()
-            batch.inputs["vision"][0, utterance, columns] *= -3
+            batch.features["vision"] = batch.features["vision"].clone()
+            batch.features["vision"][0, utterance, columns] *= -3
             return float((model(batch)[0][0] - before[0]).abs().max())
 
     leaks = [Leak("vision", 2, 0.9, 0.5)]

@@ -20,9 +20,11 @@ from torch.nn import functional as F
 
 from hff.config import MODALITIES, HFFConfig
 from hff.model.hff import HFF
+from train.corpora.conversation import Conversation
 from train.corpora.mmsa import Utterances
 from train.engine.loop import Plan, fit
 from train.experiments.benchmark.leaks import Leak, exchanged
+from train.fusion.dialogue_batches import DialogueBatch, batches
 from train.fusion.losses import EXPERT_WEIGHT, KL_WEIGHT, UNIMODAL_WEIGHT, VARIANCE_WEIGHT, expert_loss, variance_nll
 from train.metrics import brier
 
@@ -73,19 +75,6 @@ class Grades:
         return probabilities @ self.values
 
 
-@dataclass
-class Dialogues:
-    """A padded batch of V videos with T utterances at most."""
-
-    inputs: dict[str, Tensor]  # as HFF.forward takes them: three (V,T,d), present (V,T,M)
-    target: Tensor  # (V,T,C)
-    valid: Tensor  # (V,T)
-
-    def to(self, device: torch.device) -> Dialogues:
-        moved = {name: value.to(device) for name, value in self.inputs.items()}
-        return Dialogues(moved, self.target.to(device), self.valid.to(device))
-
-
 class DialogueModel(nn.Module):
     """A fusion model behind the normalisation of its inputs; logits for every utterance."""
 
@@ -122,15 +111,14 @@ class DialogueModel(nn.Module):
             output = self.fusion(**features, present=torch.ones(1, 1, len(MODALITIES), dtype=torch.bool))
         return output.step_logits is not None
 
-    def forward(self, batch: Dialogues) -> tuple[Tensor, object | None]:
+    def forward(self, batch: DialogueBatch) -> tuple[Tensor, object | None]:
         """Logits of the batch's valid utterances (N,C), and the fusion's whole output where it read sequences."""
-        features = {m: self._with_context(m, batch.inputs[m], batch.valid) for m in MODALITIES}
-        present = batch.inputs["present"]
+        features = {m: self._with_context(m, batch.features[m], batch.mask) for m in MODALITIES}
         if self.sequential:
-            output = self.fusion(**features, present=present, with_attention=False)
-            return output.step_logits[0][batch.valid].float(), output
-        alone = {m: x[batch.valid][:, None] for m, x in features.items()}
-        return self.fusion(**alone, present=present[batch.valid][:, None]).logits[0].float(), None
+            output = self.fusion(**features, present=batch.present, with_attention=False)
+            return output.step_logits[0][batch.mask].float(), output
+        alone = {m: x[batch.mask][:, None] for m, x in features.items()}
+        return self.fusion(**alone, present=batch.present[batch.mask][:, None]).logits[0].float(), None
 
     def _with_context(self, modality: str, x: Tensor, valid: Tensor) -> Tensor:
         """(V,T,d) -> (V,T,2d): each utterance's normalised features and their mean over the video."""
@@ -146,47 +134,41 @@ def compress(x: Tensor) -> Tensor:
     return x.sign() * x.abs().log1p()
 
 
-def loss(model: DialogueModel, batch: Dialogues) -> Tensor:
+def loss(model: DialogueModel, batch: DialogueBatch) -> Tensor:
     """Cross-entropy of every utterance; for HFF also what its sigma^2 and alpha are trained to (``losses``)."""
     logits, output = model(batch)
-    target = batch.target[batch.valid]
+    target = batch.target[batch.mask]
     value = F.cross_entropy(logits, target, label_smoothing=DIALOGUE_LABEL_SMOOTHING)
     if not isinstance(model.fusion, HFF):
         return value
-    there = batch.inputs["present"][batch.valid]
-    alone = output.alone_logits[batch.valid].float()  # (N,M,C)
+    there = batch.present[batch.mask]
+    alone = output.alone_logits[batch.mask].float()  # (N,M,C)
     truth = target.argmax(-1)[:, None].expand(there.shape)
     wanted = target[:, None].expand_as(alone)
     each = F.cross_entropy(alone.flatten(0, 1), wanted.flatten(0, 1), reduction="none").view_as(there.float())
-    variance = output.variance[batch.valid].float().clamp_min(1e-6)
+    variance = output.variance[batch.mask].float().clamp_min(1e-6)
     error = brier(alone.detach().softmax(-1), truth)
-    expert = expert_loss(output.alpha[batch.valid].float(), alone.softmax(-1), truth[:, 0])
+    expert = expert_loss(output.alpha[batch.mask].float(), alone.softmax(-1), truth[:, 0])
     by_modality = UNIMODAL_WEIGHT * each + VARIANCE_WEIGHT * variance_nll(variance, error)
     return value + by_modality[there].mean() + EXPERT_WEIGHT * expert.mean() + KL_WEIGHT * model.fusion.kl()
 
 
-def batches(
-    utterances: Utterances, grades: Grades, size: int, rng: np.random.Generator | None = None
-) -> Iterator[Dialogues]:
-    """Batches of ``size`` videos, in order, or in random order where ``rng`` is given."""
-    names = list(dict.fromkeys(utterances.videos))
-    rows: dict[str, list[int]] = {name: [] for name in names}
-    for i, name in enumerate(utterances.videos):
-        rows[name].append(i)
-    targets = grades.targets(utterances.labels)
+def conversations(utterances: Utterances) -> list[Conversation]:
+    """Each video as a monologue of its utterances, whose words are always there."""
     present = np.stack([(utterances.features[m] != 0).any(1) | (m == "text") for m in MODALITIES], axis=1)
-    if rng is not None:
-        names = [names[i] for i in rng.permutation(len(names))]
-    columns = utterances.features | {"present": present, "target": targets}
-    for first in range(0, len(names), size):
-        chosen = [rows[name] for name in names[first : first + size]]
-        padded = {key: _padded([values[i] for i in chosen]) for key, values in columns.items()}
-        target = padded.pop("target")
-        yield Dialogues(padded, target, padded["present"].any(-1))
-
-
-def _padded(sequences: list[np.ndarray]) -> Tensor:
-    return nn.utils.rnn.pad_sequence([torch.from_numpy(x) for x in sequences], batch_first=True)
+    rows: dict[str, list[int]] = {}
+    for i, name in enumerate(utterances.videos):
+        rows.setdefault(name, []).append(i)
+    return [
+        Conversation(
+            name,
+            {m: x[chosen] for m, x in utterances.features.items()},
+            utterances.labels[chosen],
+            [name] * len(chosen),
+            present=present[chosen],
+        )
+        for name, chosen in rows.items()
+    ]
 
 
 def train(
@@ -207,12 +189,12 @@ def train(
 
     reached = 0
 
-    def of_epoch(epoch: int) -> Iterator[Dialogues]:
+    def of_epoch(epoch: int) -> Iterator[DialogueBatch]:
         nonlocal reached
         reached = epoch
         rng = np.random.default_rng([seed, epoch])
         spoilt = replace(training, features=exchanged(training.features, leaks, rng))
-        return (batch.to(device) for batch in batches(spoilt, grades, plan.batch_size, rng))
+        return (batch.to(device) for batch in batches(conversations(spoilt), grades, plan.batch_size, rng))
 
     def validate(model: nn.Module) -> dict[str, float]:
         # The number of epochs comes from cross-validation: the last epoch's weights are the ones to keep.
@@ -227,5 +209,5 @@ def train(
 def predict(model: DialogueModel, utterances: Utterances, grades: Grades, device: torch.device) -> np.ndarray:
     """Distributions (N,C) in the order of ``utterances``."""
     model.eval()
-    parts = [model(batch.to(device))[0].softmax(-1).cpu() for batch in batches(utterances, grades, 16)]
+    parts = [model(batch.to(device))[0].softmax(-1).cpu() for batch in batches(conversations(utterances), grades, 16)]
     return torch.cat(parts).numpy()
