@@ -1,7 +1,7 @@
 """Late fusion: every modality decides alone, and the decisions are averaged (the sum rule).
 
 J. Kittler, M. Hatef, R. P. W. Duin, J. Matas: "On combining classifiers", IEEE Transactions on Pattern Analysis and
-Machine Intelligence 20(3), 1998.
+Machine Intelligence 20(3), 1998. Of a dialogue each utterance is read by itself.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ class LateAveraging(Rival):
             for _ in config.input_dims
         )
 
-    def fuse(self, features: list[Tensor], present: Tensor) -> tuple[Tensor, None]:
+    def fuse(self, features: list[Tensor], present: Tensor, speakers: Tensor | None) -> Tensor:
         aligned = self.alignment(features, present)
+        if speakers is None:
+            aligned = torch.stack([mean_present(aligned[:, :, m], present[..., m]) for m in range(len(features))], 1)
+            present = present.any(1)
         alone = torch.stack(
-            [
-                classifier(mean_present(aligned[:, :, m], present[..., m])).float().softmax(-1)
-                for m, classifier in enumerate(self.classifiers)
-            ],
-            dim=1,
+            [classifier(aligned[..., m, :]).float().softmax(-1) for m, classifier in enumerate(self.classifiers)], -2
         )
-        averaged = mean_present(alone, present.any(1))
-        return averaged.clamp_min(torch.finfo(averaged.dtype).tiny).log(), None
+        averaged = (alone * present[..., None]).sum(-2) / present.sum(-1, keepdim=True).clamp_min(1)
+        return averaged.clamp_min(torch.finfo(averaged.dtype).tiny).log()

@@ -1,7 +1,7 @@
 """Linear weighted fusion: one learned constant for each modality, the same for every clip.
 
 P. K. Atrey, M. A. Hossain, A. El Saddik, M. S. Kankanhalli: "Multimodal fusion for multimedia analysis: a survey",
-Multimedia Systems 16(6), 2010, section on linear weighted fusion.
+Multimedia Systems 16(6), 2010, section on linear weighted fusion. Of a dialogue each utterance is read by itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class FixedWeights(Rival):
         self.scores = nn.Parameter(torch.zeros(len(config.input_dims)))
         self.classifier = MLP(config.d_model, config.d_model, len(config.labels), config.classifier_dropout)
 
-    def fuse(self, features: list[Tensor], present: Tensor) -> tuple[Tensor, Tensor]:
+    def fuse(self, features: list[Tensor], present: Tensor, speakers: Tensor | None) -> Tensor:
         weights = masked_softmax(self.scores.expand(present.shape), present)
         fused = weighted_sum(weights, self.alignment(features, present))
-        return self.classifier(mean_present(fused, present.any(-1))), self.classifier(fused)
+        return self.classifier(mean_present(fused, present.any(-1)) if speakers is None else fused)

@@ -2,6 +2,10 @@
 
 Shapes use B clips, T steps, M = 3 modalities in the order of ``hff.config.MODALITIES``, C labels. Hidden sizes
 grow with ``config.d_model``, so that one config sizes HFF and its rivals alike.
+
+Every rival reads two kinds of sequences. A clip gets one answer. In a dialogue, where ``speakers`` says whose each step
+is, a step is an utterance and each gets its own, from the whole sequence, or with ``config.past_only`` from what has
+been said so far.
 """
 
 from __future__ import annotations
@@ -15,23 +19,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import HFFConfig
-from train.fusion.losses import (
-    FUSION_LABEL_SMOOTHING,
-    STEP_WEIGHT,
-    TEACHER_WEIGHT,
-    answer_loss,
-    cross_entropy,
-    settled,
-    teacher_probabilities,
-)
+from train.fusion.losses import FUSION_LABEL_SMOOTHING
+
+Answer = Tensor | tuple[Tensor, Tensor]  # logits, or logits and what the rival's paper adds to the loss
 
 
 @dataclass
 class RivalOutput:
     """What a rival says; K = 1, since none of them draws Monte Carlo samples."""
 
-    logits: Tensor  # (K,B,C)
-    step_logits: Tensor | None = None  # (K,B,T,C), of the rivals that have a state at every step
+    logits: Tensor  # (K,B,C); of a dialogue the mean over its utterances
+    step_logits: Tensor | None = None  # (K,B,T,C), of a dialogue
+    auxiliary: Tensor | None = None  # scalar that the rival's paper adds to the loss of the labels
 
     @property
     def probabilities(self) -> Tensor:
@@ -43,6 +42,7 @@ class Rival(nn.Module, ABC):
     """A fusion that takes HFF's inputs; a subclass only says how it fuses."""
 
     shallow: ClassVar[bool] = False  # a rule without hidden layers, of far fewer parameters than HFF
+    conversational: ClassVar[bool] = False  # made for dialogues: what it is shows only where people take turns
 
     def __init__(self, config: HFFConfig) -> None:
         super().__init__()
@@ -59,21 +59,29 @@ class Rival(nn.Module, ABC):
         generator: torch.Generator | None = None,
         alpha: Tensor | None = None,
         with_attention: bool = True,
+        speakers: Tensor | None = None,
         **more: Tensor,
     ) -> RivalOutput:
         """Fuse speech (B,T,d_s), text (B,T,d_t) and vision (B,T,d_v), present (B,T,M) bool, as ``HFF.forward``.
 
-        Whatever stands in an absent place is ignored; padding is a step with nothing present. No rival draws
-        samples, takes weights from outside or keeps maps, so the keywords that ask for them change nothing.
+        Whatever stands in an absent place is ignored; padding is a step with nothing present. speakers (B,T) int64: who
+        says each step of a dialogue; without it the steps are those of one clip. No rival draws samples, takes weights
+        from outside or keeps maps, so the keywords that ask for them change nothing.
         """
         given = {"speech": speech, "text": text, "vision": vision} | more
         features = [given[name].masked_fill(~present[..., m, None], 0) for m, name in enumerate(self.config.dims)]
-        logits, step_logits = self.fuse(features, present)
-        return RivalOutput(logits[None], None if step_logits is None else step_logits[None])
+        said = self.fuse(features, present, speakers)
+        logits, auxiliary = said if isinstance(said, tuple) else (said, None)
+        if speakers is None:
+            return RivalOutput(logits[None], None, auxiliary)
+        return RivalOutput(mean_present(logits, present.any(-1))[None], logits[None], auxiliary)
 
     @abstractmethod
-    def fuse(self, features: list[Tensor], present: Tensor) -> tuple[Tensor, Tensor | None]:
-        """M tensors (B,T,d_m), absent places 0, and present (B,T,M) -> logits (B,C), step logits (B,T,C) or None."""
+    def fuse(self, features: list[Tensor], present: Tensor, speakers: Tensor | None) -> Answer:
+        """M tensors (B,T,d_m), absent places 0, present (B,T,M), speakers (B,T) of a dialogue.
+
+        Returns logits (B,C) of a clip, (B,T,C) of a dialogue's steps; with an auxiliary loss where the paper has one.
+        """
 
 
 def mean_present(x: Tensor, mask: Tensor) -> Tensor:
@@ -81,11 +89,30 @@ def mean_present(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask[..., None]).sum(1) / mask.sum(1).clamp_min(1)[:, None]
 
 
+def largest_present(x: Tensor, mask: Tensor) -> Tensor:
+    """Maximum of each number of x (B,T,d) over the steps where mask (B,T) holds, (B,d); 0 where it never holds."""
+    largest = x.masked_fill(~mask[..., None], -torch.inf).amax(1)
+    return torch.where(mask.any(1, keepdim=True), largest, torch.zeros_like(largest))
+
+
 def last_present(x: Tensor, mask: Tensor) -> Tensor:
     """x (B,T,d) at the last step where mask (B,T) holds, (B,d); 0 where it never holds."""
     steps = torch.arange(mask.shape[1], device=mask.device)
     last = (steps * mask).argmax(1)
     return x[torch.arange(len(x), device=x.device), last] * mask.any(1, keepdim=True)
+
+
+def means_around(x: Tensor, mask: Tensor, past_only: bool) -> Tensor:
+    """At every step the mean of x (B,T,d) over the present steps of the sequence, or of those up to it: (B,T,d)."""
+    if not past_only:
+        return mean_present(x, mask)[:, None].expand_as(x)
+    return (x * mask[..., None]).cumsum(1) / mask.cumsum(1).clamp_min(1)[..., None]
+
+
+def seen(mask: Tensor, past_only: bool) -> Tensor:
+    """Which steps each step may look at: mask (B,T) -> (B,T,T), row looks at column."""
+    every = mask[:, None].expand(-1, mask.shape[1], -1)
+    return every.tril() if past_only else every
 
 
 class MLP(nn.Sequential):
@@ -98,8 +125,8 @@ class MLP(nn.Sequential):
 class MeanEncoder(nn.Module):
     """Mean over a modality's present steps, then ReLU layers: TFN's subnetwork of acoustics and of vision.
 
-    The authors' code normalises by batch; layers are normalised here, so that a clip's reading does not depend on
-    the clips beside it.
+    Of a dialogue each utterance passes the layers. The authors' code normalises by batch; layers are normalised here,
+    so that a clip's reading does not depend on the clips beside it.
     """
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
@@ -115,27 +142,58 @@ class MeanEncoder(nn.Module):
             nn.ReLU(),
         )
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B,T,inputs), mask (B,T) -> (B,outputs); 0 where the modality is absent."""
+    def forward(self, x: Tensor, mask: Tensor, each: bool = False) -> Tensor:
+        """x (B,T,inputs), mask (B,T) -> (B,outputs), or (B,T,outputs) of each step; 0 where the modality is absent."""
+        if each:
+            return self.layers(x) * mask[..., None]
         return self.layers(mean_present(x, mask)) * mask.any(1, keepdim=True)
 
 
-class RecurrentEncoder(nn.Module):
-    """An LSTM over a modality's present steps, then a ReLU layer: TFN's subnetwork of language."""
+class MaskedLSTM(nn.Module):
+    """An LSTM over present steps only, in both directions or forwards; the state passes absent ones unchanged."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, dropout: float) -> None:
+    def __init__(self, inputs: int, hidden: int, both_ways: bool) -> None:
+        super().__init__()
+        self.forwards = nn.LSTM(inputs, hidden, batch_first=True)
+        self.backwards = nn.LSTM(inputs, hidden, batch_first=True) if both_ways else None
+        self.size = hidden * (1 + both_ways)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B,T,inputs), mask (B,T) -> states (B,T,size), and (B,size) when all is read; 0 before anything is."""
+        count, read = mask.sum(1, keepdim=True), mask.cumsum(1)
+        order = (~mask).int().argsort(dim=1, stable=True)  # the present steps first
+        close = x.gather(1, order[..., None].expand_as(x))
+        states = _after(self.forwards(close)[0], read)
+        if self.backwards is None:
+            return states, states[:, -1]
+        turned = (count - 1 - torch.arange(x.shape[1], device=x.device)) % x.shape[1]
+        from_the_end = close.gather(1, turned[..., None].expand_as(x))
+        back = _after(self.backwards(from_the_end)[0], count - read + mask)
+        return torch.cat([states, back], -1), torch.cat([states[:, -1], back[:, 0]], -1)
+
+
+def _after(states: Tensor, read: Tensor) -> Tensor:
+    """The state after ``read`` (B,T) of the steps, from states (B,T,d) after each one; 0 where none was read."""
+    place = (read - 1).clamp_min(0)
+    return states.gather(1, place[..., None].expand(-1, -1, states.shape[-1])) * (read > 0)[..., None]
+
+
+class RecurrentEncoder(nn.Module):
+    """An LSTM over a modality's present steps, then a ReLU layer: TFN's subnetwork of language.
+
+    It reads in both directions, so that of a dialogue each utterance is read in the whole of it.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, dropout: float, both_ways: bool = True) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(inputs)
-        self.cell = nn.LSTMCell(inputs, hidden)
-        self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, outputs), nn.ReLU())
+        self.lstm = MaskedLSTM(inputs, hidden, both_ways)
+        self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.lstm.size, outputs), nn.ReLU())
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B,T,inputs), mask (B,T) -> (B,outputs); 0 where the modality is absent."""
-        x = self.norm(x)
-        state = (x.new_zeros(len(x), self.cell.hidden_size),) * 2
-        for t in range(x.shape[1]):
-            state = masked_step(self.cell, x[:, t], state, mask[:, t])
-        return self.out(state[0]) * mask.any(1, keepdim=True)
+    def forward(self, x: Tensor, mask: Tensor, each: bool = False) -> Tensor:
+        """x (B,T,inputs), mask (B,T) -> (B,outputs), or (B,T,outputs) of each step; 0 where the modality is absent."""
+        states, final = self.lstm(self.norm(x), mask)
+        return self.out(states) * mask[..., None] if each else self.out(final) * mask.any(1, keepdim=True)
 
 
 def masked_step(cell: nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,52 +204,40 @@ def masked_step(cell: nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor], mask
 
 
 class TensorEncoders(nn.Module):
-    """TFN's three subnetworks, which LMF uses too: z_m of each modality with a 1 behind it."""
+    """TFN's three subnetworks, which LMF uses too: z_m of each modality with a 1 behind it.
 
-    def __init__(self, config: HFFConfig, size: int) -> None:
+    ``sizes`` are the paper's 32, 128 and 32 at a ``d_model`` of 256, in proportion below, and never fewer than 16, 32
+    and 16.
+    """
+
+    def __init__(self, config: HFFConfig) -> None:
         super().__init__()
         speech, text, vision = config.input_dims
+        heard, written = max(16, config.d_model // 8), max(32, config.d_model // 2)
+        self.sizes = (heard, written, heard)
         self.encoders = nn.ModuleList(
             [
-                MeanEncoder(speech, size, config.dropout),
-                RecurrentEncoder(text, config.d_model, size, config.dropout),
-                MeanEncoder(vision, size, config.dropout),
+                MeanEncoder(speech, heard, config.dropout),
+                RecurrentEncoder(text, written, written, config.dropout, not config.past_only),
+                MeanEncoder(vision, heard, config.dropout),
             ]
         )
 
-    def forward(self, features: list[Tensor], present: Tensor) -> list[Tensor]:
-        """M tensors (B,T,d_m), present (B,T,M) -> M tensors [z_m; 1] (B,size+1); z_m is 0 where m is absent."""
+    def forward(self, features: list[Tensor], present: Tensor, each: bool) -> list[Tensor]:
+        """M tensors (B,T,d_m), present (B,T,M) -> M tensors [z_m; 1] (B,size+1), or (B,T,size+1) of each step.
+
+        z_m is 0 where m is absent.
+        """
         return [
-            F.pad(encoder(x, present[..., m]), (0, 1), value=1.0)
+            F.pad(encoder(x, present[..., m], each), (0, 1), value=1.0)
             for m, (x, encoder) in enumerate(zip(features, self.encoders, strict=True))
         ]
 
 
-def rival_loss(
-    output: RivalOutput,
-    target: Tensor,
-    present: Tensor,
-    severity: Tensor | None = None,
-    teacher_logits: Tensor | None = None,
-    contradicts: Tensor | None = None,
-) -> Tensor:
-    """Cross-entropy of the emotion, and of every step where the rival has step logits, weighed as HFF's own loss.
+def rival_loss(output: RivalOutput, target: Tensor) -> Tensor:
+    """Cross-entropy of the emotion, labels smoothed as in HFF's own loss, and what the rival's paper adds to it.
 
-    target (B,), present (B,T,M) -> scalar. With severity (B,T,M) and teacher_logits (B,T,M,C) the encoders' own heads
-    teach the answer to clips of one modality, as they teach HFF; where a clip contradicts itself (B,), they teach it
-    together.
+    target (B,) -> scalar.
     """
-    classes = output.logits.shape[-1]
-    wanted = F.one_hot(target, classes).float() * (1 - FUSION_LABEL_SMOOTHING) + FUSION_LABEL_SMOOTHING / classes
-    if contradicts is not None and teacher_logits is not None:
-        share = present.sum(1) / present.sum(1).clamp_min(1)
-        together = settled(teacher_probabilities(teacher_logits, present), share)
-        wanted = torch.where(contradicts[:, None], together, wanted)
-    loss = cross_entropy(output.logits[0].float(), wanted).mean()
-    if output.step_logits is not None:
-        valid = present.any(-1)
-        by_step = wanted[:, None].expand(*valid.shape, -1)
-        loss = loss + STEP_WEIGHT * cross_entropy(output.step_logits[0].float(), by_step)[valid].mean()
-    if severity is not None and teacher_logits is not None:
-        loss = loss + TEACHER_WEIGHT * answer_loss(output.logits[0], teacher_logits, present, severity)
-    return loss
+    loss = F.cross_entropy(output.logits[0].float(), target, label_smoothing=FUSION_LABEL_SMOOTHING)
+    return loss if output.auxiliary is None else loss + output.auxiliary

@@ -19,22 +19,23 @@ from hff.locale.catalogue import catalogue
 from tests.support.model_fixtures import random_clips, small_config
 from train.rivals import RIVALS, RivalOutput, rival_loss
 from train.rivals.lmf import RANK
-from train.rivals.rival import last_present, mean_present
+from train.rivals.rival import MaskedLSTM, largest_present, last_present, mean_present, means_around
 from train.rivals.tfn import outer_product
 
 NAMES = list(RIVALS)
 CONFIG = small_config(d_model=32)  # of 16, TFN would have 3 ReLU units for a modality, and they may all be silent
 MAX_STEPS = 5
-with_steps = {"MFN", "fixed weights"}
+ALONE = {"late averaging", "fixed weights"}  # of a dialogue they read each utterance by itself
+FORWARDS = {"MFN", "MFM"}  # as in their papers
 quick = settings(max_examples=6, deadline=None)
 presence = st.integers(1, MAX_STEPS).flatmap(lambda steps: arrays(bool, (2, steps, 3)))
 junk = st.sampled_from([0.0, 1e30, -7.5, float("nan"), float("inf")])
 
 
-def rival(name: str, seed: int = 0):
+def rival(name: str, seed: int = 0, **changes):
     """A small rival with every parameter random, so that no term is hidden by a 0 or a 1."""
     torch.manual_seed(seed)
-    model = RIVALS[name](CONFIG).eval()
+    model = RIVALS[name](dataclasses.replace(CONFIG, **changes)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -44,6 +45,11 @@ def rival(name: str, seed: int = 0):
 @pytest.fixture(scope="module")
 def rivals() -> dict:
     return {name: rival(name).requires_grad_(False) for name in NAMES}
+
+
+def talk(batch: int, steps: int) -> dict[str, torch.Tensor]:
+    """Two people who take turns: what makes a dialogue of clips."""
+    return {"speakers": (torch.arange(steps) % 2).expand(batch, steps)}
 
 
 def assert_same(a: RivalOutput, b: RivalOutput, **tolerance) -> None:
@@ -60,9 +66,7 @@ def test_any_labels_and_sizes(name):
         **random_clips(config, 3, 4), samples=2, generator=torch.Generator(), alpha=None, with_attention=False
     )
     assert output.logits.shape == (1, 3, 2)
-    assert (output.step_logits is not None) == (name in with_steps)
-    if output.step_logits is not None:
-        assert output.step_logits.shape == (1, 3, 4, 2)
+    assert output.step_logits is None
     torch.testing.assert_close(output.probabilities, output.logits[0].softmax(-1))
 
 
@@ -90,9 +94,10 @@ def test_content_of_absent_modalities_changes_nothing(rivals, name, present, val
     spoilt = dict(clips)
     for m, modality in enumerate(MODALITIES):
         spoilt[modality] = clips[modality].masked_fill(~clips["present"][..., m, None], value)
-    output = model(**clips)
-    assert output.logits.isfinite().all()  # even where nothing is present
-    assert_same(output, model(**spoilt), atol=0, rtol=0)
+    for dialogue in ({}, talk(*present.shape[:2])):
+        output = model(**clips, **dialogue)
+        assert output.logits.isfinite().all()  # even where nothing is present
+        assert_same(output, model(**spoilt, **dialogue), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,18 +110,19 @@ def test_padding_changes_nothing(rivals, name, present, value, added):
         key: torch.cat([x, torch.full_like(x[:, :1], False if key == "present" else value).expand(-1, added, -1)], 1)
         for key, x in clips.items()
     }
-    output, padded = model(**clips), model(**longer)
-    if padded.step_logits is not None:
-        padded.step_logits = padded.step_logits[:, :, :steps]
-    assert_same(output, padded)
+    assert_same(model(**clips), model(**longer))
+    said, padded = model(**clips, **talk(2, steps)), model(**longer, **talk(2, steps + added))
+    heard = clips["present"].any(-1)
+    torch.testing.assert_close(said.step_logits[0][heard], padded.step_logits[0][:, :steps][heard])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clip_reads_the_same_in_any_company(rivals, name):
     clips = random_clips(rivals[name].config, 4, 3)
-    together = rivals[name](**clips)
-    alone = rivals[name](**{key: value[2:3] for key, value in clips.items()})
-    torch.testing.assert_close(alone.logits[:, 0], together.logits[:, 2])
+    for given_clips in (clips, clips | talk(4, 3)):
+        together = rivals[name](**given_clips)
+        alone = rivals[name](**{key: value[2:3] for key, value in given_clips.items()})
+        torch.testing.assert_close(alone.logits[:, 0], together.logits[:, 2])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,12 +140,12 @@ def test_gradient_reaches_every_parameter_and_junk_spoils_none(name):
     clips = random_clips(model.config, 8, 4)
     for m, modality in enumerate(MODALITIES):
         clips[modality] = clips[modality].masked_fill(~clips["present"][..., m, None], float("nan"))
-    rival_loss(model(**clips), torch.arange(8) % 7, clips["present"]).backward()
+    rival_loss(model(**clips), torch.arange(8) % 7).backward()
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.isfinite().all(), parameter_name
-        # A bias of attention's keys moves all scores alike, which a softmax does not see.
-        assert parameter.grad.abs().max() > 0 or parameter_name.endswith("key.bias"), parameter_name
+        # A bias of attention's keys moves all scores alike, which a softmax does not see; one person speaks here.
+        assert parameter.grad.abs().max() > 0 or parameter_name.endswith(("key.bias", "lin_key.bias")), parameter_name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -157,22 +163,52 @@ def test_learns_what_no_modality_alone_tells(name):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(40):
         optimizer.zero_grad()
-        rival_loss(model(**clips), target, clips["present"]).backward()
+        rival_loss(model(**clips), target).backward()
         optimizer.step()
     accuracy = (model.eval()(**clips).probabilities.argmax(1) == target).float().mean()
     assert accuracy > 0.95
 
 
-def test_loss_is_the_cross_entropies_of_clip_and_steps():
-    generator = torch.Generator().manual_seed(0)
-    logits, steps = (torch.randn(*size, generator=generator) for size in ((1, 2, 7), (1, 2, 3, 7)))
+def test_loss_is_the_cross_entropy_and_what_the_paper_adds():
+    logits = torch.randn(1, 2, 7, generator=torch.Generator().manual_seed(0))
     target = torch.tensor([3, 5])
-    present = torch.tensor([[[1, 0, 0]] * 3, [[1, 1, 1]] + [[0, 0, 0]] * 2]).bool()
     clip = F.cross_entropy(logits[0], target, label_smoothing=0.05)
-    torch.testing.assert_close(rival_loss(RivalOutput(logits), target, present), clip)
-    valid = [(0, 0), (0, 1), (0, 2), (1, 0)]
-    by_step = torch.stack([F.cross_entropy(steps[0, b, t], target[b], label_smoothing=0.05) for b, t in valid]).mean()
-    torch.testing.assert_close(rival_loss(RivalOutput(logits, steps), target, present), clip + 0.3 * by_step)
+    torch.testing.assert_close(rival_loss(RivalOutput(logits), target), clip)
+    torch.testing.assert_close(rival_loss(RivalOutput(logits, auxiliary=torch.tensor(0.5)), target), clip + 0.5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_utterance_of_a_dialogue_gets_an_answer(rivals, name):
+    clips = random_clips(CONFIG, 3, 4, present=np.ones(3, bool))
+    output = rivals[name](**clips, **talk(3, 4))
+    assert output.step_logits.shape == (1, 3, 4, 7)
+    torch.testing.assert_close(output.logits, output.step_logits.mean(2))
+
+
+def moved(model, at: int, steps: int = 4, **dialogue) -> list[bool]:
+    """Which utterances' answers change with what utterance ``at`` of a dialogue says."""
+    clips = random_clips(CONFIG, 1, steps, present=np.ones(3, bool))
+    dialogue = dialogue or talk(1, steps)
+    other = {m: clips[m].clone() for m in MODALITIES}
+    for x in other.values():
+        x[:, at] = torch.randn(x.shape[-1], generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        before, after = (model(**given, **dialogue).step_logits[0, 0] for given in (clips, clips | other))
+    return ((before - after).abs().amax(-1) > 1e-6).tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dialogue_is_read_as_a_whole(rivals, name):
+    heard = moved(rivals[name], at=1)
+    later = name not in ALONE
+    assert heard == [later and name not in FORWARDS, True, later, later]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_past_only_rests_on_nothing_that_is_said_later(name):
+    model = rival(name, past_only=True, speakers=2)
+    later = name not in ALONE
+    assert moved(model, at=1) == [False, True, later, later]
 
 
 def test_means_and_last_steps_look_at_present_steps_only():
@@ -180,6 +216,26 @@ def test_means_and_last_steps_look_at_present_steps_only():
     mask = torch.tensor([[True, False, True, False], [False] * 4])
     assert mean_present(x, mask).flatten().tolist() == [2.0, 0.0]
     assert last_present(x, mask).flatten().tolist() == [3.0, 0.0]
+    assert largest_present(-x, mask).flatten().tolist() == [-1.0, 0.0]
+    assert means_around(x, mask, past_only=False)[..., 0].tolist() == [[2.0] * 4, [0.0] * 4]
+    assert means_around(x, mask, past_only=True)[0, :, 0].tolist() == [1.0, 1.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_a_masked_lstm_reads_what_is_there_as_if_it_stood_close(both_ways):
+    torch.manual_seed(0)
+    model, x = MaskedLSTM(3, 4, both_ways), torch.randn(2, 5, 3)
+    mask = torch.tensor([[False, True, True, False, True], [False] * 5])
+    states, final = model(x, mask)
+    close = x[:1, mask[0]]
+    forwards = model.forwards(close)[0][0]
+    torch.testing.assert_close(states[0, [1, 2, 3, 4], :4], forwards[[0, 1, 1, 2]])
+    assert not states[0, 0, :4].any()
+    assert not states[1].any()
+    if both_ways:
+        backwards = model.backwards(close.flip(1))[0][0].flip(0)
+        torch.testing.assert_close(states[0, [0, 1, 2, 3, 4], 4:], backwards[[0, 0, 1, 2, 2]])
+        torch.testing.assert_close(final[0], torch.cat([forwards[-1], backwards[0]]))
 
 
 def test_late_averaging_averages_the_probabilities_of_the_present(rivals):
@@ -212,18 +268,30 @@ def test_tensor_fusion_is_the_outer_product():
 def test_tensor_fusion_without_a_modality_keeps_the_others_interactions(rivals):
     model = rivals["TFN"]
     clips = random_clips(model.config, 2, 3, present=np.array([True, False, True]))
-    speech, text, vision = model.encoders([clips[m] for m in MODALITIES], clips["present"])
+    speech, text, vision = model.encoders([clips[m] for m in MODALITIES], clips["present"], each=False)
     assert torch.equal(text, F.pad(torch.zeros_like(text[:, 1:]), (0, 1), value=1.0))
     by_hand = torch.zeros(2, speech.shape[1], text.shape[1], vision.shape[1])
     by_hand[:, :, -1] = torch.einsum("bi,bk->bik", speech, vision)
     torch.testing.assert_close(model(**clips).logits[0], model.inference(by_hand.flatten(1)))
 
 
+def test_tensor_fusion_has_the_papers_subnetworks():
+    """32, 128 and 32 numbers, an LSTM of 128, three layers of ReLU for voice and face, two of 128 after the product."""
+    model = RIVALS["TFN"](small_config(d_model=256))
+    assert model.encoders.sizes == (32, 128, 32)
+    hidden = [layer.out_features for layer in model.inference if isinstance(layer, torch.nn.Linear)]
+    assert hidden == [128, 128, 7]
+    assert model.inference[1].in_features == 33 * 129 * 33
+    voice, words, _ = model.encoders.encoders
+    assert [layer.out_features for layer in voice.layers if isinstance(layer, torch.nn.Linear)] == [32] * 3
+    assert words.lstm.forwards.hidden_size == 128
+
+
 def test_low_rank_fusion_is_the_full_tensor_times_a_low_rank_one(rivals):
     """Equation (7) of the LMF paper: the weight tensor is the sum over ranks of the factors' outer products."""
     model = rivals["LMF"]
     clips = random_clips(model.config, 3, 2)
-    z = model.encoders([clips[m] for m in MODALITIES], clips["present"])
+    z = model.encoders([clips[m] for m in MODALITIES], clips["present"], each=False)
     weight = sum(
         model.rank_weights[r] * torch.einsum("io,jo,ko->ijko", *(factor[r] for factor in model.factors))
         for r in range(RANK)
@@ -234,7 +302,7 @@ def test_low_rank_fusion_is_the_full_tensor_times_a_low_rank_one(rivals):
 
 def test_memory_fusion_follows_the_papers_equations(rivals):
     """MGM: u_t = g1 u_{t-1} + g2 tanh(D_u(c)), where c is what attention leaves of the memories of two steps."""
-    model = rivals["MFN"]
+    model = rivals["MFN"].network
     generator = torch.Generator().manual_seed(0)
     delta = torch.randn(2, 6 * model.memory, generator=generator)
     memory = torch.randn(2, model.memory, generator=generator)
@@ -248,7 +316,7 @@ def test_memory_fusion_follows_the_papers_equations(rivals):
 def test_memory_fusion_reads_every_step_as_if_the_clip_ended_there(rivals):
     model = rivals["MFN"]
     clips = random_clips(model.config, 2, 4)
-    steps = model(**clips).step_logits[0]
+    steps = model(**clips, **talk(2, 4)).step_logits[0]
     for t in range(4):
         torch.testing.assert_close(model(**{k: v[:, : t + 1] for k, v in clips.items()}).logits[0], steps[:, t])
 
