@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
-LEVEL = 0.95
-SEED = 5
+CONFIDENCE = 0.95
+BOOTSTRAP_SEED = 5
 
 Measure = Callable[[np.ndarray], np.ndarray]  # of confusion matrices (...,C,C), true by said -> (...)
 
@@ -56,7 +56,7 @@ def confusions(said: np.ndarray, truth: np.ndarray, classes: int, groups: np.nda
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one model's measure over another's, with the interval that ``LEVEL`` of the resamples lie in."""
+    """Of one model's measure over another's, with the interval that ``CONFIDENCE`` of the resamples lie in."""
 
     mean: float
     low: float
@@ -76,7 +76,7 @@ class Difference:
 def paired(ours: list[np.ndarray], theirs: list[np.ndarray], measure: Measure) -> Difference:
     """The difference of ``measure`` between two models, averaged over tests: for each test two arrays (S,G,C,C) of
     ``confusions``. Seeds are drawn once for all tests, groups for each test by themselves."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
     seeds = len(ours[0])
     drawn = rng.integers(seeds, size=(RESAMPLES, seeds))
     of_seeds = np.stack([np.bincount(row, minlength=seeds) for row in drawn]) / seeds
@@ -87,7 +87,7 @@ def paired(ours: list[np.ndarray], theirs: list[np.ndarray], measure: Measure) -
         by_seed = measure(_summed(counts, a)) - measure(_summed(counts, b))  # (R,S)
         differences.append((by_seed * of_seeds).sum(1))
         means.append(float((measure(a.sum(1)) - measure(b.sum(1))).mean()))
-    tail = (1 - LEVEL) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(np.mean(differences, axis=0), [tail, 1 - tail])
     return Difference(float(np.mean(means)), float(low), float(high))
 

@@ -29,7 +29,10 @@ from train.rivals import RIVALS
 
 COMMAND = "python -m train compare --data DIR --out DIR"
 MEASURES = ("accuracy", "macro F1")
-CONTENDERS = [*(Contender(name, build) for name, build in RIVALS.items()), Contender("HFF")]
+CONTENDERS = [
+    *(Contender(name, build) for name, build in RIVALS.items() if not build.conversational),
+    Contender("HFF"),
+]
 
 
 def run(options: argparse.Namespace) -> dict:

@@ -249,11 +249,11 @@ def _digest(decides: dict) -> str:
 
 
 def _loss(model: nn.Module, batch: Batch) -> Tensor:
-    """HFF's whole loss for HFF; for a rival what of it is not about its uncertainty and alpha."""
+    """HFF's whole loss for HFF, a rival's own for a rival."""
     if isinstance(model, HFF):
         return training.loss(model, batch)
     output = model(**batch.inputs(), samples=1, with_attention=False)
-    return rival_loss(output, batch.target, batch.present, batch.severity, batch.teacher_logits, batch.contradicts)
+    return rival_loss(output, batch.target)
 
 
 def budget_from(options: argparse.Namespace) -> TrainingBudget:

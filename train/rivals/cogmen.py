@@ -23,7 +23,7 @@ from train.rivals.conversational import (
 from train.rivals.mult import CrossmodalTransformer
 from train.rivals.rival import MLP, seen
 
-WINDOW = 5  # utterances before and after
+COGMEN_WINDOW = 5  # utterances before and after
 
 
 class COGMEN(ConversationalRival):
@@ -47,6 +47,6 @@ class COGMEN(ConversationalRival):
         u = self.join(features, present)
         codes = sinusoidal_positions(u.shape[1], u.shape[2], u.device, u.dtype)
         z = self.context(self.dropout(u + codes), None, seen(valid, past_only))
-        edges = window_edges(valid, WINDOW, 0 if past_only else WINDOW)
+        edges = window_edges(valid, COGMEN_WINDOW, 0 if past_only else COGMEN_WINDOW)
         nodes = self.relational(z.flatten(0, 1), edges, relations(edges, speakers, self.speakers))
         return self.classifier(self.graph(nodes, edges).unflatten(0, valid.shape))

@@ -23,7 +23,7 @@ from train.rivals.conversational import (
 )
 from train.rivals.rival import MLP, MaskedLSTM, seen
 
-WINDOW = 10  # utterances before and after
+GCN_WINDOW = 10  # utterances before and after
 BASES = 30  # that the relations' weights are sums of, at most
 
 
@@ -49,7 +49,7 @@ class DialogueGCN(ConversationalRival):
     def read(self, features: list[Tensor], present: Tensor, speakers: Tensor) -> Tensor:
         valid = present.any(-1)
         states, _ = self.context(self.join(features, present), valid)
-        edges = window_edges(valid, WINDOW, 0 if self.config.past_only else WINDOW)
+        edges = window_edges(valid, GCN_WINDOW, 0 if self.config.past_only else GCN_WINDOW)
         nodes = states.flatten(0, 1)
         hidden = self.convolve(nodes, edges, relations(edges, speakers, self.speakers))
         joined = torch.cat([nodes, self.dropout(hidden)], -1).unflatten(0, valid.shape)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from hff.config import HFFConfig
 from train.fusion.losses import FUSION_LABEL_SMOOTHING
 
-Answer = Tensor | tuple[Tensor, Tensor]  # logits, or logits and what the rival's paper adds to the loss
+Answer: TypeAlias = Tensor | tuple[Tensor, Tensor]  # logits, or logits and what the rival's paper adds to the loss
 
 
 @dataclass

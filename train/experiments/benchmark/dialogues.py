@@ -1,8 +1,8 @@
 """HFF or a rival on dialogues: a video is a sequence of utterances, an utterance one step of the time grid.
 
 Every model gets the same inputs: each utterance's features, normalised, and beside them their mean over the
-video, since what a speaker says elsewhere tells about the utterance in question (Poria et al., ACL 2017). HFF and
-the rivals that have a state at every step read the whole sequence; the others read one utterance at a time.
+video, since what a speaker says elsewhere tells about the utterance in question (Poria et al., ACL 2017). HFF and its
+rivals read the whole sequence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.config import MODALITIES, HFFConfig
-from hff.model.hff import HFF
+from hff.model.hff import FusionOutput
 from train.corpora.conversation import Conversation
 from train.corpora.mmsa import Utterances
 from train.engine.loop import Plan, fit
@@ -27,6 +27,7 @@ from train.experiments.benchmark.leaks import Leak, exchanged
 from train.fusion.dialogue_batches import DialogueBatch, batches
 from train.fusion.losses import EXPERT_WEIGHT, KL_WEIGHT, UNIMODAL_WEIGHT, VARIANCE_WEIGHT, expert_loss, variance_nll
 from train.metrics import brier
+from train.rivals import RivalOutput
 
 LIMIT = 4.0  # standard deviations beyond which a normalised feature is cut
 DIALOGUE_LABEL_SMOOTHING = 0.1
@@ -103,22 +104,12 @@ class DialogueModel(nn.Module):
             for leak in leaks:
                 honest[: leak.columns * (leak.modality == m)] = 0
             self.register_buffer(f"{m}_honest", honest)
-        self.sequential = self._has_steps(config)
 
-    def _has_steps(self, config: HFFConfig) -> bool:
-        features = {m: torch.zeros(1, 1, size) for m, size in zip(MODALITIES, config.input_dims, strict=True)}
-        with torch.no_grad():
-            output = self.fusion(**features, present=torch.ones(1, 1, len(MODALITIES), dtype=torch.bool))
-        return output.step_logits is not None
-
-    def forward(self, batch: DialogueBatch) -> tuple[Tensor, object | None]:
-        """Logits of the batch's valid utterances (N,C), and the fusion's whole output where it read sequences."""
+    def forward(self, batch: DialogueBatch) -> tuple[Tensor, FusionOutput | RivalOutput]:
+        """Logits of the batch's valid utterances (N,C), and the fusion's whole output."""
         features = {m: self._with_context(m, batch.features[m], batch.mask) for m in MODALITIES}
-        if self.sequential:
-            output = self.fusion(**features, present=batch.present, with_attention=False)
-            return output.step_logits[0][batch.mask].float(), output
-        alone = {m: x[batch.mask][:, None] for m, x in features.items()}
-        return self.fusion(**alone, present=batch.present[batch.mask][:, None]).logits[0].float(), None
+        output = self.fusion(**features, present=batch.present, speakers=batch.speakers, with_attention=False)
+        return output.step_logits[0][batch.mask].float(), output
 
     def _with_context(self, modality: str, x: Tensor, valid: Tensor) -> Tensor:
         """(V,T,d) -> (V,T,2d): each utterance's normalised features and their mean over the video."""
@@ -139,8 +130,8 @@ def loss(model: DialogueModel, batch: DialogueBatch) -> Tensor:
     logits, output = model(batch)
     target = batch.target[batch.mask]
     value = F.cross_entropy(logits, target, label_smoothing=DIALOGUE_LABEL_SMOOTHING)
-    if not isinstance(model.fusion, HFF):
-        return value
+    if isinstance(output, RivalOutput):
+        return value if output.auxiliary is None else value + output.auxiliary
     there = batch.present[batch.mask]
     alone = output.alone_logits[batch.mask].float()  # (N,M,C)
     truth = target.argmax(-1)[:, None].expand(there.shape)
