@@ -218,3 +218,16 @@ def test_the_citation_names_the_paper_of_the_readme():
     assert paper[2] == title
     assert f"  year: {paper[3]}" in citation
     assert re.findall(r"family-names: (\w+)", citation) == re.findall(r"[A-Z]\w+(?=,|$)", paper[1])
+
+
+def test_every_promise_of_safety_names_tests_that_there_are():
+    text = (ROOT / "docs" / "safety.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "shown by" not in line]
+    named = [re.findall(r"`([\w/]+\.py)::(\w+)`", row) for row in rows]
+    assert len(rows) > 30
+    assert all(named), "each row names a test"
+    for path, name in {test for tests in named for test in tests}:
+        source = (ROOT / "tests" / path).read_text(encoding="utf-8")
+        assert re.search(rf"^def {name}\(", source, re.M), f"{path} has no {name}"
+    for path in re.findall(r"`(hff/[\w/.]*)`", text):
+        assert (ROOT / path).exists(), path
