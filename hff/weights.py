@@ -150,6 +150,12 @@ def stored_config(folder: Path, speech_encoder: str = SPEECH_ENCODERS[0]) -> HFF
         return HFFConfig.from_dict(config)
 
 
+def preferred_config() -> HFFConfig:
+    """What the weights are that ``hff.load()`` takes, from their header alone. Raises ``WeightsError``."""
+    there = folder()
+    return stored_config(there, preferred_speech_encoder(there))
+
+
 def stored_labels(path: Path) -> tuple[str, ...]:
     """The labels of one file of weights, from its header alone. Raises ``WeightsError``."""
     with _readable(path):

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from hff.cancel import checkpoint
+from hff.config import SPEECH_ENCODERS
 from hff.errors import InputError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.page.clip import clip_view
 from hff.page.clip.attention_map import describe
 from hff.page.clip.inputs import status_line
+from hff.weights import preferred_config
 from tests.support.page_browser import (
     FakeModel,
     analyse,
@@ -287,9 +289,13 @@ def test_the_model_view_draws_the_paper_and_says_its_limits(server, model):
     with browsing(server.url) as page:
         page.get_by_role("tab", name="Model", exact=True).click()
         drawing = page.text_content(".hff-architecture")
-        for equations in ("(1)–(8)", "(9)–(12)", "(13)–(15)", "(16)", "(17), (18)", "(19), (20)", "(21)–(23)",
-                          "(24)–(28)", "(29)–(31)"):  # fmt: skip
+        for equations in ("(9)–(12)", "(13)–(15)", "(16)", "(17), (18)", "(19), (20)", "(21)–(23)", "(24)–(28)",
+                          "(29)–(31)"):  # fmt: skip
             assert equations in drawing
+        shipped = preferred_config().speech_encoder
+        assert ("(1)–(8)" in drawing) == (shipped == SPEECH_ENCODERS[0])
+        title, *_ = texts.BLOCKS.get(f"speech {shipped}") or texts.BLOCKS["speech"]
+        assert title.split("\n")[-1] in drawing
         page.wait_for_selector("#hff-measured .hff-note")
         assert "Not for decisions about people" in page.inner_text("#hff-limits")
         assert "RAVDESS" in page.inner_text("#hff-data")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hff import weights
 from hff.cancel import current
 from hff.config import HFFConfig
 from hff.errors import DependencyError, HFFError, WeightsError
@@ -34,7 +35,7 @@ class Engine:
         load: Callable[[], object],
         transcribe: bool = True,
         lanes: Lanes | None = None,
-        config: Callable[[], HFFConfig] = HFFConfig,
+        config: Callable[[], HFFConfig] = weights.preferred_config,
     ) -> None:
         self.lanes = lanes or Lanes()
         self._load, self._config = load, config

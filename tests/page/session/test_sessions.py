@@ -18,7 +18,7 @@ from hff.page.session.background_model import Engine
 from hff.page.session.private_folder import PrivateFolder
 from hff.page.session.sessions import Sessions
 from hff.pipeline.recording import Recording
-from tests.support.page_browser import FakeModel
+from tests.support.page_browser import FakeModel, real_model
 from tests.support.page_fixtures import make_result
 
 
@@ -77,6 +77,13 @@ def test_folders_that_nobody_uses_are_removed_and_others_kept(tmp_path: Path, mo
     for folder in (first, second):
         folder.close()
         assert not folder.path.exists()
+
+
+def test_what_the_page_says_of_the_model_before_it_is_there_is_true_of_it():
+    engine = Engine(real_model)
+    said = engine.config()
+    engine.model()
+    assert engine.config() == said
 
 
 def test_the_model_is_loaded_once_and_a_failure_is_told_every_time():
