@@ -68,6 +68,20 @@ test("a busy machine is said in a sentence of its own", async () => {
   assert.match(busy.at("figures").textContent, /^[\d.]+ updates a second .* busy.*level 3 of 4\)$/);
 });
 
+test("what is not quite nothing or not quite certain never reads as 0 or 100", async () => {
+  const labels = reading().labels.length;
+  const sure = [0.002, 0.998 - 0.001 * (labels - 2), ...Array(labels - 2).fill(0.001)];
+  const surely = { probabilities: sure, spread: sure.map(() => 0.003), aleatoric: [0.003, null, 0.3], epistemic: [0.001, null, 0.05] };
+  await started({ feed: () => reading(surely) });
+  assert.equal(page.all("bar")[0].querySelector(".hff-value").textContent, "under 1%");
+  assert.equal(page.at("sure").textContent, "99%, give or take less than a point");
+  assert.equal(page.at(`gauge-${page.modalities[0]}`).querySelector(".hff-sigma strong").textContent, "σ² < 0.01");
+  page.close();
+  await started({ feed: () => reading({ probabilities: [0.001, 0.999, ...Array(labels - 2).fill(0)], spread: sure.map(() => 0.012) }) });
+  assert.equal(page.at("sure").textContent, "over 99%, give or take 1 point");
+  assert.equal(page.all("bar")[2].querySelector(".hff-value").textContent, "0%"); // truly none
+});
+
 test("a variance beyond a blind guess fills the bar and no more", async () => {
   await started({ feed: () => reading({ aleatoric: [5, null, 0.3] }) });
   assert.equal(page.at(`gauge-${page.modalities[0]}`).querySelector(".hff-sigma-bar b").style.width, "100%");

@@ -15,7 +15,7 @@ from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.asker import asker_address
 from hff.page.session.sessions import Sessions
-from hff.page.shared.amounts import decimal
+from hff.page.shared.amounts import decimal, number, percent
 
 _SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
 _WIDEST: dict[str, Any] = {
@@ -56,6 +56,7 @@ class LiveView:
             native=hub.native,
             entry=None,
             emotions={label: names.emotion(label) for label in labels},
+            rounded=_rounded(),
         )
         self.view.submit(self._enter, None, self.view, **_WIDEST)
         sent = self.view.select(self._send, None, None, **_WIDEST)
@@ -73,3 +74,14 @@ class LiveView:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         self.sessions.keep(self.sessions.of(request.session_hash), recording, snapshot=True)
         gr.Info(texts.LIVE_SENT.format(seconds=decimal(recording.seconds, 1)), title=texts.TAB_LAB)
+
+
+def _rounded() -> dict[str, Any]:
+    """What the script says of a figure that is too small, or too near to certain, to be rounded."""
+    return {
+        "none": percent(0.001),
+        "all": percent(0.999),
+        "little": number(0.001),
+        "small": texts.SPREAD_SMALL,
+        "spread": dict(texts.SPREAD),
+    }

@@ -30,7 +30,17 @@ const formats = [0, 1, 2].map((digits) => new Intl.NumberFormat(language, {
 }));
 const number = (value, digits) => formats[digits].format(value);
 const percents = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0, useGrouping: false });
-const percent = (share) => percents.format(share);
+// What is not quite 0 or 1 never reads as none or as certain, as everywhere on the page.
+const percent = (share) => (
+  share > 0 && share < 0.005 ? props.rounded.none : share >= 0.995 && share < 1 ? props.rounded.all : percents.format(share)
+);
+const amount = (value) => (value > 0 && value < 0.005 ? props.rounded.little : number(value, 2));
+const plurals = new Intl.PluralRules(language);
+function points(share) {
+  const count = Math.round(100 * share);
+  const { spread, small } = props.rounded;
+  return 100 * share < 1 ? small : fill(spread[plurals.select(count)] ?? spread.other, { count });
+}
 const named = (label) => props.emotions[label] ?? label; // labels stay as they are in data attributes
 
 // ---- devices ------------------------------------------------------------------------------------------------
@@ -290,7 +300,7 @@ function drawGauge(name, answer, variance, i) {
   const unit = gauge.querySelector(".hff-unit");
   unit.dataset.own ??= unit.textContent;
   unit.textContent = answer.paused?.[i] ? says.pause : unit.dataset.own;
-  gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${number(variance[i], 2)}` : "σ² –";
+  gauge.querySelector(".hff-sigma strong").textContent = there ? `σ² ${amount(variance[i])}` : "σ² –";
   const bar = gauge.querySelector(".hff-sigma-bar");
   const width = (part) => `${there ? Math.min(100, (100 * part) / bar.dataset.full) : 0}%`;
   bar.querySelector("b").style.width = width(answer.aleatoric[i]);
@@ -332,7 +342,7 @@ function drawAnswer(answer) {
   places.emotion.textContent = answer.emotion ? named(answer.emotion) : props.nobody;
   places.emotion.classList.toggle("hff-live-nobody", !answer.emotion);
   places.sure.textContent = answer.emotion
-    ? fill(says.sure, { percent: percent(answer.probabilities[best]), spread: number(100 * answer.spread[best], 0) })
+    ? fill(says.sure, { percent: percent(answer.probabilities[best]), spread: points(answer.spread[best]) })
     : "";
 }
 
