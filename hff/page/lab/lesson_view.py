@@ -150,11 +150,7 @@ class LessonPanel:
         if why:
             return note(why)
         found = {} if present is None else {key: obstacle(one, present) for key, one in self.lessons.items()}
-        reasons = [
-            texts.LESSON_NOT_HERE.format(title=self.lessons[key].title, why=_reason(why))
-            for key, why in found.items()
-            if why is not None
-        ]
+        reasons = [_reason(self.lessons[key].title, why) for key, why in found.items() if why is not None]
         return render("lesson.html", "choose", reasons)
 
     def _marked(self, key: str, present: Collection[str] | None) -> list[gr.Button]:
@@ -175,9 +171,10 @@ def _ready() -> gr.Button:
     return gr.Button(interactive=True)
 
 
-def _reason(why: Obstacle) -> str:
+def _reason(title: str, why: Obstacle) -> str:
+    """Why a lesson cannot be chosen, as a sentence of its own."""
     modality = names.modality(why.modality, "the") if why.modality else ""
-    return sentence(f"LESSON_OBSTACLE_{why.kind}", the=modality)
+    return sentence(f"LESSON_OBSTACLE_{why.kind}", title=title, the=modality)
 
 
 def _absent_choice(text: str, modality: str) -> tuple[str, str]:

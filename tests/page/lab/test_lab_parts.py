@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import gradio as gr
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.lab.comparison import clip_means
@@ -21,10 +22,11 @@ from hff.lab.damage import KINDS
 from hff.lab.lab import SweepPoint, damage
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
-from hff.locale import texts
+from hff.locale import texts, using
 from hff.page.lab.before_after import alpha0_sentence, change_sentence, comparison, unknown_after
 from hff.page.lab.evidence import evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
+from hff.page.lab.lesson_view import LessonPanel
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.lab.sweep_view import csv_text
 from hff.page.lab.worksheet import describe, questions, worksheet
@@ -327,6 +329,24 @@ def test_the_worksheet_keeps_the_answers_for_its_last_page():
     assert "break-before: page" in sheet
     assert "<script" not in sheet
     assert "<i>no</i>" not in worksheet(LabState(text="<i>no</i>"), before, now)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_why_a_lesson_does_not_fit_is_said_in_sentences_that_name_it(language: str):
+    with using(language), gr.Blocks():
+        lessons = LessonPanel(load_lessons())
+        _, card, *_ = lessons.nothing(present=frozenset({"text"}))
+        _, question, *_ = lessons.pose("mumbling_speaker", "yours", present=frozenset({"speech", "vision"}))
+        titles = [lesson.title for lesson in lessons.lessons.values()]
+    reasons = re.findall(r"<li>(.+?)</li>", card)
+    assert len(reasons) >= 5
+    for reason in reasons:
+        assert reason[0] in "“„"
+        assert reason[-1] == "."
+        assert any(f"{escape(title)}{end}" in reason for title in titles for end in "”“")
+    out = re.findall(r"<p class=\"hff-lesson-out\"[^>]*><s>.+?</s> (.+?)</p>", question)
+    assert out
+    assert all(why[0].isupper() and why[-1] == "." for why in out)
 
 
 def test_an_older_reading_does_not_paint_over_a_newer_one(tmp_path):
