@@ -239,13 +239,38 @@ def test_a_report_names_its_source_and_is_greyed_when_something_else_is_chosen(s
         assert "clip.mp4" in page.inner_text(".hff-source")
         assert "6.0 s" in page.inner_text(".hff-source")
         assert page.locator(".hff-source img").count() == 1
-        opacity = "getComputedStyle(document.getElementById('hff-report-column')).opacity"
-        assert page.evaluate(opacity) == "1"
+        assert page.evaluate(OPACITY) == "1"
+        page.uncheck("#hff-transcribe input")  # the same clip, of which no words would be recognised
+        wait_until_grey(page)
+        page.check("#hff-transcribe input")
+        page.wait_for_function(f"{OPACITY} === '1'")
         page.fill("#hff-text textarea", "Something else")
-        page.wait_for_selector(f"#hff-status :text('{texts.STALE}')")
-        assert float(page.evaluate(opacity)) < 1
+        wait_until_grey(page)
         analyse(page)
-        page.wait_for_function(f"{opacity} === '1'")
+        page.wait_for_function(f"{OPACITY} === '1'")
+        page.uncheck("#hff-transcribe input")  # nothing is recognised beside typed words
+        page.wait_for_timeout(500)
+        assert page.evaluate(OPACITY) == "1"
+
+
+def test_what_is_changed_while_an_analysis_runs_greys_its_report(server, model, monkeypatch):
+    slow = Slow(model, monkeypatch)
+    with browsing(server.url) as page:
+        with answering(page):
+            page.locator("#hff-examples").get_by_role("button", name="Clip", exact=True).click()
+            assert slow.begun.wait(60)
+            page.fill("#hff-text textarea", "Something else")
+            page.wait_for_selector("#hff-status :text('video and typed words')")
+            assert page.evaluate(OPACITY) == "1"
+            slow.over.set()
+        wait_until_grey(page)
+        assert "video and typed words" in page.inner_text("#hff-status")
+        model.answer = InputError("The file clip.mp4 is empty. Record it again.")
+        with answering(page):
+            page.click("#hff-analyse")
+        page.fill("#hff-text textarea", "Once more")
+        page.wait_for_selector("#hff-status :text('typed words')")
+        assert page.locator(".hff-stale").count() == 0  # there is no report that could be of something else
 
 
 def test_analyse_waits_for_a_file_that_is_still_on_its_way(server, model):
@@ -299,6 +324,14 @@ def test_the_model_view_draws_the_paper_and_says_its_limits(server, model):
         page.wait_for_selector("#hff-measured .hff-note")
         assert "Not for decisions about people" in page.inner_text("#hff-limits")
         assert "RAVDESS" in page.inner_text("#hff-data")
+
+
+OPACITY = "getComputedStyle(document.getElementById('hff-report-column')).opacity"
+
+
+def wait_until_grey(page) -> None:
+    page.wait_for_selector(f"#hff-status :text('{texts.STALE}')")
+    page.wait_for_function(f"Number({OPACITY}) < 1")
 
 
 # ---- measuring ----------------------------------------------------------------------------------------------

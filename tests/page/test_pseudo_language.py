@@ -191,8 +191,8 @@ def test_a_clips_results_and_what_goes_wrong(tmp_path: Path):
     video = str(EXAMPLES_FOLDER / "clip.mp4")
     shown = [
         visit.ask("_analyse", None, None, None, "", True),
-        visit.ask("_show_status", None, None, None, ""),
-        visit.ask("_show_status", video, video, video, SENTENCE),
+        visit.ask("_show_status", None, None, None, "", True),
+        visit.ask("_show_status", video, video, video, SENTENCE, True),
         visit.ask("_attention", "", ""),
         visit.ask("_analyse", "/gone.mp4", None, None, "", True),
         visit.ask("_analyse", video, None, None, SENTENCE, True),

@@ -93,16 +93,9 @@ class ClipView:
 
     def _connect(self) -> None:
         inputs, out = self.inputs, self.report
+        told: dict[str, Any] = {"fn": self._show_status, "inputs": inputs.values, "outputs": self.status, **QUICK}
         # One event for all: of several, an older one that is answered late would put back what it has seen.
-        given = (inputs.video, inputs.audio, inputs.image, inputs.text)
-        gr.on(
-            [component.change for component in given],
-            self._show_status,
-            list(given),
-            self.status,
-            trigger_mode="always_last",
-            **QUICK,
-        )
+        gr.on([component.change for component in inputs.values], trigger_mode="always_last", **told)
         filled: Any = gr.on(
             [button.click for button in self.example_buttons],
             self._fill,
@@ -113,7 +106,6 @@ class ClipView:
         # The downloads are among them: until the new files are made, the old reading's must not be taken.
         self._shown = [
             out.answer,
-            self.status,
             out.sections,
             out.transcript,
             out.transcript_note,
@@ -138,12 +130,14 @@ class ClipView:
             beginning(None, None, None, js=_BEGUN, api_visibility="private")
             analysis = beginning(read, wanted, **asked)
             analysis.then(None, None, None, js=_ENDED, api_visibility="private")
+            analysis.then(**told)  # the inputs may have changed meanwhile
             self._connect_report(analysis)
         self.stop.click(self._stop, None, None, **QUICK)
         gr.on([out.layer.input, out.head.input], inputs=[out.layer, out.head], **_map_of(self._attention, out))
         emptied = [*inputs.values[:4], *self._shown]
         cleared = self.clear.click(self._clear, None, emptied, js=_CLEARING, **QUICK)
         cleared.then(None, None, None, js=_CLEARED, api_visibility="private")
+        cleared.then(**told)
 
     def _connect_report(self, analysis) -> None:
         """What follows an analysis: the figures, the map of all layers and heads, the files to keep."""
@@ -153,21 +147,22 @@ class ClipView:
         drawn.success(self._make_files, None, list(out.downloads.values()), show_progress="hidden", **quietly)
         analysis.success(inputs=None, **_map_of(self._whole_map, out))
 
-    def _show_status(self, video, audio, image, text, request: gr.Request) -> str:
-        self.sessions.track(request.session_hash, [video, audio, image])
+    def _show_status(self, video, audio, image, text, transcribe, request: gr.Request) -> str:
+        session = self.sessions.track(request.session_hash, [video, audio, image])
         inputs = {"video": video, "audio": audio, "image": image, "text": text}
-        session = self.sessions.of(request.session_hash)
-        return _status(inputs, stale=session.result is not None and not _same(inputs, session.inputs))
+        stale = session.asked is not None and session.asked != _asked(inputs, transcribe)
+        return status_line(inputs, _origin(inputs), stale)
 
     def _analyse(self, video, audio, image, text, transcribe, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         session = self.sessions.track(request.session_hash, [video, audio, image])
         turn = self._begin(request)
         session.inputs = {"video": video, "audio": audio, "image": image, "text": text}
+        session.asked = _asked(session.inputs, transcribe)
         session.recording = session.result = None  # not two at once: an hour of sound is 230 MB
         if not any((value or "").strip() for value in session.inputs.values()):
-            return _failed(session.inputs, texts.NOTHING_TO_READ)
+            return _failed(session, texts.NOTHING_TO_READ)
         if any(path and not Path(path).is_file() for path in (video, audio, image)):
-            return _failed(session.inputs, texts.FILE_GONE)
+            return _failed(session, texts.FILE_GONE)
         return self._answer(
             session, turn, request, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell)
         )
@@ -178,7 +173,7 @@ class ClipView:
         turn = self._begin(request)
         recording = session.recording
         if recording is None:
-            return _failed(session.inputs, texts.RESULT_GONE)
+            return _failed(session, texts.RESULT_GONE)
         return self._answer(session, turn, request, progress, lambda tell: recording.with_text(text))
 
     def _begin(self, request: gr.Request) -> object:
@@ -203,23 +198,27 @@ class ClipView:
                 result = self.engine.analyze_recording(recording, tell)
         except HFFError as error:
             if session.clip_turn is not turn:
-                return _unchanged()
+                return self._unchanged()
             if isinstance(error, Cancelled):
-                return _nothing(session.inputs, cards.alert(texts.STOPPED_TITLE, translate(error), "warning"))
-            return _failed(session.inputs, translate(error))
+                return _alerted(session, cards.alert(texts.STOPPED_TITLE, translate(error), "warning"))
+            return _failed(session, translate(error))
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the analysis failed")
             if session.clip_turn is not turn:
-                return _unchanged()
-            return _failed(session.inputs, texts.UNEXPECTED.format(kind=type(error).__name__))
+                return self._unchanged()
+            return _failed(session, texts.UNEXPECTED.format(kind=type(error).__name__))
         if session.clip_turn is not turn:
-            return _unchanged()
+            return self._unchanged()
         source = next((session.inputs[kind] for kind in ("video", "audio", "image") if session.inputs.get(kind)), None)
         result.file = Path(source).name if source else None
         result.evidence.wave = None  # the recording has it, and goes when the next clip is read
         self.sessions.keep(session, recording, result)
-        return _succeeded(session.inputs, result)
+        return _succeeded(result)
+
+    def _unchanged(self) -> tuple:
+        """All stays as it is: a newer analysis will fill it."""
+        return tuple(gr.skip() for _ in self._shown)
 
     def _stop(self, request: gr.Request) -> None:
         self.engine.stop(request.session_hash)
@@ -276,7 +275,7 @@ class ClipView:
     def _clear(self, request: gr.Request) -> list:
         self._begin(request)
         self.sessions.end(request.session_hash)
-        return [None, None, None, "", *_nothing({}, cards.empty())]
+        return [None, None, None, "", *_nothing(cards.empty())]
 
 
 # ---- what events give back ----------------------------------------------------------------------------------
@@ -294,11 +293,10 @@ def _map_of(draw: Callable[..., str], out: Report) -> dict[str, Any]:
     }
 
 
-def _nothing(inputs: dict[str, str | None], answer: str) -> tuple:
+def _nothing(answer: str) -> tuple:
     """An answer without a report: values for what an analysis shows."""
     return (
         answer,
-        _status(inputs),
         gr.Column(visible=False),
         "",
         texts.TRANSCRIPT_NOTE["none"],
@@ -308,35 +306,31 @@ def _nothing(inputs: dict[str, str | None], answer: str) -> tuple:
     )
 
 
-def _unchanged() -> tuple:
-    """All stays as it is: a newer analysis will fill it."""
-    return tuple(gr.skip() for _ in range(7 + len(texts.DOWNLOADS)))
-
-
-def _status(inputs: dict[str, str | None], stale: bool = False) -> str:
-    return status_line(inputs, _origin(inputs), stale)
-
-
-def _same(one: dict[str, str | None], other: dict[str, str | None]) -> bool:
-    return {kind: value for kind, value in one.items() if value} == {
-        kind: value for kind, value in other.items() if value
-    }
+def _asked(inputs: dict[str, str | None], transcribe: bool) -> dict[str, object]:
+    """All that an analysis of these inputs depends on; words are recognised only in sound without typed ones."""
+    recognised = transcribe and not (inputs["text"] or "").strip() and bool(inputs["video"] or inputs["audio"])
+    return {kind: value for kind, value in (inputs | {"recognised": recognised}).items() if value}
 
 
 def _no_files() -> list[gr.DownloadButton]:
     return [gr.DownloadButton(value=None, interactive=False) for _ in texts.DOWNLOADS]
 
 
-def _failed(inputs: dict[str, str | None], message: str) -> tuple:
-    return _nothing(inputs, cards.alert(texts.ERROR_TITLE, message))
+def _failed(session: Session, message: str) -> tuple:
+    return _alerted(session, cards.alert(texts.ERROR_TITLE, message))
 
 
-def _succeeded(inputs: dict[str, str | None], result: Result) -> tuple:
+def _alerted(session: Session, alert: str) -> tuple:
+    """An alert in the report's place: there is nothing that could be of other inputs."""
+    session.asked = None
+    return _nothing(alert)
+
+
+def _succeeded(result: Result) -> tuple:
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
         report.answer_html(result),
-        _status(inputs),
         gr.Column(visible=True),
         words,
         cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),

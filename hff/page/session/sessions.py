@@ -45,6 +45,7 @@ class Session:
         self.folder = folder
         self.files: set[Path] = set()
         self.inputs: dict[str, str | None] = {}
+        self.asked: dict[str, object] | None = None  # what the clip's report, or the one on its way, depends on
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
         self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
