@@ -45,6 +45,8 @@ _SHOW_ANSWER = """() => {
 _WAITING = "const page = document.body.dataset, waiting = Number(page.hffWaiting || 0)"
 _ASKED = "page.hffAsked = Number(page.hffAsked || 0) + 1"
 _BEGUN = f"() => {{ {_WAITING}; page.hffWaiting = waiting + 1; {_ASKED}; ({_SHOW_ANSWER})() }}"
+# What of the uploaded files the page has got to know: Analyse waits for it (clip.js).
+_TELL_FILES = "(...files) => { dispatchEvent(new CustomEvent('hff-files', { detail: files })) }"
 # Until Clear is answered nothing new may begin: it would be taken for a part of what is to go.
 _CLEARING = "() => { document.getElementById('hff-clip').inert = true; return [] }"
 _CLEARED = """() => {
@@ -96,6 +98,8 @@ class ClipView:
         told: dict[str, Any] = {"fn": self._show_status, "inputs": inputs.values, "outputs": self.status, **QUICK}
         # One event for all: of several, an older one that is answered late would put back what it has seen.
         gr.on([component.change for component in inputs.values], trigger_mode="always_last", **told)
+        files = inputs.values[:3]
+        gr.on([file.change for file in files], None, files, None, js=_TELL_FILES, api_visibility="private")
         filled: Any = gr.on(
             [button.click for button in self.example_buttons],
             self._fill,

@@ -1,12 +1,46 @@
 // What the Clip view's inputs do in the browser beside what Gradio does: Analyse waits for a file that is still on its
 // way, and a film that is being recorded has a clock and an end. Runs as gr.HTML's js_on_load: props are Gradio's.
 
-const LOOK = 200; // ms between two looks
+const LOOK = 100; // ms between two looks
+const ARRIVAL = 5000; // ms after which an uploaded file is not waited for any more: another one has taken its place
 const inputs = document.getElementById("hff-inputs");
 
-// ---- Analyse never reads what was there before the chosen file ----------------------------------------------
+// ---- Analyse never reads what was there before the chosen or recorded file ----------------------------------
 
-const onItsWay = () => inputs.querySelector(".uploading") !== null;
+const sending = new Set(); // uploads that are not answered yet
+const awaited = new Set(); // paths of uploaded files that are not in their component yet
+let failures = 0;
+
+// Gradio shows that a chosen file is on its way, but not that a recording is: so its requests are looked at.
+const ask = window.fetch;
+window.fetch = (...request) => {
+  const answer = ask(...request);
+  const address = new URL(request[0]?.url ?? request[0], location.href);
+  if (address.pathname.endsWith("/upload")) follow(answer);
+  return answer;
+};
+
+async function follow(answer) {
+  sending.add(answer);
+  try {
+    const response = await answer;
+    if (!response.ok) throw new Error(response.statusText);
+    for (const path of await response.clone().json()) {
+      awaited.add(path);
+      setTimeout(() => awaited.delete(path), ARRIVAL);
+    }
+  } catch {
+    failures += 1; // Gradio tells
+  } finally {
+    sending.delete(answer);
+  }
+}
+
+addEventListener("hff-files", (event) => {
+  for (const file of event.detail) awaited.delete(file?.path ?? file?.video?.path);
+});
+
+const onItsWay = () => sending.size > 0 || awaited.size > 0 || inputs.querySelector(".uploading") !== null;
 
 inputs.addEventListener("click", (event) => {
   const button = event.target.closest("#hff-analyse");
@@ -15,11 +49,12 @@ inputs.addEventListener("click", (event) => {
   event.preventDefault();
   if (button.dataset.held) return;
   button.dataset.held = "yes";
+  const failed = failures;
   const looking = setInterval(() => {
     if (onItsWay()) return;
     clearInterval(looking);
     delete button.dataset.held;
-    setTimeout(() => button.click(), LOOK); // by then Gradio has put the file into the component
+    if (failures === failed) button.click(); // else it would read something else than was wished
   }, LOOK);
 }, true);
 
