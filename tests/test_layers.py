@@ -50,7 +50,7 @@ LAYERS = (
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.
-INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "SPLIT", "TEST", "PLAN", "COMMAND"}
+INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "PUBLISHED", "SPLIT", "TEST", "PLAN", "COMMAND"}
 
 Sources = dict[str, str]  # module -> text
 

@@ -5,6 +5,7 @@ Labels run in cycles, so that every split (also the one in six, or eight, held o
 
 from __future__ import annotations
 
+import ast
 import csv
 import gzip
 import io
@@ -71,7 +72,7 @@ def meld(root: Path, public: bool) -> None:
     header = ["Sr No.", "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID"]
     for name, count, start in SPLITS:
         rows = [
-            [n, f"Oh, {text}, isn\x92t it?", "Joey", EKMAN[label], "neutral", 0, n]
+            [n, f"Oh, {text}, isn\x92t it?", ("Joey", "Chandler")[n % 2], EKMAN[label], "neutral", n // 5, n % 5]
             for n, (label, text) in enumerate(lines(count, start + 100))
         ]
         path = root / "MELD" / f"{name}_sent_emo.csv" if public else root / "text" / f"meld_{name}.csv"
@@ -81,15 +82,26 @@ def meld(root: Path, public: bool) -> None:
 def emorynlp(root: Path, public: bool, own: bool = False) -> None:
     """``own``: as the authors' JSON."""
     emotions = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared")
-    rows = [[f"line {n} of a {emotion} friend", "['Joey']", emotion] for n, emotion in enumerate(emotions)]
-    if own:
-        said = [{"transcript": text, "emotion": emotion, "speakers": ["Joey"]} for text, _, emotion in rows]
-        path = root / "json" / "emotion-detection-trn.json"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps({"episodes": [{"scenes": [{"utterances": said[:3]}, {"utterances": said[3:]}]}]}))
-        return
-    path = root / "emorynlp" / "emorynlp_train_final.csv" if public else root / "text" / "emorynlp_train.csv"
-    write_rows(path, ["Utterance", "Speaker", "Emotion"], rows)
+    who = ["['Joey']", "['Joey']", "['Joey', 'Ross']", *["['Ross']"] * 4]
+    header = ["Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode"]
+    for name, short in (("train", "trn"), ("dev", "dev"), ("test", "tst")):
+        rows = [
+            [f"line {n} of a {emotion} friend", who[n], emotion, 1 + n // 3, 1 + n % 3, 1, 2]
+            for n, emotion in enumerate(emotions)
+        ]
+        if own:
+            said = [{"transcript": row[0], "emotion": row[2], "speakers": ast.literal_eval(row[1])} for row in rows]
+            scenes = [
+                {"scene_id": "s01_e02_c01", "utterances": said[:3]},
+                {"utterances": said[3:6]},
+                {"utterances": said[6:]},
+            ]
+            path = root / "json" / f"emotion-detection-{short}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"episodes": [{"scenes": scenes}]}))
+            continue
+        path = root / "emorynlp" / f"emorynlp_{name}_final.csv" if public else root / "text" / f"emorynlp_{name}.csv"
+        write_rows(path, header, rows)
 
 
 def dailydialog(root: Path, public: bool) -> None:

@@ -8,12 +8,14 @@ A module that is named here may be learned from by any stage; ``python -m train 
 
 from train.corpora import (
     ased,
+    cmu_sdk,
     dailydialog,
     dairai,
     emodb,
     emorynlp,
     fer,
     goemotions,
+    iemocap,
     isear,
     korean,
     london,
@@ -31,6 +33,7 @@ ALL = {
     for corpus in (
         ravdess, emodb, nemo, korean, ased, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard,
         muxspace, london, own_sentences, mmsa,
+        cmu_sdk, iemocap,
     )
 }  # fmt: skip
 

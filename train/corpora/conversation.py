@@ -1,14 +1,17 @@
-"""What a reader makes of one dialogue, or of one video whose utterances follow each other."""
+"""Dialogues as readers give them: a conversation is a sequence of utterances, a set of them has splits and labels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from hff.config import MODALITIES
 
 UNLABELLED = -1  # in place of the number of a class
+Row = TypeVar("Row")
 
 
 @dataclass
@@ -40,3 +43,39 @@ class Conversation:
         """(T,) int64, speakers numbered by their first word in this dialogue: 0 speaks first."""
         known = {name: number for number, name in enumerate(dict.fromkeys(self.speakers))}
         return np.array([known[name] for name in self.speakers], np.int64)
+
+
+@dataclass
+class DialogueSet:
+    """A corpus of dialogues, or of videos; nobody's dialogue is in two splits."""
+
+    name: str
+    labels: tuple[str, ...]  # names of the classes; none where labels are graded sentiment, -3 to 3
+    splits: dict[str, list[Conversation]]  # "train", "validation" and, where there is one, "test"
+    published: dict[str, int] = field(default_factory=dict)  # labelled utterances that the corpus' paper counts
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Labelled utterances of each split."""
+        return {name: sum(self._labelled(one) for one in split) for name, split in self.splits.items()}
+
+    @property
+    def differences(self) -> list[str]:
+        """A sentence for each split that is not of the published size."""
+        found = self.counts
+        return [
+            f"{self.name}, {split}: {found.get(split, 0)} labelled utterances, {count} as published"
+            for split, count in self.published.items()
+            if found.get(split, 0) != count
+        ]
+
+    def _labelled(self, one: Conversation) -> int:
+        return int((one.labels != UNLABELLED).sum()) if self.labels else len(one)
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> dict[Hashable, list[Row]]:
+    """Rows by what ``key`` says of them, both in the order of first appearance."""
+    found: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found

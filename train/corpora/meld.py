@@ -1,13 +1,18 @@
-"""MELD: lines of the series Friends, one utterance at a time (Poria et al. 2019).
+"""MELD: dialogues of the series Friends (Poria et al. 2019), whole or one utterance at a time.
 
 Layouts read: ``text/meld_{train,dev,test}.csv``, or the public ``{train,dev,test}_sent_emo.csv``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from hff.config import EMOTIONS
 from train.corpora.base import EKMAN, Sentence, find, hold_out, label, read_rows, target
+from train.corpora.conversation import Conversation, DialogueSet, grouped
 
 NAME = "MELD"
 CONTENT = "dialogue of a television series"
@@ -21,14 +26,45 @@ _PUNCTUATION = str.maketrans(
 )
 
 
+PUBLISHED = {"train": 9989, "validation": 1109, "test": 2610}  # utterances (Poria et al. 2019, table 3)
+
+
 def load(root: Path) -> list[Sentence]:
-    sentences = []
+    return hold_out(
+        [
+            Sentence(text(row), target([label(EKMAN, row["Emotion"], path)]), "meld", split)
+            for split, path, rows in _files(root)
+            for row in rows
+        ]
+    )
+
+
+def dialogues(root: Path) -> DialogueSet:
+    """Whole dialogues in the order they were said, text alone; the seven labels by the model's names."""
+    splits = {}
+    for split, path, rows in _files(root, more=("Speaker", "Dialogue_ID", "Utterance_ID")):
+        rows.sort(key=lambda row: (int(row["Dialogue_ID"]), int(row["Utterance_ID"])))
+        splits[split] = [
+            Conversation(
+                name=f"{split} {number}",
+                features={},
+                labels=np.array([EMOTIONS.index(label(EKMAN, row["Emotion"], path)) for row in said]),
+                speakers=[row["Speaker"].translate(_PUNCTUATION) for row in said],
+                texts=[text(row) for row in said],
+                ids=[f"dia{number}_utt{row['Utterance_ID']}" for row in said],
+            )
+            for number, said in grouped(rows, lambda row: row["Dialogue_ID"]).items()
+        ]
+    return DialogueSet(NAME, EMOTIONS, splits, PUBLISHED)
+
+
+def text(row: dict[str, str]) -> str:
+    """What is said in a row of the table."""
+    return row["Utterance"].translate(_PUNCTUATION)
+
+
+def _files(root: Path, more: tuple[str, ...] = ()) -> Iterator[tuple[str, Path, list[dict[str, str]]]]:
+    """Each split's name, table and rows."""
     for name, split in (("train", "train"), ("dev", "validation"), ("test", "test")):
         path = find(root, [f"text/meld_{name}.csv", f"{name}_sent_emo.csv"], NAME, SOURCE)
-        sentences += [
-            Sentence(
-                row["Utterance"].translate(_PUNCTUATION), target([label(EKMAN, row["Emotion"], path)]), "meld", split
-            )
-            for row in read_rows(path, needed=("Utterance", "Emotion"))
-        ]
-    return hold_out(sentences)
+        yield split, path, read_rows(path, needed=("Utterance", "Emotion", *more))

@@ -7,19 +7,20 @@ A pickle of ``{"train": split, "valid": split, "test": split}``, ``test`` where 
     text, audio, vision    (N,d) or (N,L,d) features; frames of L that are all zeros are padding
     regression_labels      (N,) sentiment, graded (-3 to 3) or only its sign (-1, 1)
 
-Pickles can run any code when they are read, so only arrays and plain values are admitted.
+Only arrays and plain values are read from it (``safe_pickle``).
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from train.corpora import safe_pickle
 from train.corpora.base import CorpusError, find
+from train.corpora.safe_pickle import array
 
 NAME = "CMU-MOSI"
 CONTENT = "features of opinions in videos, with their sentiment"
@@ -62,7 +63,7 @@ def load(root: Path) -> list[str]:
 
 def load_file(path: Path) -> dict[str, Utterances]:
     """The splits of a feature file; a ``CorpusError`` says what is missing or wrong in it."""
-    stored = _unpickle(path)
+    stored = safe_pickle.load(path, SOURCE)
     if not isinstance(stored, dict):
         raise CorpusError(f"{path.name} holds a {type(stored).__name__}, not a dictionary of splits {REQUIRED}.")
     missing = [name for name in REQUIRED if name not in stored]
@@ -119,49 +120,6 @@ def folds(utterances: Utterances, count: int = FOLDS) -> Iterator[np.ndarray]:
         yield of == number
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Admits what an array is rebuilt from, and nothing else that would have to be imported."""
-
-    def find_class(self, module: str, name: str):
-        rebuild, scalar = (value.__reduce__()[0] for value in (np.empty(0), np.float32(0)))
-        from_buffer = np.empty(0).__reduce_ex__(5)[0]
-        admitted = {
-            ("multiarray", "_reconstruct"): rebuild,
-            ("multiarray", "scalar"): scalar,
-            ("numeric", "_frombuffer"): from_buffer,
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-        }
-        # The modules have moved between versions of NumPy: numpy.core, numpy._core.
-        package, _, last = module.rpartition(".")
-        where = last if package in ("numpy.core", "numpy._core") else module
-        if (where, name) in admitted:
-            return admitted[where, name]
-        if (module, name) == ("_codecs", "encode"):
-            return _encode
-        raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """What pickles of protocol 2 rebuild bytes with."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes in {encoding} are not admitted")
-    return text.encode(encoding)
-
-
-def _unpickle(path: Path):
-    try:
-        with path.open("rb") as file:
-            return _ArraysOnly(file, encoding="latin1").load()
-    except OSError as error:
-        raise CorpusError(f"{path} cannot be opened ({error.strerror}). Feature files: {SOURCE}.") from error
-    except Exception as error:  # a damaged or hostile pickle can raise anything
-        raise CorpusError(
-            f"{path.name} cannot be read as a pickle of NumPy arrays and plain values ({error}). "
-            "For safety nothing else is loaded from a pickle; save the features as arrays."
-        ) from error
-
-
 def _split(stored, where: str) -> Utterances:
     if not isinstance(stored, dict):
         raise CorpusError(f"{where}: a {type(stored).__name__}, not a dictionary.")
@@ -172,7 +130,7 @@ def _split(stored, where: str) -> Utterances:
     if not ids:
         raise CorpusError(f"{where}: there is no utterance in it.")
     texts = [str(text) for text in stored.get("raw_text", ())]
-    labels = _array(stored[LABEL_KEY], f"{where}, {LABEL_KEY}").reshape(-1)
+    labels = array(stored[LABEL_KEY], f"{where}, {LABEL_KEY}").reshape(-1)
     if not labels.any():
         raise CorpusError(f"{where}: {LABEL_KEY} are all 0.")
     features = {ours: _features(stored[theirs], f"{where}, {theirs}") for ours, theirs in FEATURES.items()}
@@ -205,18 +163,10 @@ def _order(ids: list[str], where: str) -> list[int]:
 
 def _features(values, where: str) -> np.ndarray:
     """(N,d) as it is, (N,L,d) as the mean of its frames, less those of padding."""
-    x = _array(values, where)
+    x = array(values, where)
     if x.ndim == 3:
         there = (x != 0).any(-1, keepdims=True)
         x = (x * there).sum(1) / np.maximum(there.sum(1), 1)
     if x.ndim != 2 or not x.shape[1]:
         raise CorpusError(f"{where}: shape {np.shape(values)}, expected (N,d) or (N,L,d).")
     return x.astype(np.float32)
-
-
-def _array(values, where: str) -> np.ndarray:
-    try:
-        x = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise CorpusError(f"{where}: not an array of numbers ({error}).") from error
-    return np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)  # logarithms of silence are -inf in MOSI's own files

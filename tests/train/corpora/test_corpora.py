@@ -31,7 +31,7 @@ def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
         assert isinstance(error.value, HFFError)
         for part in (name, str(root), ALL[name].SOURCE):
             assert part in str(error.value)
-        assert any(ending in str(error.value) for ending in (".csv", ".tsv", ".wav", ".pkl"))
+        assert any(ending in str(error.value) for ending in (".csv", ".tsv", ".wav", ".pkl", ".csd"))
 
 
 def test_a_partial_corpus_names_the_file_that_lacks(tmp_path):
