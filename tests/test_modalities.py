@@ -192,8 +192,7 @@ def test_the_whole_page_is_built_with_it(analyzer, tmp_path: Path):
 def test_names_of_modalities_stand_in_one_place():
     """Beside ``MODALITY_FORMS`` no entry may say what each modality is called."""
     known = catalogue("en")
-    forms = known["MODALITY_FORMS"]
-    called = {key: form["name"] for key, form in forms.items()}
+    called = {key: form["name"] for key, form in known["MODALITY_FORMS"].items() if key != "other"}
     again = [key for key, entry in known.items() if isinstance(entry, dict) and called.items() <= entry.items()]
     assert again == []
 

@@ -12,10 +12,15 @@ def emotion(label: str) -> str:
 
 
 def modality(key: str, form: str = "name") -> str:
-    """A modality's name, or the ``form`` a sentence needs: "the" voice, "The" voice at its start, "of" the voice."""
+    """A modality's name, or the ``form`` that a sentence needs: "the" voice, "of" the voice.
+
+    Where a verb goes with the name the form is a whole clause, since the words *are* what the voice *is*: "gone" (the
+    voice is gone), "back" (the voice is there again).
+    """
     named = modalities.of(key).name if key in modalities.MODALITIES else ""
-    own = (named or key.capitalize()) if form == "name" else key
-    return lookup("MODALITY_FORMS").get(key, {}).get(form, own)
+    forms = lookup("MODALITY_FORMS")
+    pattern = forms.get(key, {}).get(form) or forms["other"][form]
+    return pattern.format(key=key, name=named or key.capitalize())
 
 
 def damage(kind: str) -> str:

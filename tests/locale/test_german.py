@@ -31,10 +31,22 @@ def found(pattern: str, texts: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_class_is_called_ihr_and_everybody_else_sie():
-    assert found(r"\b[a-zäöüß]+e?n Sie\b|\bIhnen\b", TO_A_CLASS) == {}
+    assert found(r"\b[A-ZÄÖÜa-zäöüß]+e?n Sie\b|\bIhnen\b", TO_A_CLASS) == {}
     assert found(r"\b([Ee]uch|[Ee]ure\w*|habt|seid|[Ss]eht|[Kk]önnt)\b", TO_ONE) == {}
     assert found(r"\b[Ee]uch\b", TO_A_CLASS)
     assert found(r"\bIhnen\b", TO_ONE)
+
+
+def test_nobody_is_told_to_do_a_thing_as_a_class_is():
+    """Each verb of a request to one, as "Drücken Sie", said at the beginning of a sentence as to a class: "Drückt"."""
+    asked = {verb.capitalize() for text in TO_ONE.values() for verb in re.findall(r"\b(\w+?)e?n Sie\b", text)}
+    as_a_class = rf"\b({'|'.join(sorted(asked))})e?t\b"
+    assert re.search(as_a_class, "Jetzt ist es anders: Drückt auf „Analysieren“.")
+    assert found(as_a_class, TO_ONE) == {}
+
+
+def test_an_emotion_and_the_recall_have_one_name():
+    assert found(r"Gefühl|\bRecall\b", GERMAN | LESSONS) == {}
 
 
 def test_attention_has_one_name():

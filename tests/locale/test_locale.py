@@ -19,7 +19,7 @@ from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue, register
 from hff.locale.lists import listed
-from tests.support.translations import untranslated, untranslated_lessons
+from tests.support.translations import leaves, untranslated, untranslated_lessons
 
 OTHERS = [name for name in locale.languages() if name != locale.DEFAULT]
 BY_WORD = {"GLOSSARY"}  # entries whose keys are words of the language themselves
@@ -116,6 +116,31 @@ def test_sentences_are_not_put_together_from_pieces():
     assert found == []
 
 
+@pytest.mark.parametrize("name", locale.languages())
+def test_no_verb_is_glued_to_a_name_that_may_be_many(name):
+    """ "{The} is gone" would say of the words that they is gone: such a clause is a form of the modality."""
+    filled = r"{(the|The|modality|names)}"
+    verbs = "is|are|was|has|gets?|lacks?|falls?|rises?|ist|sind|hat|haben|wird|werden|fehlt|fehlen"
+    glued = rf"(?<!of ){filled} ({verbs})\b|\b(fehlt|fehlen|there is|es gibt kein\w*) {filled}"
+    told = {place: text for place, text in leaves("", catalogue(name)) if re.search(glued, text)}
+    assert told == {}
+
+
+@pytest.mark.parametrize("name", locale.languages())
+def test_nothing_is_filled_in_as_python_writes_it(name):
+    """What is quoted has the quotation marks of the language, not Python's."""
+    assert [place for place, text in leaves("", catalogue(name)) if "!r}" in text] == []
+
+
+@pytest.mark.parametrize("name", locale.languages())
+def test_a_modality_without_forms_in_a_language_goes_by_its_own_name(name):
+    with using(name):
+        forms = [names.modality("qqq", form) for form in texts.MODALITY_FORMS["other"]]
+        assert forms
+        assert all("qqq" in form.lower() for form in forms)
+        assert names.modality("qqq", "gone").startswith("Qqq ")
+
+
 def is_text(node: ast.AST) -> bool:
     """Whether it is ``texts.SOMETHING``, filled in or not."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
@@ -198,7 +223,7 @@ def test_a_message_is_english_text_that_can_be_said_again():
     with using("de"):
         assert translate(message) == translate(copy) == translate(ValueError(message)) == "Richtig: pulse."
         assert translate("plain") == "plain"
-        assert sentence("SWEEP_AXIS", the=names.modality("speech", "the")) == "Störung für die Stimme (Stärke)"
+        assert sentence("SWEEP_AXIS", modality=names.modality("speech")) == "Stimme: Stärke der Störung"
 
 
 def test_numbers_go_by_the_language():

@@ -122,7 +122,7 @@ def keep_local(component) -> None:
 
     async def move_local(path):
         if path is not None and "://" in str(path):
-            raise _fault(texts.NOT_A_FILE.format(what=component.label.lower()))
+            raise _fault(texts.NOT_A_FILE.format(what=component.label))
         try:
             return await move(path)
         except OSError as error:  # an example is copied, and the disk may be full
@@ -137,7 +137,7 @@ def keep_local(component) -> None:
 def _uploaded(path: str | None, component) -> str | None:
     """The path, if it lies where uploads do. Raises ``gr.Error``."""
     if path is not None and Path(component.GRADIO_CACHE).resolve() not in Path(path).resolve().parents:
-        raise _fault(texts.NOT_A_FILE.format(what=component.label.lower()))
+        raise _fault(texts.NOT_A_FILE.format(what=component.label))
     return path
 
 

@@ -32,7 +32,8 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
     told, end = change.modality, "same" if change.same_answer else "other"
     return sentence(
         f"WHAT_CHANGED_{change.kind}_{end}",
-        The=names.modality(told, "The"),
+        gone=names.modality(told, "gone"),
+        back=names.modality(told, "back"),
         of=names.modality(told, "of"),
         old=decimal(before.alpha[told]),
         new=decimal(after.alpha[told]),

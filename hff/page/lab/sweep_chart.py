@@ -81,7 +81,7 @@ def sweep_chart(points: Sequence[SweepPoint], modality: str) -> Markup:
         _panel(texts.SWEEP_VARIANCE, SIGMA_FULL, _modality_lines(points, "variance", SIGMA_FULL), modality),
         _panel(texts.SWEEP_PROBABILITY, 1.0, _emotion_lines(points), modality),
     ]
-    label = sentence("SWEEP_LABEL", the=names.modality(modality, "the"))
+    label = sentence("SWEEP_LABEL", modality=names.modality(modality))
     return render("sweep.html", "chart", label, len(points), panels, PLOT)
 
 
@@ -157,7 +157,7 @@ def _panel(title: str, top: float, lines: list[Line], modality: str) -> Panel:
     digits = 1 if top >= 1 else 2
     return Panel(
         title=title,
-        below=sentence("SWEEP_AXIS", the=names.modality(modality, "the")),
+        below=sentence("SWEEP_AXIS", modality=names.modality(modality)),
         heights=[(PLOT.y(share), decimal(top * share, digits)) for share in (0, 0.5, 1)],
         severities=[(PLOT.x(at), decimal(at, places)) for at, places in ((0, 0), (0.5, 1), (1, 0))],
         lines=lines,

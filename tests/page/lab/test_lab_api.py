@@ -61,7 +61,7 @@ def test_a_sweep_comes_point_by_point(client):
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"source": "nowhere"}, "no example called 'nowhere'"),
+        ({"source": "nowhere"}, "no example called “nowhere”"),
         ({"source": "yours"}, "no clip of yours"),
         ({"damage": {"vision": {"severity": 7}}}, "between 0 and 1"),
         ([], "JSON object"),

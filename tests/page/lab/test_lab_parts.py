@@ -66,10 +66,22 @@ def test_no_reason_is_made_up_where_sigma_did_not_move():
     assert "σ²" not in sentence
 
 
-def test_the_sentence_tells_of_what_is_gone_or_back():
-    whole, blind = make_result(3), make_result(3, there=("speech", "text"))
-    assert change_sentence(whole, blind, True).startswith("The face is gone, so its α falls from")
-    assert change_sentence(blind, whole, True).startswith("The face is there again")
+@pytest.mark.parametrize(
+    ("language", "modality", "gone", "back"),
+    [
+        ("en", "speech", "The voice is gone, so α of the voice falls from", "The voice is there again, and α of the"),
+        ("en", "text", "The words are gone, so α of the words falls from", "The words are there again, and α of the"),
+        ("en", "vision", "The face is gone, so α of the face falls from", "The face is there again, and α of the"),
+        ("de", "speech", "Die Stimme ist weg, deshalb fällt α der Stimme", "Die Stimme ist wieder da, und α"),
+        ("de", "text", "Die Worte sind weg, deshalb fällt α der Worte", "Die Worte sind wieder da, und α"),
+        ("de", "vision", "Das Gesicht ist weg, deshalb fällt α des Gesichts", "Das Gesicht ist wieder da, und α"),
+    ],
+)
+def test_the_sentence_tells_of_what_is_gone_or_back(language, modality, gone, back):
+    whole, without = make_result(3), make_result(3, there=[m for m in MODALITIES if m != modality])
+    with using(language):
+        assert change_sentence(whole, without, True).startswith(gone)
+        assert change_sentence(without, whole, True).startswith(back)
 
 
 def test_the_sentence_tells_when_nothing_changed():
@@ -245,7 +257,7 @@ def test_the_chart_is_sound_svg_at_every_moment(count: int):
     assert drawn.get("data-points") == str(count)
     assert len(drawn.findall(".//path")) == (0 if count == 0 else 13)
     shown = "".join(drawn.itertext())
-    for word in (texts.SWEEP_ALPHA, texts.SWEEP_VARIANCE, texts.SWEEP_PROBABILITY, "Damage to the face (severity)"):
+    for word in (texts.SWEEP_ALPHA, texts.SWEEP_VARIANCE, texts.SWEEP_PROBABILITY, "Face: severity of the damage"):
         assert word in shown
 
 
