@@ -198,11 +198,16 @@ def _ablate(options: Options) -> dict[str, Any]:
     return ablate.run(options)
 
 
-def _trial_arguments(parser: argparse.ArgumentParser, seeds: int) -> None:
+def _trial_arguments(parser: argparse.ArgumentParser, seeds: int, tries: int = 0) -> None:
+    """Of a command that is made of ``trials``; tries: 0 for one without a search."""
     parser.add_argument("--seeds", type=int, default=seeds, help="trainings of each model (default: %(default)s)")
     parser.add_argument("--batches", type=int, help="batches an epoch (default: 40)")
-    parser.add_argument("--learning-rate", type=float, help="at the top of its schedule (default: 3e-4)")
     parser.add_argument("--threads", type=int, help="of the CPU (default: what PyTorch chooses)")
+    parser.add_argument("--processes", type=int, default=1, help="trainings at a time (default: %(default)s)")
+    if tries:
+        parser.add_argument(
+            "--tries", type=int, default=tries, help="settings tried for each model (default: %(default)s)"
+        )
 
 
 STAGES = {
@@ -224,9 +229,9 @@ STAGES = {
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),
     "compare": Stage(
-        _compare, "HFF and its rivals on equal terms, clean and broken", partial(_trial_arguments, seeds=3)
+        _compare, "HFF and its rivals on equal terms, clean and broken", partial(_trial_arguments, seeds=5, tries=6)
     ),
     "ablate": Stage(
-        _ablate, "HFF without each of its parts, for every subset of modalities", partial(_trial_arguments, seeds=2)
+        _ablate, "HFF without each of its parts, for every subset of modalities", partial(_trial_arguments, seeds=3)
     ),
 }

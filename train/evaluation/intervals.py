@@ -67,10 +67,15 @@ class Difference:
         """ "ahead", "behind", or "no difference seen" where the interval holds 0."""
         return "ahead" if self.low > 0 else "behind" if self.high < 0 else "no difference seen"
 
+    @property
+    def points(self) -> str:
+        """ "+1.2 (+0.3 to +2.1)", in hundredths."""
+        mean, low, high = (f"{100 * value:+.1f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} ({low} to {high})"
+
     def __str__(self) -> str:
-        """In points: "+1.2 (+0.3 to +2.1): ahead"."""
-        shown = [f"{100 * value:+.1f}" for value in (self.mean, self.low, self.high)]
-        return f"{shown[0]} ({shown[1]} to {shown[2]}): {self.verdict}"
+        """ "+1.2 (+0.3 to +2.1): ahead"."""
+        return f"{self.points}: {self.verdict}"
 
 
 def paired(ours: list[np.ndarray], theirs: list[np.ndarray], measure: Measure) -> Difference:

@@ -1,76 +1,75 @@
 """Models trained on equal terms and tested on the same clips: what ``compare`` and ``ablate`` are made of.
 
-A trial is one model with one seed. All trials of a budget see the same batches in the same order, with the same
-optimiser; each keeps its epoch with the best validation score, and only then meets test clips. A trial lives in a
-folder of ``OUT/trials`` named after everything that decides its outcome, so that nothing is trained twice, a killed
-command goes on where it stopped, and other features or another budget begin anew. What was measured of it stands there
-with the key of the condition, so that other test clips are measured again.
+A trial is one model with one setting and one seed, trained on the terms of ``terms``. All trials of a seed see the same
+batches in the same order; each keeps its epoch with the best validation score, and only then meets test clips. A trial
+lives in a folder of ``OUT/trials`` named after everything that decides its outcome, the code included, so that nothing
+is trained twice, a killed command goes on where it stopped, and other features or another budget begin anew. What it
+answered to test clips stands there with the key of the condition, so that other test clips are read again.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import hashlib
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-import hff.config
-import hff.modalities
-import hff.model
-import train.engine.loop
-import train.fusion
-import train.rivals.rival
 from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
-from train import metrics
 from train.engine.data_files import fingerprint
-from train.engine.loop import Plan, fit
+from train.engine.loop import fit
+from train.engine.memory import training_bytes
 from train.engine.whole_files import write_whole
 from train.evaluation import robustness
-from train.fusion import feature_files, novelty, training
+from train.evaluation.intervals import Measure, accuracy, confusions, macro_f1
+from train.experiments import terms
+from train.experiments.settings import Setting, settings
+from train.experiments.terms import TrainingBudget
+from train.fusion import feature_files, training
 from train.fusion.pairing import Batch, Mix, PairedClips
-from train.rivals import rival_loss
 
-
-@dataclass(frozen=True)
-class TrainingBudget:
-    """What every trial may spend. No early stop: equal work for all; the best epoch is kept all the same."""
-
-    epochs: int = 12
-    batches: int = 40  # an epoch, of 64 clips and ``training.AUGMENTED`` of them again
-    learning_rate: float = 3e-4
-    seeds: tuple[int, ...] = (0, 1, 2)
-
-    def plan(self, seed: int) -> Plan:
-        return Plan(
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            patience=self.epochs,
-            schedule="cosine",
-            bf16=False,
-            seed=seed,
-        )
+# Whose source decides what a trained model comes to, as far as a model or ``terms`` imports it.
+DECIDES = (
+    "hff.model",
+    "hff.config",
+    "hff.modalities",
+    "train.rivals",
+    "train.fusion",
+    "train.engine.loop",
+    "train.metrics",
+)
+MEASURES: dict[str, Measure] = {"accuracy": accuracy, "macro F1": macro_f1}
+ANSWERS_FILE = "answers.safetensors"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A model by name; ``build`` gets the config."""
+    """A model by name; ``build`` gets ``config`` at the width and dropout of the setting."""
 
     name: str
     build: Callable[[HFFConfig], nn.Module] = HFF
     config: HFFConfig = field(default_factory=HFFConfig)
+    setting: Setting = field(default_factory=Setting)
+
+    @property
+    def sized(self) -> HFFConfig:
+        return self.setting.config(self.config)
 
 
 @dataclass(frozen=True)
@@ -84,25 +83,41 @@ class Condition:
     @property
     def key(self) -> str:
         """Names all that decides which clips these are: the code that makes them, how many, what is kept of them."""
-        code = source_digest({source_of(self.clips), Path(robustness.__file__), Path(metrics.__file__)})
+        code = source_digest({source_of(self.clips), Path(robustness.__file__)})
         return _digest({"code": code, "keep": list(self.keep), "clips": robustness.CLIPS})
 
 
 @dataclass
 class Trial:
-    """A finished training, and what was measured of it so far."""
+    """A finished training, and what it answered so far."""
 
     contender: Contender
     seed: int
     folder: Path
-    # parameters, seconds of the fastest epoch (None unless seen), validation, test by condition, and under "tested"
-    # the key of the condition that each was measured under
+    # parameters, bytes of a training step, seconds of the fastest epoch (None unless seen), validation, and under
+    # "tested" the key of the condition that each answer was given under
     figures: dict
 
     def model(self, device: torch.device) -> nn.Module:
-        model = self.contender.build(self.contender.config)
+        model = self.contender.build(self.contender.sized)
         model.load_state_dict(load_file(self.folder / "best.safetensors"))
         return model.to(device).eval()
+
+    @property
+    def score(self) -> float:
+        """On validation clips."""
+        return self.figures["validation"]["score"]
+
+    def answers(self) -> dict[str, Tensor]:
+        """By condition: (2,N) labels, what was said and what it was."""
+        path = self.folder / ANSWERS_FILE
+        return load_file(path) if path.exists() else {}
+
+    def keep(self, condition: Condition, key: str, said: Tensor, truth: Tensor) -> None:
+        stored = self.answers() | {condition.name: torch.stack([said, truth]).to(torch.int16)}
+        write_whole(self.folder / ANSWERS_FILE, save(stored))
+        self.figures["tested"][condition.name] = key
+        self.save()
 
     def save(self) -> None:
         write_whole(self.folder / "trial.json", json.dumps(self.figures, indent=1) + "\n")
@@ -117,10 +132,12 @@ class Arena:
         device: torch.device,
         budget: TrainingBudget,
         labels: Sequence[str],
-        mix: Mix | None = None,
+        mix: Mix = terms.MIX,
+        processes: int = 1,
     ) -> None:
-        """labels: those of the contenders, in their order."""
-        self.out, self.device, self.budget, self.labels, self.mix = out, device, budget, labels, mix or Mix()
+        """labels: those of the contenders, in their order. processes: how many trials are trained at a time."""
+        self.out, self.device, self.budget, self.labels, self.mix = out, device, budget, labels, mix
+        self.processes = processes
         self.features = feature_files.folder_of(out, weights.preferred_speech_encoder(out / "weights"))
         paths = [self.features / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
@@ -129,8 +146,7 @@ class Arena:
                 f"{self.features} has no {', '.join(missing)}; make them with "
                 f"python -m train features --data DIR --out {out}"
             )
-        strange = self.features.glob("*-strange-*.safetensors")  # what novelty is told from
-        self.fingerprint = fingerprint({*paths, *strange})["sha256"]
+        self.fingerprint = fingerprint(set(paths))["sha256"]
 
     def split(self, name: str) -> PairedClips:
         return PairedClips(self.features, name, self.labels)
@@ -144,45 +160,81 @@ class Arena:
         """Validation clips, clean and mixed."""
         return training.validation_clips(self.split("validation"), self.mix)
 
-    def trials(self, contenders: list[Contender]) -> list[Trial]:
-        """Every contender with every seed of the budget, trained unless it has been."""
-        wanted = [(contender, seed) for seed in self.budget.seeds for contender in contenders]
+    def tuned(self, contenders: list[Contender], tries: int) -> dict[str, list[Trial]]:
+        """The trials of every contender at each of ``tries`` settings with the first seed, the best one first.
+
+        Best is the validation score. A contender's own setting is its first try.
+        """
+        tried = [
+            dataclasses.replace(contender, setting=setting)
+            for contender in contenders
+            for setting in settings(contender.setting, tries)
+        ]
+        done = by_name(self.trials(tried, self.budget.seeds[:1]))
+        return {name: sorted(group, key=lambda trial: -trial.score) for name, group in done.items()}
+
+    def trials(self, contenders: list[Contender], seeds: Sequence[int] | None = None) -> list[Trial]:
+        """Every contender with every seed (of the budget), trained unless it has been."""
+        wanted = [(contender, seed) for seed in seeds or self.budget.seeds for contender in contenders]
+        waiting = [one for one in wanted if self.finished(*one) is None]
+        if self.processes > 1 and len(waiting) > 1:
+            self._train_together(waiting)
         done = []
         for number, (contender, seed) in enumerate(wanted, 1):
-            print(f"trial {number}/{len(wanted)}: {contender.name}, seed {seed}", flush=True)
+            if self.finished(contender, seed) is None:
+                print(f"trial {number}/{len(wanted)}: {contender.name}, seed {seed}, {contender.setting}", flush=True)
             done.append(self.trial(contender, seed))
         return done
 
-    def trial(self, contender: Contender, seed: int) -> Trial:
+    def _train_together(self, waiting: list[tuple[Contender, int]]) -> None:
+        """Train them in processes of their own, each with its share of the threads."""
+        threads = max(1, torch.get_num_threads() // self.processes)
+        arena = (self.out, self.device, self.budget, self.labels, self.mix)
+        print(f"{len(waiting)} trials in {self.processes} processes", flush=True)
+        with ProcessPoolExecutor(
+            min(self.processes, len(waiting)), get_context("spawn"), _enter, (arena, threads)
+        ) as pool:
+            for done in [pool.submit(_train_one, *one) for one in waiting]:
+                print(f"trained: {done.result()}", flush=True)
+
+    def finished(self, contender: Contender, seed: int) -> Trial | None:
         folder = self.folder_of(contender, seed)
-        finished = folder / "trial.json"
-        if finished.exists():
-            return Trial(contender, seed, folder, json.loads(finished.read_text()))
+        path = folder / "trial.json"
+        return Trial(contender, seed, folder, json.loads(path.read_text())) if path.exists() else None
+
+    def trial(self, contender: Contender, seed: int) -> Trial:
+        found = self.finished(contender, seed)
+        if found is not None:
+            return found
+        folder = self.folder_of(contender, seed)
         torch.manual_seed(seed)
-        model = contender.build(contender.config)
-        if isinstance(model, HFF) and model.config.bounded:
-            novelty.fit(model, self.features, self.pairs, self.split("validation"))
+        model = contender.build(contender.sized)
         seconds: list[float] = []
         best = fit(
             model,
-            lambda epoch: self._batches(seed, epoch, seconds),
+            lambda epoch: self._batches(contender, seed, epoch, seconds),
             self.budget.batches,
-            _loss,
-            self._validate,
-            self.budget.plan(seed),
+            terms.loss,
+            lambda model: training.validation(model, self.held, self.device),
+            self.budget.plan(seed, contender.setting.learning_rate),
             folder,
             self.device,
         )
         (folder / "last.pt").unlink()  # three times the weights, and of no use any more
-        parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        fastest = min(seconds, default=None)
-        figures = {"parameters": parameters, "seconds": fastest, "validation": best, "test": {}, "tested": {}}
+        batch = next(iter(self._batches(contender, seed, 0, [])))
+        figures = {
+            "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "bytes": training_bytes(model.train(), lambda: terms.loss(model, batch)),
+            "seconds": min(seconds, default=None),
+            "validation": best,
+            "tested": {},
+        }
         trial = Trial(contender, seed, folder, figures)
         trial.save()
         return trial
 
-    def measure(self, trials: list[Trial], conditions: list[Condition]) -> None:
-        """Fill in each trial's accuracy and macro F1 under each condition, unless they were measured under it."""
+    def test(self, trials: list[Trial], conditions: list[Condition]) -> None:
+        """Have every trial answer the clips of each condition, unless it has."""
         for number, condition in enumerate(conditions, 1):
             key = condition.key
             waiting = [trial for trial in trials if trial.figures["tested"].get(condition.name) != key]
@@ -190,46 +242,86 @@ class Arena:
                 continue
             print(f"testing {number}/{len(conditions)}: {condition.name}", flush=True)
             clips = condition.clips()
+            truth = robustness.targets(clips)
             for trial in waiting:
                 p = robustness.probabilities(trial.model(self.device), clips, self.device, keep=condition.keep)
-                trial.figures["test"][condition.name] = robustness.accuracy(p, robustness.targets(clips))
-                trial.figures["tested"][condition.name] = key
-                trial.save()
+                trial.keep(condition, key, p.argmax(1), truth)
 
     def folder_of(self, contender: Contender, seed: int) -> Path:
         decides = {
             "name": contender.name,
-            "config": contender.config.to_dict(),
+            "config": contender.sized.to_dict(),
             "mix": dataclasses.asdict(self.mix),
-            "plan": dataclasses.asdict(self.budget.plan(seed)),
+            "plan": dataclasses.asdict(self.budget.plan(seed, contender.setting.learning_rate)),
             "batches": self.budget.batches,
             "code": code_of(contender.build),
             "features": self.fingerprint,
         }
         return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{_digest(decides)}"
 
-    def _batches(self, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
+    def _batches(self, contender: Contender, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
         """The batches of the fusion's own training; the time that the whole epoch took goes to ``seconds``."""
+        plan = self.budget.plan(seed, contender.setting.learning_rate)
         begun = time.perf_counter()
-        for batch in training.sampled(self.pairs, self.mix, self.budget.plan(seed), epoch, self.budget.batches):
+        for batch in training.sampled(self.pairs, self.mix, plan, epoch, self.budget.batches):
             yield batch.to(self.device)
         seconds.append(time.perf_counter() - begun)
 
-    def _validate(self, model: nn.Module) -> dict[str, float]:
-        return training.validation(model, self.held, self.device)
+
+_arena: Arena | None = None  # of a process that trains for another one
+
+
+def _enter(arena: tuple, threads: int) -> None:
+    global _arena
+    torch.set_num_threads(threads)
+    _arena = Arena(*arena)
+
+
+def _train_one(contender: Contender, seed: int) -> str:
+    if _arena is None:
+        raise RuntimeError("this process has not been given the features")
+    return _arena.trial(contender, seed).folder.name
+
+
+def matrices(group: list[Trial], condition: str, classes: int) -> np.ndarray:
+    """What a model's seeds answered under a condition, as ``intervals.confusions``."""
+    answers = [trial.answers()[condition].numpy() for trial in group]
+    return confusions(np.stack([said for said, _ in answers]), answers[0][1], classes)
 
 
 def code_of(build: Callable) -> str:
     """A digest of the source that decides what a trial of the model that ``build`` makes comes to.
 
-    That is the model's own module, what all models share, and the training: an edited rival is trained anew. What it is
-    tested on has a key of its own (``Condition``).
+    That is the model's own module, the terms, and what of ``DECIDES`` these import, they or what they import: an edited
+    rival is trained anew, and the others are not. What it is tested on has a key of its own (``Condition``).
     """
-    files = {source_of(build), Path(__file__), Path(metrics.__file__)}
-    for package in (hff.model, train.rivals.rival, train.fusion, train.engine.loop, hff.config, hff.modalities):
-        own = Path(str(package.__file__))
-        files |= set(own.parent.glob("*.py")) if own.name == "__init__.py" else {own}
-    return source_digest(files)
+    found: set[Path] = set()
+    waiting = {source_of(build), Path(terms.__file__)}
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        waiting |= _imported(path) - found
+    return source_digest(found)
+
+
+def _imported(path: Path) -> set[Path]:
+    """The modules of ``DECIDES`` that a file imports; a package's ``__init__`` decides nothing."""
+    return _imported_by(path.read_bytes())
+
+
+@cache
+def _imported_by(source: bytes) -> set[Path]:
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {name.name for name in node.names}
+    wanted = {name for name in names if any(f"{name}.".startswith(f"{room}.") for room in DECIDES)}
+    return {file for name in wanted if (file := _ROOT.joinpath(*name.split(".")).with_suffix(".py")).exists()}
+
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def source_of(function: Callable) -> Path:
@@ -248,25 +340,31 @@ def _digest(decides: dict) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _loss(model: nn.Module, batch: Batch) -> Tensor:
-    """HFF's whole loss for HFF, a rival's own for a rival."""
-    if isinstance(model, HFF):
-        return training.loss(model, batch)
-    output = model(**batch.inputs(), samples=1, with_attention=False)
-    return rival_loss(output, batch.target)
-
-
-def budget_from(options: argparse.Namespace) -> TrainingBudget:
-    """The budget that was asked for on the command line; also sets the number of threads."""
+def arena_from(options: argparse.Namespace, labels: Sequence[str]) -> Arena:
+    """The arena and budget that were asked for on the command line; also sets the number of threads."""
+    for name in ("seeds", "batches", "epochs", "tries", "threads", "processes"):
+        value = getattr(options, name, None)
+        if value is not None and value <= 0:
+            raise HFFError(f"--{name} must be above 0, got {value}.")
     if options.threads:
         torch.set_num_threads(options.threads)
     first = options.seed or 0
-    asked = {"epochs": options.epochs, "batches": options.batches, "learning_rate": options.learning_rate}
-    for name, value in (asked | {"seeds": options.seeds}).items():
-        if value is not None and value <= 0:
-            raise HFFError(f"--{name.replace('_', '-')} must be above 0, got {value}.")
-    given = {name: value for name, value in asked.items() if value is not None}
-    return TrainingBudget(**given, seeds=tuple(range(first, first + options.seeds)))
+    budget = TrainingBudget(
+        options.epochs or TrainingBudget.epochs,
+        options.batches or TrainingBudget.batches,
+        tuple(range(first, first + options.seeds)),
+    )
+    return Arena(options.out, options.device, budget, labels, processes=options.processes)
+
+
+def command_of(stage: str, budget: TrainingBudget, tries: int = 0) -> str:
+    """The command line that makes a table of this budget."""
+    first = f" --seed {budget.seeds[0]}" if budget.seeds[0] else ""
+    search = f" --tries {tries}" if tries else ""
+    return (
+        f"python -m train {stage} --data DIR --out DIR --epochs {budget.epochs} --batches {budget.batches} "
+        f"--seeds {len(budget.seeds)}{first}{search}"
+    )
 
 
 def by_name(trials: list[Trial]) -> dict[str, list[Trial]]:
@@ -277,9 +375,23 @@ def by_name(trials: list[Trial]) -> dict[str, list[Trial]]:
     return grouped
 
 
-def summary(trials: list[Trial]) -> dict[str, dict]:
+def summary(trials: list[Trial], conditions: Sequence[str], classes: int) -> dict[str, dict]:
     """Every figure of every trial, for a file."""
     return {
-        name: {"config": group[0].contender.config.to_dict(), "seeds": {str(t.seed): t.figures for t in group}}
+        name: {
+            "config": group[0].contender.sized.to_dict(),
+            "setting": dataclasses.asdict(group[0].contender.setting),
+            "seeds": {
+                str(trial.seed): trial.figures
+                | {"test": {c: measured([trial], c, classes) for c in conditions if c in trial.figures["tested"]}}
+                for trial in group
+            },
+        }
         for name, group in by_name(trials).items()
     }
+
+
+def measured(group: list[Trial], condition: str, classes: int) -> dict[str, list[float]]:
+    """Each seed's figures under a condition, by measure."""
+    whole = matrices(group, condition, classes).sum(1)
+    return {name: measure(whole).tolist() for name, measure in MEASURES.items()}
