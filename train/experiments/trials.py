@@ -212,7 +212,7 @@ class Arena:
         seconds: list[float] = []
         best = fit(
             model,
-            lambda epoch: self._batches(contender, seed, epoch, seconds),
+            lambda epoch: self.batches(contender, seed, epoch, seconds),
             self.budget.batches,
             terms.loss,
             lambda model: training.validation(model, self.held, self.device),
@@ -221,7 +221,7 @@ class Arena:
             self.device,
         )
         (folder / "last.pt").unlink()  # three times the weights, and of no use any more
-        batch = next(iter(self._batches(contender, seed, 0, [])))
+        batch = next(iter(self.batches(contender, seed, 0, [])))
         figures = {
             "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "bytes": training_bytes(model.train(), lambda: terms.loss(model, batch)),
@@ -259,7 +259,7 @@ class Arena:
         }
         return self.out / "trials" / f"{contender.name.replace(' ', '-')}-{seed}-{_digest(decides)}"
 
-    def _batches(self, contender: Contender, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
+    def batches(self, contender: Contender, seed: int, epoch: int, seconds: list[float]) -> Iterator[Batch]:
         """The batches of the fusion's own training; the time that the whole epoch took goes to ``seconds``."""
         plan = self.budget.plan(seed, contender.setting.learning_rate)
         begun = time.perf_counter()

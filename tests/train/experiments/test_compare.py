@@ -202,7 +202,7 @@ def test_no_model_is_told_of_damage_teachers_or_single_labels(out):
     contenders = {one.name: one for one in compare.CONTENDERS}
     assert arena.mix.contradiction == 0
     for name in ("HFF", "TFN"):
-        (batch,) = arena._batches(contenders[name], 0, 0, [])
+        (batch,) = arena.batches(contenders[name], 0, 0, [])
         torch.manual_seed(0)
         model = contenders[name].build(contenders[name].sized).train()
         told = dataclasses.replace(
