@@ -67,7 +67,7 @@ def compare(arena: Arena, tries: int) -> dict:
         model: {name: matrices(group, name, classes) for name in names} for model, group in by_name(trials).items()
     }
     differences = differences_of(found, names)
-    best = {name: against_the_best(found, differences, name) for name in [*names, ALL_BROKEN]}
+    best = {name: against_the_best(differences, name) for name in [*names, ALL_BROKEN]}
     command = command_of("compare", arena.budget, tries)
     note = terms_note(arena, tries)
     chosen = {name: (group[0].contender.setting, [t.score for t in group]) for name, group in tuned.items()}
@@ -125,10 +125,12 @@ def differences_of(found: Matrices, names: list[str], measure: Measure = accurac
     }
 
 
-def against_the_best(found: Matrices, differences: dict[str, dict[str, Difference]], name: str) -> str:
+def against_the_best(differences: dict[str, dict[str, Difference]], name: str) -> str:
     """What is to say of HFF under a condition: against the rival with the best mean, by the interval only."""
     rival = min(differences, key=lambda rival: differences[rival][name].mean)
-    return f"HFF {differences[rival][name].verdict} against {rival}: {differences[rival][name].points}"
+    found = differences[rival][name]
+    joined = {"ahead": "ahead of", "behind": "behind", "no difference seen": "no difference seen from"}
+    return f"{joined[found.verdict]} {rival}, {found.points}"
 
 
 def terms_note(arena: Arena, tries: int) -> str:
@@ -170,7 +172,7 @@ def differences_table(
     return {
         "title": f"{TITLE}: HFF's accuracy over each rival's",
         "note": "In points, with the 95 % interval of a paired bootstrap over test clips and seeds; ahead and behind "
-        f"are said only where the interval leaves out 0. {note} Against the best rival of each column: {said}.",
+        f"are said only where the interval leaves out 0. {note} HFF and the best rival of each column. {said}.",
         "command": command,
         "columns": ["rival", *titles],
         "rows": [[rival, *(str(row[title]) for title in titles)] for rival, row in differences.items()],

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hff.config import HFFConfig
-from train.evaluation.model_card import in_a_row
 
 RATES = (1 / 3, 1.0, 3.0)  # of the usual learning rate
 WIDTHS = (0.5, 1.0, 1.5)  # of the usual d_model
@@ -42,7 +41,7 @@ class Setting:
 
     def cells(self) -> list:
         """For a table, as ``SETTING_COLUMNS``."""
-        return [f"{self.learning_rate:.1e}", self.width, f"{self.dropout:g}"]
+        return [f"{self.learning_rate:g}", self.width, f"{self.dropout:g}"]
 
 
 SETTING_COLUMNS = ["learning rate", "width", "dropout"]
@@ -64,13 +63,14 @@ def said(usual: Setting, tries: int) -> str:
     if tries < 2:
         return "Each model with the same learning rate, width and dropout."
     tried = settings(usual, tries)
-    ranges = [
-        f"{name} {in_a_row([f'{value:g}' for value in sorted(set(values))], 'or')}"
-        for name, values in zip(
-            SETTING_COLUMNS, zip(*((s.learning_rate, s.width, s.dropout) for s in tried), strict=True), strict=True
-        )
-    ]
-    return f"Each model's own of the same {tries} settings, by its validation score: {', '.join(ranges)}."
+    rates, widths, dropouts = (
+        " / ".join(f"{value:g}" for value in sorted({getattr(setting, name) for setting in tried}))
+        for name in ("learning_rate", "width", "dropout")
+    )
+    return (
+        f"Each model's own of the same {tries} settings, by its validation score: learning rate {rates}, "
+        f"width {widths}, dropout {dropouts}."
+    )
 
 
 def chosen_table(title: str, note: str, command: str, chosen: Mapping[str, tuple[Setting, Sequence[float]]]) -> dict:

@@ -158,7 +158,7 @@ def test_what_is_said_of_a_difference_follows_its_interval(out):
     }
     best = max((name for name in means if name != "HFF"), key=means.__getitem__)
     assert means[best] - means["HFF"] == pytest.approx(-written["differences"][best]["clean"]["mean"])
-    assert f" against {best}: " in written["findings"]["clean"] or len(set(means.values())) < len(means)
+    assert f"{best}, " in written["findings"]["clean"] or len(set(means.values())) < len(means)
     assert all(f"{title}: {what}" in table["note"] for title, what in written["findings"].items())
 
 
