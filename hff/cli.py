@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import codecs
-import csv
-import json
+import functools
 import logging
-import os
-import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import hff
 from hff import quiet
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError, InputError
-from hff.media.files import open_file, printable
+from hff.media.files import printable
 
-log = logging.getLogger(__name__)
-
-# What a file with such a name holds is not doubted: if it cannot be read, that is an error. Others count by content.
-CLIP_SUFFIXES = frozenset(
-    ".mp4 .webm .mov .mkv .avi .gif .m4v .wav .mp3 .flac .ogg .oga .m4a .opus .aac .jpg .jpeg .png .webp .txt".split()
-)
-MAX_TEXT_BYTES = 1_000_000
-PER_MODALITY = ("alpha", "alone_seconds", "variance", "present")  # columns of a table of readings
+MAX_JOBS = 256
 
 USAGE = """\
 examples:
@@ -35,10 +24,13 @@ examples:
   python -m hff analyze voice.wav --no-transcribe     the voice alone
   python -m hff analyze portrait.jpg letter.txt       each file is a clip of its own
   python -m hff analyze --text "What a day!"          words alone
-  python -m hff analyze recordings/ --format csv --out readings.csv
+  python -m hff analyze recordings/ --out readings.csv --jobs 2
+  python -m hff analyze --manifest corpus.csv --out readings.parquet --timeline moments.parquet --resume
 
 Of a folder every file below it is read that holds a video, a sound or a picture, whatever its name, and every .txt;
-what is passed over is named on standard error. The exit status is 1 if a file or a folder could not be read.
+what is passed over is named on standard error. --out is written clip by clip: stopped at any moment, the same command
+with --resume goes on. A manifest with the column label gets accuracy, recall, confusions and calibration at the end,
+for each subset of the modalities. The exit status is 1 if a file or a folder could not be read.
 """
 
 
@@ -52,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
         _tell(error)
         return 1
     except BrokenPipeError:  # the reader of our output (head, less) has gone
-        _drop_output()
+        from hff.corpus.outputs import drop_output
+
+        drop_output()
         return 1
     except KeyboardInterrupt:
         _tell("stopped.")
@@ -64,16 +58,15 @@ def _tell(message: object) -> None:
     print(f"hff: {printable(str(message))}", file=sys.stderr)
 
 
-def _drop_output() -> None:
-    """What is still in standard output's buffer has nowhere to go; the interpreter would complain at its end."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to {MAX_JOBS}")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hff", description="Read emotion from voice, words and face.")
+    parser.add_argument("--version", action="version", version=f"hff {hff.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     analyze = commands.add_parser(
         "analyze",
@@ -84,7 +77,13 @@ def parser() -> argparse.ArgumentParser:
         epilog=USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    analyze.add_argument("files", nargs="*", type=Path, metavar="FILE", help="video, sound, picture, .txt, or a folder")
+    analyze.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="video, sound, picture, .txt, or a folder; - takes names from standard input",
+    )
     analyze.add_argument("--text", help="words to read in place of the transcript (alone: a clip of words only)")
     analyze.add_argument("--no-transcribe", action="store_true", help="do not recognise words from the voice")
     analyze.add_argument("--no-detect-faces", action="store_true", help="the pictures already are face crops")
@@ -95,10 +94,18 @@ def parser() -> argparse.ArgumentParser:
         choices=SPEECH_ENCODERS,
         help="the paper's (mfcc-cnn), or the one on Whisper's first layers (default where its weights are there)",
     )
-    analyze.add_argument("--format", choices=("json", "csv"), default="json")
+    analyze.add_argument(
+        "--format", choices=("json", "csv", "parquet"), help="by default what the ending of --out says, else json"
+    )
     analyze.add_argument("--full", action="store_true", help="JSON with the timeline, every subset and attention")
-    analyze.add_argument("--out", type=Path, help="write here instead of to the screen")
-    analyze.add_argument("--verbose", action="store_true", help="log more, with the trace of an unexpected error")
+    analyze.add_argument("--out", type=Path, help="write here instead of to the screen: .jsonl, .csv or .parquet")
+    analyze.add_argument("--timeline", type=Path, help="a second table, with one row for each half second of a clip")
+    analyze.add_argument("--manifest", type=Path, help="a CSV file of clips: path, start, end, text, label, speaker")
+    analyze.add_argument("--jobs", type=_jobs, metavar="N", help="read in N processes, each with a model of its own")
+    analyze.add_argument("--resume", action="store_true", help="go on with --out where an earlier run stopped")
+    analyze.add_argument("--shard", default="1/1", metavar="I/N", help="only share I of N, for N machines")
+    analyze.add_argument("-q", "--quiet", action="store_true", help="no progress and no figures on standard error")
+    analyze.add_argument("-v", "--verbose", action="store_true", help="log more, with the trace of an unexpected error")
     analyze.set_defaults(run=_analyze)
     bench = commands.add_parser(
         "bench",
@@ -113,225 +120,72 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    if not options.files and options.text is None:
-        raise InputError("Nothing to analyse: name files or folders, or give --text.")
+    if not options.files and options.text is None and options.manifest is None:
+        raise InputError("Nothing to analyse: name files or folders, a --manifest, or give --text.")
+    if options.manifest is not None and (options.files or options.text is not None):
+        raise InputError("A --manifest says all that is to be read; give no files and no --text beside it.")
     if options.verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("hff").setLevel(logging.DEBUG)
-    for path in options.files:
-        if options.out and path.is_file() and _is_same(path, options.out):
-            raise InputError(f"--out {options.out} would overwrite a file that is to be read; name another.")
-    from hff import load
+    from hff.corpus import scores, tables
+    from hff.corpus.clips import shard_of
+    from hff.corpus.run import Order, run
 
-    model = load(options.device, options.weights, options.speech_encoder)
-    walk = _Walk(options.out)
-    failed = 0
-    with _output(options.out) as out:
-        write = _csv_writer(out, model.config.labels) if options.format == "csv" else _json_writer(out)
-        for row in _rows(model, walk, options):
-            failed += "error" in row
-            write(row)
-            out.flush()
-    return 1 if failed or walk.failed else 0
-
-
-def _json_writer(out):
-    plain = (getattr(out, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
-    return lambda row: print(json.dumps(row, ensure_ascii=plain), file=out)
-
-
-def _csv_writer(out, labels: tuple[str, ...]):
-    """Writes rows, and the names of the columns before the first."""
-    writer = csv.DictWriter(out, fieldnames=_columns(labels), lineterminator="\n")
-    begun = False
-
-    def write(row: dict) -> None:
-        nonlocal begun
-        if not begun:
-            writer.writeheader()
-            begun = True
-        writer.writerow(_flat(row))
-
-    return write
-
-
-def _rows(model, walk: _Walk, options: argparse.Namespace) -> Iterator[dict]:
-    if not options.files:
-        yield _row(model, None, options)
-    for given in options.files:
-        for path in walk.files(given):
-            yield _row(model, path, options)
-
-
-class _Walk:
-    """The files that are to be read; tells on standard error which are not. ``failed``: a folder gave nothing."""
-
-    def __init__(self, out: Path | None = None) -> None:
-        self.out = out  # is not read
-        self.failed = False
-
-    def files(self, given: Path) -> Iterator[Path]:
-        """A file itself; of a folder all below it that can be read, in order. Links to folders are not followed."""
-        if not os.path.isdir(given):  # unlike Path.is_dir it answers for any name
-            yield given
-            return
-        found = 0
-        for folder, folders, names in os.walk(given, onerror=self._unreadable):
-            folders.sort()
-            for path in (Path(folder, name) for name in sorted(names)):
-                if self._is_wanted(path):
-                    found += 1
-                    yield path
-        if not found:
-            _tell(f"no video, sound, picture or text file in {given}")
-            self.failed = True
-
-    def _unreadable(self, error: OSError) -> None:
-        _tell(f"the folder {error.filename} cannot be read: {error.strerror}.")
-        self.failed = True
-
-    def _is_wanted(self, path: Path) -> bool:
-        if self.out is not None and _is_same(path, self.out):
-            return False
-        if not os.path.isfile(path):
-            _tell(f"passed over {path}: a link to nothing, a pipe or a device.")
-            return False
-        if path.suffix.lower() in CLIP_SUFFIXES or _holds_media(path):
-            return True
-        _tell(f"passed over {path}: no video, sound or picture in it, and no .txt.")
-        return False
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    with suppress(OSError, ValueError):
-        return os.path.samefile(path, other)
-    return False
-
-
-def _holds_media(path: Path) -> bool:
-    from hff.media.probe import is_media
-
-    try:
-        return is_media(path)
-    except InputError as error:
-        log.debug("%s", error)
-        return False
-
-
-def _row(model, path: Path | None, options: argparse.Namespace) -> dict:
-    """One file's JSON object; an unreadable one has ``error``."""
-    name = None if path is None else printable(str(path))
-    try:
-        row = _reading(model, path, options)
-        json.dumps(row, allow_nan=False)  # ValueError: JSON has no NaN
-    except HFFError as error:
-        return {"file": name, "error": printable(str(error))}
-    except Exception as error:  # whatever it is, it is this file's trouble; the others are still read
-        log.debug("reading %s failed", name, exc_info=True)
-        what = f"{type(error).__name__}: {printable(str(error))}"
-        advice = "Save it anew as mp4, wav, jpg or plain text and try again; --verbose shows the trace."
-        return {"file": name, "error": f"Unexpected trouble with this file ({what}). {advice}"}
-    return {"file": name} | row
-
-
-def _reading(model, path: Path | None, options: argparse.Namespace) -> dict:
-    result = model.analyze(
-        **_inputs(path, options.text),
+    labels = _labels(options)
+    order = Order(
+        load=functools.partial(_load, options.device, options.weights, options.speech_encoder),
+        labels=labels,
+        files=list(_files(options.files)),
+        text=options.text,
+        manifest=options.manifest,
+        out=options.out,
+        kind=options.format or ("json" if options.out is None else tables.kind_of(options.out)),
+        timeline=options.timeline,
+        jobs=options.jobs,
+        resume=options.resume,
+        shard=shard_of(options.shard),
         transcribe=not options.no_transcribe,
         detect_faces=not options.no_detect_faces,
+        full=options.full,
     )
-    whole = result.to_dict()
-    if options.full:
-        del whole["file"]
-        return whole
-    short = (
-        "emotion",
-        "probabilities",
-        "entropy",
-        "alpha",
-        "alone_seconds",
-        "variance",
-        "present",
-        "seconds",
-        "warnings",
-    )
-    return {key: whole[key] for key in short} | {"transcript": result.transcript and result.transcript.text}
+    outcome = run(order, _tell, functools.partial(_progress, shown=not options.quiet and options.out is not None))
+    if outcome.before and not options.quiet:
+        _tell(f"{outcome.before} were read before, {outcome.read} now.")
+    if options.manifest is not None and options.out is not None and not options.quiet:
+        print(scores.as_text(*scores.scores(tables.read(options.out), labels)), file=sys.stderr)
+    return 1 if outcome.failed or outcome.folder_failed else 0
 
 
-def _inputs(path: Path | None, text: str | None) -> dict:
-    """What kind of input a file is, by its content."""
-    if path is None:
-        return {"text": text}
-    if path.suffix.lower() == ".txt":
-        return {"text": text or _read_text(path)}
-    from hff.media.probe import probe
-
-    info = probe(path)
-    kind = "image" if info.is_image else "video" if info.has_video else "audio"
-    return {kind: info, "text": text}
+def _load(device: str, weights: Path | None, speech_encoder: str | None):
+    """A function of a module, so that another process can be told to call it."""
+    quiet.programs()
+    return hff.load(device, weights, speech_encoder)
 
 
-def _read_text(path: Path) -> str:
-    with open_file(path) as file:
-        data = file.read(MAX_TEXT_BYTES)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what Windows calls Unicode
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data:
-        raise InputError(f"{path.name} is not a text file; save it as plain UTF-8 text.")
-    return data.decode("utf-8", errors="replace")
+def _labels(options: argparse.Namespace) -> tuple[str, ...]:
+    from hff import weights
+
+    folder = weights.folder(options.weights)
+    encoder = options.speech_encoder or weights.preferred_speech_encoder(folder)
+    weights.check(folder, encoder)
+    path = weights.part_path(folder, "fusion", encoder)
+    return tuple(weights.labels(weights.load(path)[1], path))
 
 
-def _columns(labels: tuple[str, ...]) -> list[str]:
-    from hff.config import MODALITIES
-
-    per_modality = [f"{name}_{m}" for name in PER_MODALITY for m in MODALITIES]
-    return [
-        "file",
-        "emotion",
-        *(f"p_{label}" for label in labels),
-        "entropy",
-        *per_modality,
-        "transcript",
-        "seconds",
-        "warnings",
-        "error",
-    ]
+def _files(given: list[Path]) -> Iterator[Path]:
+    """The names as they are; in place of ``-`` those on the lines of standard input."""
+    for path in given:
+        if str(path) == "-":
+            yield from (Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip())
+        else:
+            yield path
 
 
-def _flat(row: dict) -> dict:
-    """A JSON object as one CSV row."""
-    flat = {key: row.get(key) for key in ("file", "emotion", "entropy", "transcript", "seconds", "error")}
-    flat |= {f"p_{label}": p for label, p in row.get("probabilities", {}).items()}
-    for name in PER_MODALITY:
-        flat |= {f"{name}_{m}": value for m, value in row.get(name, {}).items()}
-    return flat | {"warnings": "; ".join(row.get("warnings", []))}
+def _progress(reads: Iterable, count: int, shown: bool) -> Iterable:
+    """A bar on standard error with how long it will take yet, where the rows themselves go elsewhere."""
+    from tqdm import tqdm
 
-
-@contextmanager
-def _output(path: Path | None):
-    """Standard output, or the file at ``path``; what cannot be written becomes an ``InputError``."""
-    where = "standard output" if path is None else path
-    try:
-        if path is None:
-            yield sys.stdout
-            return
-        with _opened_for_writing(path) as file:
-            yield file
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if path is None:
-            _drop_output()
-        raise InputError(f"Cannot write to {where}: {error.strerror or error}.") from error
-
-
-def _opened_for_writing(path: Path):
-    """A pipe that nobody reads is refused; opening it the usual way would wait for a reader without end."""
-    descriptor = None
-    if hasattr(os, "O_NONBLOCK") and path.exists() and stat.S_ISFIFO(path.stat().st_mode):
-        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        os.set_blocking(descriptor, True)
-    return open(path if descriptor is None else descriptor, "w", encoding="utf-8", newline="")
+    return tqdm(reads, total=count, unit="clip", disable=not (shown and count > 1), file=sys.stderr, mininterval=1)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ LAYERS = (
     ("hff.lab", "hff.live"),
     ("hff",),
     ("hff.bench",),
+    ("hff.corpus",),
     ("hff.cli",),
     ("hff.__main__",),
     ("train.metrics",),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from hff import device as devices
 from hff import modalities, weights
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
-from hff.errors import HFFError, WeightsError
+from hff.errors import Cancelled, HFFError, WeightsError
 from hff.locale import say
 from hff.model.hff import HFF, FusionOutput
 from hff.numbers import whole
 from hff.pipeline import recording
 from hff.pipeline.features import ClipFeatures, Encoders, encode, step_times
+from hff.pipeline.inputs import inputs_of
 from hff.pipeline.known_modalities import among_all, known_places
 from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
@@ -126,6 +128,23 @@ class Analyzer:
                 video, audio, image, text, transcribe=transcribe, detect_faces=detect_faces, progress=progress
             )
             return self.analyze_recording(material, samples=samples, seed=seed, progress=progress)
+
+    def analyze_many(
+        self, paths: Iterable[str | os.PathLike], **options
+    ) -> Iterator[tuple[str | os.PathLike, Result | HFFError]]:
+        """Read one clip after the other, each a file of any kind: (path, its reading or what was wrong with it).
+
+        A generator: the next clip is read when it is asked for. ``options`` as in ``analyze``. For several processes,
+        and a table that survives a kill, there is ``hff.corpus.run``.
+        """
+        for path in paths:
+            try:
+                found: Result | HFFError = self.analyze(**inputs_of(path), **options)
+            except Cancelled:
+                raise
+            except HFFError as error:
+                found = error
+            yield path, found
 
     def read(self, video=None, audio=None, image=None, text: str | None = None, **options) -> Recording:
         """The first half of ``analyze``: inputs -> raw material; ``options`` as in ``hff.pipeline.recording.read``."""

@@ -79,6 +79,29 @@ class Recording:
         changed.check()
         return changed
 
+    def between(self, start: float, end: float | None = None) -> Recording:
+        """The stretch from ``start`` to ``end`` s (None: the end) as a clip of its own; a still picture stays.
+
+        Raises ``InputError`` where that lies outside, ``NothingToAnalyse`` when nothing is there.
+        """
+        end = self.seconds if end is None else min(end, self.seconds)
+        if not 0 <= start < end:
+            raise InputError(say("recording.no_stretch", start=start, seconds=self.seconds))
+        wave = self.wave
+        if wave is not None:
+            wave = wave[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+        part = replace(
+            self,
+            seconds=end - start,
+            wave=wave,
+            voiced=[(max(a, start) - start, min(b, end) - start) for a, b in self.voiced if b > start and a < end],
+            transcript=self.transcript and _words_between(self.transcript, start, end),
+            faces=self.faces if self.still else _faces_between(self.faces, start, end),
+            timings={},
+        )
+        part.check()
+        return part
+
     def check(self) -> None:
         """Raise ``NothingToAnalyse`` if there is no voice, no words and no face."""
         if not self.voiced and self.transcript is None and not self.faces and not self.more:
@@ -94,6 +117,22 @@ class Recording:
             evidence.mel = (10 * torch.log10(power + 1e-10)).numpy()
             evidence.mel_hop = stride * HOP_LENGTH / SAMPLE_RATE
         return evidence
+
+
+def _words_between(transcript: Transcript, start: float, end: float) -> Transcript | None:
+    """The words whose middle lies there; words without times belong to every moment."""
+    if not transcript.words:
+        return transcript
+    words = [
+        replace(word, start=max(0.0, word.start - start), end=min(word.end, end) - start)
+        for word in transcript.words
+        if start <= (word.start + word.end) / 2 < end
+    ]
+    return replace(transcript, text=" ".join(word.text for word in words), words=words) if words else None
+
+
+def _faces_between(faces: list[FaceSeen], start: float, end: float) -> list[FaceSeen]:
+    return [replace(face, time=face.time - start) for face in faces if start <= face.time < end]
 
 
 class Reader:

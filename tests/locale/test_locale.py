@@ -79,7 +79,7 @@ def test_nothing_of_a_language_is_still_english(name):
 
 
 # What is said in the terminal that the page was started from, which speaks English.
-TERMINAL = {"cli.py", "serve.py", "host_names.py"}
+TERMINAL = {"cli.py", "serve.py", "host_names.py"} | {path.name for path in PACKAGE.glob("corpus/*.py")}
 
 
 def test_errors_and_warnings_come_from_the_catalogue():

@@ -243,3 +243,18 @@ def test_missing_and_damaged_weights(tmp_path):
     (tmp_path / "vision.safetensors").write_bytes(b"not weights at all")
     with pytest.raises(hff.WeightsError, match="vision"):
         hff.load("cpu", tmp_path)
+
+
+def test_many_clips_come_one_by_one_and_a_bad_one_is_told(model, tmp_path):
+    (tmp_path / "broken.mp4").write_text("this is no video")
+    (tmp_path / "letter.txt").write_text("I am so glad you came.")
+    paths = [tmp_path / "broken.mp4", tmp_path / "letter.txt", tmp_path / "gone.wav"]
+    many = model.analyze_many(iter(paths), samples=0)
+    broken, letter, gone = (next(many) for _ in paths)
+    assert [path for path, _ in (broken, letter, gone)] == paths
+    assert isinstance(broken[1], hff.InputError)
+    assert "broken.mp4" in str(broken[1])
+    assert isinstance(gone[1], hff.InputError)
+    assert letter[1].probabilities == model.analyze(text="I am so glad you came.", samples=0).probabilities
+    frame = letter[1].to_frame()
+    assert len(frame) == len(letter[1].timeline.times)

@@ -1,0 +1,152 @@
+"""One clip as one row: a JSON object, or its flat form for CSV and Parquet."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hff.config import MODALITIES
+from hff.corpus.clips import Clip
+from hff.errors import HFFError, InputError
+from hff.media.files import printable
+from hff.pipeline.analyzer import Analyzer
+from hff.pipeline.inputs import inputs_of
+from hff.pipeline.recording import Recording
+from hff.pipeline.shapley import subsets
+from hff.result import Result
+
+log = logging.getLogger(__name__)
+PER_MODALITY = ("alpha", "alone_seconds", "variance", "present")  # columns of a table of readings
+SHORT = (
+    "emotion", "probabilities", "entropy", "alpha", "alone_seconds", "variance", "present", "seconds", "warnings",
+)  # fmt: skip
+KNOWN = ("start", "end", "speaker", "label")  # what a manifest says of a clip, beside its file
+
+
+@dataclass(frozen=True)
+class Options:
+    """How each clip is read; as in ``Analyzer.analyze``."""
+
+    transcribe: bool = True
+    detect_faces: bool = True
+    full: bool = False  # with the timeline, every subset and attention
+    moments: bool = False  # with a row for each moment beside the clip's
+    files_only: bool = True  # a row names the file alone, not where in it and what is known of it
+
+
+@dataclass
+class Read:
+    """A clip's row and, if asked for, those of its moments."""
+
+    row: dict
+    moments: list[dict]
+
+
+class ClipReader:
+    """Reads clips with one model. Of stretches of one file that follow each other it is decoded once."""
+
+    def __init__(self, model: Analyzer, options: Options) -> None:
+        self.model, self.options = model, options
+        self._last: tuple[str, Recording] | None = None
+
+    def read(self, clip: Clip) -> Read:
+        """An unreadable clip's row has ``error``; nothing is raised but what ends the program."""
+        named = named_by(clip, self.options)
+        try:
+            result = self.result(clip)
+            row = named | self._row(clip, result)
+            json.dumps(row, allow_nan=False)  # ValueError: JSON has no NaN
+            moments = [named | moment for moment in result.timeline.rows(self.model.config.labels)]
+            return Read(row, moments if self.options.moments else [])
+        except HFFError as error:
+            return Read(failed(clip, self.options, str(error)), [])
+        except Exception as error:  # whatever it is, it is this file's trouble; the others are still read
+            log.debug("reading %s failed", named["file"], exc_info=True)
+            what = f"{type(error).__name__}: {error}"
+            advice = "Save it anew as mp4, wav, jpg or plain text and try again; --verbose shows the trace."
+            return Read(failed(clip, self.options, f"Unexpected trouble with this file ({what}). {advice}"), [])
+
+    def result(self, clip: Clip) -> Result:
+        """The reading of a clip. Raises what ``Analyzer.analyze`` does."""
+        options: dict[str, Any] = {"transcribe": self.options.transcribe, "detect_faces": self.options.detect_faces}
+        if clip.start is None and clip.end is None:
+            return self.model.analyze(**inputs_of(clip.path, clip.text), **options)
+        if clip.path is None or Path(clip.path).suffix.lower() == ".txt":
+            raise InputError("start and end need a video or a sound; a text and a picture have no length.")
+        if self._last is None or self._last[0] != clip.path:
+            self._last = None  # what is no longer needed goes before the next one comes
+            self._last = clip.path, self.model.read(**inputs_of(clip.path, None), **options)
+        part = self._last[1].between(clip.start or 0.0, clip.end)
+        return self.model.analyze_recording(part if clip.text is None else part.with_text(clip.text))
+
+    def _row(self, clip: Clip, result: Result) -> dict:
+        whole = result.to_dict()
+        del whole["file"]
+        told = {} if clip.label is None else {"subset_emotions": said_by(result)}
+        if self.options.full:
+            return whole | told
+        words = result.transcript and result.transcript.text
+        return {key: whole[key] for key in SHORT} | {"transcript": words} | told
+
+
+def named_by(clip: Clip, options: Options) -> dict:
+    """The columns that tell one clip's rows from another's, and what is known of it."""
+    name = None if clip.path is None else printable(clip.path)
+    if options.files_only:
+        return {"file": name}
+    return {"file": name} | {column: getattr(clip, column) for column in KNOWN}
+
+
+def failed(clip: Clip, options: Options, why: str) -> dict:
+    return named_by(clip, options) | {"error": printable(why)}
+
+
+def columns(labels: tuple[str, ...], options: Options, scored: bool) -> list[str]:
+    """Of a flat row; ``scored``: the labels of the clips are known, so what each subset says stands there too."""
+    names = ["+".join(m for m in MODALITIES if m in subset) for subset in subsets(MODALITIES)[1:]]
+    return [
+        "file",
+        *(() if options.files_only else KNOWN),
+        "emotion",
+        *(f"p_{label}" for label in labels),
+        "entropy",
+        *(f"{name}_{m}" for name in PER_MODALITY for m in MODALITIES),
+        *(f"{what}_{name}" for name in names for what in ("said", "sure") if scored),
+        "transcript",
+        "seconds",
+        "warnings",
+        "error",
+    ]
+
+
+def moment_columns(labels: tuple[str, ...], options: Options) -> list[str]:
+    """Of a row of ``Timeline.rows``, behind what tells whose it is."""
+    figures = ("present", "alpha0", "precision", "alpha", "aleatoric", "epistemic", "variance")
+    return [
+        "file",
+        *(() if options.files_only else KNOWN),
+        "time",
+        "beta",
+        *(f"{name}_{m}" for name in figures for m in MODALITIES),
+        *(f"p_{label}" for label in labels),
+    ]
+
+
+def flat(row: dict) -> dict:
+    """A JSON object as one row of a table."""
+    plain = {key: row.get(key) for key in ("file", *KNOWN, "emotion", "entropy", "transcript", "seconds", "error")}
+    plain |= {f"p_{label}": p for label, p in row.get("probabilities", {}).items()}
+    for name in PER_MODALITY:
+        plain |= {f"{name}_{m}": value for m, value in row.get(name, {}).items()}
+    for name, (label, p) in row.get("subset_emotions", {}).items():
+        plain |= {f"said_{name}": label, f"sure_{name}": p}
+    return plain | {"warnings": "; ".join(row.get("warnings", []))}
+
+
+def said_by(result: Result) -> dict[str, list]:
+    """Of each subset of the modalities the emotion it gives and how sure it is."""
+    best = {name: max(p.items(), key=lambda pair: pair[1]) for name, p in result.subsets.items()}
+    return {name: [label, round(p, 6)] for name, (label, p) in best.items()}

@@ -1,0 +1,129 @@
+"""A corpus from its list of clips to its tables: what ``python -m hff analyze`` does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from hff.corpus import outputs, rows, tables
+from hff.corpus.clips import Clip, Walk, is_same, manifest, share
+from hff.corpus.outputs import Output
+from hff.corpus.rows import Options, Read
+from hff.corpus.tables import Row, Table
+from hff.corpus.workers import Load, read_here, read_in_processes
+from hff.errors import InputError
+
+Watch = Callable[[Iterable[Read], int], Iterable[Read]]  # (what is read, of how many clips): shows how far it is
+
+
+@dataclass
+class Order:
+    """What is to be read, how, and where to."""
+
+    load: Load
+    labels: tuple[str, ...]  # of the weights
+    files: Sequence[Path] = ()
+    text: str | None = None  # in place of recognised words; alone, a clip of words only
+    manifest: Path | None = None
+    out: Path | None = None  # None: standard output
+    kind: str = "json"  # of the table of clips; "json", "csv" or "parquet"
+    timeline: Path | None = None  # a table of moments, of the kind that its ending says
+    jobs: int | None = None  # processes; None: this one
+    resume: bool = False
+    shard: tuple[int, int] = (1, 1)
+    transcribe: bool = True
+    detect_faces: bool = True
+    full: bool = False  # JSON with everything
+
+    @property
+    def options(self) -> Options:
+        return Options(self.transcribe, self.detect_faces, self.full, bool(self.timeline), self.manifest is None)
+
+
+@dataclass
+class Outcome:
+    """Of one run."""
+
+    read: int = 0  # clips that it has read
+    before: int = 0  # that an earlier run had read
+    failed: int = 0  # of those it has read
+    folder_failed: bool = False  # one gave nothing, or could not be opened
+
+
+def run(order: Order, tell: Callable[[str], None], watch: Watch = lambda reads, count: reads) -> Outcome:
+    """Read all clips of an order that no earlier run has read; ``tell`` hears what is passed over.
+
+    Raises ``InputError`` for an order that cannot work, before the first clip is read.
+    """
+    if order.out is not None and order.timeline is not None and order.out.absolute() == order.timeline.absolute():
+        raise InputError("--out and --timeline name one file; each needs its own.")
+    clips, outcome = _listed(order, tell)
+    with ExitStack() as stack:
+        table = stack.enter_context(_table(order))
+        moments = None if order.timeline is None else stack.enter_context(_moments(order, order.timeline))
+        done = _done(table, moments) if order.resume else set()
+        waiting = [clip for clip in clips if clip.key not in done]
+        outcome.before = len(clips) - len(waiting)
+        for read in watch(_reads(order, waiting), len(waiting)):
+            if moments is not None:
+                moments.add(read.moments)  # first, so that a clip whose row is there has all of its moments
+            table.add([read.row])
+            outcome.read += 1
+            outcome.failed += "error" in read.row
+    return outcome
+
+
+def _listed(order: Order, tell: Callable[[str], None]) -> tuple[list[Clip], Outcome]:
+    """All clips of the order's share, each once, and whether listing them went wrong."""
+    if order.manifest is not None:
+        return share(_once(manifest(order.manifest)), *order.shard), Outcome()
+    written = [path for path in (order.out, order.timeline) if path is not None]
+    for path in order.files:
+        if os.path.isfile(path) and any(is_same(path, out) for out in written):
+            raise InputError(f"--out {path} would overwrite a file that is to be read; name another.")
+    walk = Walk(tell, written)
+    clips = [Clip(str(path), text=order.text) for given in order.files for path in walk.files(given)]
+    if not order.files:
+        clips = [Clip(None, text=order.text)]
+    return share(_once(clips), *order.shard), Outcome(folder_failed=walk.failed)
+
+
+def _once(clips: Iterable[Clip]) -> list[Clip]:
+    return list({(clip.key, clip.path is None and clip.text): clip for clip in clips}.values())
+
+
+def _reads(order: Order, clips: list[Clip]) -> Iterator[Read]:
+    if not clips:
+        return iter(())
+    if order.jobs is None:
+        return read_here(order.load, clips, order.options)
+    return read_in_processes(order.load, clips, order.options, order.jobs)
+
+
+def _table(order: Order):
+    columns = rows.columns(order.labels, order.options, scored=order.manifest is not None)
+    return outputs.opened(order.out, order.kind, columns, rows.flat, order.resume)
+
+
+def _moments(order: Order, path: Path):
+    columns = rows.moment_columns(order.labels, order.options)
+    return outputs.opened(path, tables.kind_of(path), columns, dict, order.resume)
+
+
+def _done(table: Output, moments: Output | None) -> set[tuple[str, str, str]]:
+    """Keys of the clips that earlier runs have read; moments of others are taken away."""
+    if not isinstance(table, Table):
+        raise InputError("--resume needs --out: what was read before is read from there.")
+    done = {key_of(row) for row in table.rows()}
+    if isinstance(moments, Table) and not all(key_of(row) in done for row in moments.rows()):
+        moments.keep(lambda row: key_of(row) in done)
+    return done
+
+
+def key_of(row: Row) -> tuple[str, str, str]:
+    """As ``Clip.key``, of a row of any table."""
+    start, end = ("" if row.get(name) in (None, "") else f"{float(row[name]):g}" for name in ("start", "end"))
+    return row["file"] or "", start, end
