@@ -127,7 +127,7 @@ def _analyze(options: argparse.Namespace) -> int:
     if options.verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("hff").setLevel(logging.DEBUG)
-    from hff.corpus import scores, tables
+    from hff.corpus import growing_table, scores
     from hff.corpus.clips import shard_of
     from hff.corpus.run import Order, run
 
@@ -139,7 +139,7 @@ def _analyze(options: argparse.Namespace) -> int:
         text=options.text,
         manifest=options.manifest,
         out=options.out,
-        kind=options.format or ("json" if options.out is None else tables.kind_of(options.out)),
+        kind=options.format or ("json" if options.out is None else growing_table.kind_of(options.out)),
         timeline=options.timeline,
         jobs=options.jobs,
         resume=options.resume,
@@ -152,7 +152,7 @@ def _analyze(options: argparse.Namespace) -> int:
     if outcome.before and not options.quiet:
         _tell(f"{outcome.before} were read before, {outcome.read} now.")
     if options.manifest is not None and options.out is not None and not options.quiet:
-        print(scores.as_text(*scores.scores(tables.read(options.out), labels)), file=sys.stderr)
+        print(scores.as_text(*scores.scores(growing_table.read(options.out), labels)), file=sys.stderr)
     return 1 if outcome.failed or outcome.folder_failed else 0
 
 

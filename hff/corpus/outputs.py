@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-from hff.corpus.tables import Row, Table
+from hff.corpus.growing_table import Row, Table
 from hff.errors import InputError
 
 

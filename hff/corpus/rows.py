@@ -13,7 +13,7 @@ from hff.corpus.clips import Clip
 from hff.errors import HFFError, InputError
 from hff.media.files import printable
 from hff.pipeline.analyzer import Analyzer
-from hff.pipeline.inputs import inputs_of
+from hff.pipeline.file_kind import inputs_of
 from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import subsets
 from hff.result import Result
@@ -27,7 +27,7 @@ KNOWN = ("start", "end", "speaker", "label")  # what a manifest says of a clip, 
 
 
 @dataclass(frozen=True)
-class Options:
+class ReadOptions:
     """How each clip is read; as in ``Analyzer.analyze``."""
 
     transcribe: bool = True
@@ -48,7 +48,7 @@ class Read:
 class ClipReader:
     """Reads clips with one model. Of stretches of one file that follow each other it is decoded once."""
 
-    def __init__(self, model: Analyzer, options: Options) -> None:
+    def __init__(self, model: Analyzer, options: ReadOptions) -> None:
         self.model, self.options = model, options
         self._last: tuple[str, Recording] | None = None
 
@@ -92,7 +92,7 @@ class ClipReader:
         return {key: whole[key] for key in SHORT} | {"transcript": words} | told
 
 
-def named_by(clip: Clip, options: Options) -> dict:
+def named_by(clip: Clip, options: ReadOptions) -> dict:
     """The columns that tell one clip's rows from another's, and what is known of it."""
     name = None if clip.path is None else printable(clip.path)
     if options.files_only:
@@ -100,11 +100,11 @@ def named_by(clip: Clip, options: Options) -> dict:
     return {"file": name} | {column: getattr(clip, column) for column in KNOWN}
 
 
-def failed(clip: Clip, options: Options, why: str) -> dict:
+def failed(clip: Clip, options: ReadOptions, why: str) -> dict:
     return named_by(clip, options) | {"error": printable(why)}
 
 
-def columns(labels: tuple[str, ...], options: Options, scored: bool) -> list[str]:
+def columns(labels: tuple[str, ...], options: ReadOptions, scored: bool) -> list[str]:
     """Of a flat row; ``scored``: the labels of the clips are known, so what each subset says stands there too."""
     names = ["+".join(m for m in MODALITIES if m in subset) for subset in subsets(MODALITIES)[1:]]
     return [
@@ -122,7 +122,7 @@ def columns(labels: tuple[str, ...], options: Options, scored: bool) -> list[str
     ]
 
 
-def moment_columns(labels: tuple[str, ...], options: Options) -> list[str]:
+def moment_columns(labels: tuple[str, ...], options: ReadOptions) -> list[str]:
     """Of a row of ``Timeline.rows``, behind what tells whose it is."""
     figures = ("present", "alpha0", "precision", "alpha", "aleatoric", "epistemic", "variance")
     return [

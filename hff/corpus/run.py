@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from hff.corpus import outputs, rows, tables
+from hff.corpus import growing_table, outputs, rows
 from hff.corpus.clips import Clip, Walk, is_same, manifest, share
+from hff.corpus.growing_table import Row, Table
 from hff.corpus.outputs import Output
-from hff.corpus.rows import Options, Read
-from hff.corpus.tables import Row, Table
+from hff.corpus.rows import Read, ReadOptions
 from hff.corpus.workers import Load, read_here, read_in_processes
 from hff.errors import InputError
 
@@ -39,8 +39,8 @@ class Order:
     full: bool = False  # JSON with everything
 
     @property
-    def options(self) -> Options:
-        return Options(self.transcribe, self.detect_faces, self.full, bool(self.timeline), self.manifest is None)
+    def options(self) -> ReadOptions:
+        return ReadOptions(self.transcribe, self.detect_faces, self.full, bool(self.timeline), self.manifest is None)
 
 
 @dataclass
@@ -110,7 +110,7 @@ def _table(order: Order):
 
 def _moments(order: Order, path: Path):
     columns = rows.moment_columns(order.labels, order.options)
-    return outputs.opened(path, tables.kind_of(path), columns, dict, order.resume)
+    return outputs.opened(path, growing_table.kind_of(path), columns, dict, order.resume)
 
 
 def _done(table: Output, moments: Output | None) -> set[tuple[str, str, str]]:

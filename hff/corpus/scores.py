@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.corpus.tables import Row
+from hff.corpus.growing_table import Row
 from hff.pipeline.shapley import subsets
 
 BINS = 15  # of confidence, as in Guo et al. 2017
@@ -53,7 +53,7 @@ class Score:
 def scores(rows: Iterable[Row], labels: Sequence[str]) -> tuple[dict[str, Score], int]:
     """Of each subset of the modalities, and of the answer as ``all``; and how many labels the model does not know.
 
-    rows: as ``hff.corpus.tables.read`` gives them.
+    rows: as ``hff.corpus.growing_table.read`` gives them.
     """
     names = ["+".join(m for m in MODALITIES if m in subset) for subset in subsets(MODALITIES)[1:]]
     found = {name: Score(tuple(labels)) for name in ("all", *names)}

@@ -12,7 +12,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from hff.corpus.clips import Clip
-from hff.corpus.rows import ClipReader, Options, Read, failed
+from hff.corpus.rows import ClipReader, Read, ReadOptions, failed
 from hff.errors import HFFError
 from hff.pipeline.analyzer import Analyzer
 
@@ -24,13 +24,13 @@ DIED = (
 )
 
 
-def read_here(load: Load, clips: Iterable[Clip], options: Options) -> Iterator[Read]:
+def read_here(load: Load, clips: Iterable[Clip], options: ReadOptions) -> Iterator[Read]:
     """One after the other, in this process."""
     reader = ClipReader(load(), options)
     return map(reader.read, clips)
 
 
-def read_in_processes(load: Load, clips: Iterable[Clip], options: Options, jobs: int) -> Iterator[Read]:
+def read_in_processes(load: Load, clips: Iterable[Clip], options: ReadOptions, jobs: int) -> Iterator[Read]:
     """In ``jobs`` processes, each clip's rows as they come: not in the order of the clips.
 
     A clip whose process dies gets a row that says so, and a new process takes the dead one's place. Raises
@@ -62,7 +62,7 @@ def read_in_processes(load: Load, clips: Iterable[Clip], options: Options, jobs:
 class _Worker:
     """One process and the clip that it has."""
 
-    def __init__(self, load: Load, options: Options, jobs: int) -> None:
+    def __init__(self, load: Load, options: ReadOptions, jobs: int) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
         self.line, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, load, options, jobs), daemon=True)
@@ -97,7 +97,7 @@ class _Worker:
         return signal.Signals(-code).name if code < 0 else f"status {code}"
 
 
-def _work(line: Connection, load: Load, options: Options, jobs: int) -> None:
+def _work(line: Connection, load: Load, options: ReadOptions, jobs: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one

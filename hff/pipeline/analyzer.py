@@ -20,7 +20,7 @@ from hff.model.hff import HFF, FusionOutput
 from hff.numbers import whole
 from hff.pipeline import recording
 from hff.pipeline.features import ClipFeatures, Encoders, encode, step_times
-from hff.pipeline.inputs import inputs_of
+from hff.pipeline.file_kind import inputs_of
 from hff.pipeline.known_modalities import among_all, known_places
 from hff.pipeline.recording import Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hff.config import EMOTIONS
-from hff.corpus import tables
-from hff.corpus.rows import ClipReader, Options
+from hff.corpus import growing_table
+from hff.corpus.rows import ClipReader, ReadOptions
 from hff.corpus.run import Order, run
 from hff.errors import InputError
 from tests.support import quick_model
@@ -26,12 +26,12 @@ def letters(folder: Path, *names: str) -> list[Path]:
 
 
 def order(files: list[Path], out: Path, **changes) -> Order:
-    plain = Order(quick_model.load, EMOTIONS, files, out=out, kind=tables.kind_of(out))
+    plain = Order(quick_model.load, EMOTIONS, files, out=out, kind=growing_table.kind_of(out))
     return dataclasses.replace(plain, **changes)
 
 
 def names(out: Path) -> list[str]:
-    return [Path(row["file"]).stem for row in tables.read(out)]
+    return [Path(row["file"]).stem for row in growing_table.read(out)]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -40,7 +40,7 @@ def test_every_kind_of_table_holds_the_same_rows(tmp_path: Path, ending: str):
     files = letters(tmp_path, "first", "refused", 'l\u00e4st, "quoted"')
     outcome = run(order(files, out, timeline=moments), print)
     assert (outcome.read, outcome.failed) == (3, 1)
-    rows = list(tables.read(out))
+    rows = list(growing_table.read(out))
     assert names(out) == [path.stem for path in files]
     assert rows[1]["error"] == "This is refused."
     assert rows[0]["emotion"] in EMOTIONS
@@ -50,7 +50,7 @@ def test_every_kind_of_table_holds_the_same_rows(tmp_path: Path, ending: str):
         assert rows[0]["p_happy"] == pytest.approx(
             quick_model.load().analyze("This letter is first.").probabilities["happy"]
         )
-    of_first = [row for row in tables.read(moments) if Path(row["file"]).stem == "first"]
+    of_first = [row for row in growing_table.read(moments) if Path(row["file"]).stem == "first"]
     assert [float(row["time"]) for row in of_first] == [0.25, 0.75, 1.25, 1.75]
     assert sum(float(of_first[0][f"p_{label}"]) for label in EMOTIONS) == pytest.approx(1)
     assert not list(tmp_path.glob("*.part"))
@@ -123,7 +123,7 @@ def test_two_processes_give_the_same_rows_and_one_that_dies_costs_one_clip(tmp_p
     outcome = run(order(files, tmp_path / "two.jsonl", jobs=2), print)
     alone = [path for path in files if path.stem != "deadly"]
     run(order(alone, tmp_path / "one.jsonl"), print)
-    two, one = ({row["file"]: row for row in tables.read(tmp_path / f"{n}.jsonl")} for n in ("two", "one"))
+    two, one = ({row["file"]: row for row in growing_table.read(tmp_path / f"{n}.jsonl")} for n in ("two", "one"))
     dead = two.pop(str(tmp_path / "deadly.txt"))
     assert "ended its process (status 9)" in dead["error"]
     assert two == one
@@ -161,7 +161,7 @@ def test_a_manifest_s_stretches_are_read_of_a_file_decoded_once(tmp_path: Path):
     model = quick_model.load()
     out = tmp_path / "readings.jsonl"
     run(Order(lambda: model, EMOTIONS, manifest=table, out=out), print)
-    first, second, alone, beyond, letter = tables.read(out)
+    first, second, alone, beyond, letter = growing_table.read(out)
     assert model.decoded == ["talk.wav"]
     assert (first["start"], first["end"], first["label"], first["speaker"]) == (0, 4, "happy", "ann")
     assert first["seconds"] == 4
@@ -207,5 +207,5 @@ def test_what_is_no_json_is_that_clip_s_error():
     result = model.analyze("a")
     result.entropy = float("nan")
     model.analyze = lambda **_: result
-    (row,) = [ClipReader(model, Options()).read(Clip(None, text="a")).row]
+    (row,) = [ClipReader(model, ReadOptions()).read(Clip(None, text="a")).row]
     assert "ValueError" in json.loads(json.dumps(row, allow_nan=False))["error"]

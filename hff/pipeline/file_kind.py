@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from hff.errors import InputError
-from hff.media.files import open_file
+from hff.locale import say
+from hff.media.files import name_of, open_file
 from hff.media.probe import MediaInfo, probe
 
 MAX_TEXT_BYTES = 1_000_000
@@ -30,5 +31,5 @@ def _read_text(path: Path) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what Windows calls Unicode
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:
-        raise InputError(f"{path.name} is not a text file; save it as plain UTF-8 text.")
+        raise InputError(say("recording.no_text_file", name=name_of(path)))
     return data.decode("utf-8", errors="replace")
