@@ -16,22 +16,22 @@ from typing import Any
 
 from hff.errors import DependencyError, InputError
 
-KINDS = {".csv": "csv", ".parquet": "parquet"}  # all other endings hold JSON lines
+TABLE_KINDS = {".csv": "csv", ".parquet": "parquet"}  # all other endings hold JSON lines
 ROWS_AT_ONCE = 10_000  # of a group in a Parquet file
 TEXTS = {"file", "speaker", "label", "emotion", "transcript", "warnings", "error"}  # columns; others hold numbers
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
 
 def kind_of(path: Path) -> str:
     """ "json", "csv" or "parquet", by the file's ending."""
-    return KINDS.get(path.suffix.lower(), "json")
+    return TABLE_KINDS.get(path.suffix.lower(), "json")
 
 
 class Table:
     """A file of rows that only grows. CSV and Parquet hold flat rows of ``columns``, JSON lines rows as they are."""
 
     def __init__(
-        self, path: Path, kind: str, columns: Sequence[str], flat: Callable[[Row], Row], resume: bool = False
+        self, path: Path, kind: str, columns: Sequence[str], flat: Callable[[TableRow], TableRow], resume: bool = False
     ) -> None:
         """Opens the file; flat: a row -> one value a column.
 
@@ -52,16 +52,16 @@ class Table:
         if kind == "csv" and not self._file.tell():
             self._write(self._head())
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         """The rows so far; those of CSV hold texts."""
         with open(self.growing, encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file) if self.kind == "csv" else map(json.loads, file)
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[TableRow]) -> None:
         """Write rows that belong together, in one piece."""
         self._write("".join(map(self._line, rows)))
 
-    def keep(self, wanted: Callable[[Row], bool]) -> None:
+    def keep(self, wanted: Callable[[TableRow], bool]) -> None:
         """Take the other rows away."""
         head = [self._head()] if self.kind == "csv" else []
         line = self._csv_line if self.kind == "csv" else _json_line
@@ -76,14 +76,14 @@ class Table:
             _write_parquet(self.path, self.columns, self.rows())
             self.growing.unlink()
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: TableRow) -> str:
         if self.kind == "json":
             return _json_line(row)
         flat = self._flat(row)
         flat = {name: flat.get(name) for name in self.columns}
         return self._csv_line(flat) if self.kind == "csv" else _json_line(flat)
 
-    def _csv_line(self, row: Row) -> str:
+    def _csv_line(self, row: TableRow) -> str:
         text = io.StringIO(newline="")
         csv.DictWriter(text, self.columns, lineterminator="\n").writerow(row)
         return text.getvalue()
@@ -117,7 +117,7 @@ class Table:
         return self._csv_line(dict(zip(self.columns, self.columns, strict=True)))
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(path: Path) -> Iterator[TableRow]:
     """The rows of a finished table, those of CSV as texts. Raises ``InputError`` or ``DependencyError``."""
     if kind_of(path) == "parquet":
         yield from _of_parquet(path)
@@ -126,7 +126,7 @@ def read(path: Path) -> Iterator[Row]:
         yield from csv.DictReader(file) if kind_of(path) == "csv" else map(json.loads, file)
 
 
-def _json_line(row: Row) -> str:
+def _json_line(row: TableRow) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
@@ -149,7 +149,7 @@ def _pyarrow():
     return pyarrow
 
 
-def _of_parquet(path: Path) -> Iterator[Row]:
+def _of_parquet(path: Path) -> Iterator[TableRow]:
     pyarrow = _pyarrow()
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -159,12 +159,12 @@ def _of_parquet(path: Path) -> Iterator[Row]:
         raise InputError(f"{path} is no whole Parquet file; name another.") from error
 
 
-def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[TableRow]) -> None:
     pyarrow = _pyarrow()
     schema = pyarrow.schema([(name, _type_of(name, pyarrow)) for name in columns])
     part = path.with_name(path.name + ".new")
     with pyarrow.parquet.ParquetWriter(part, schema) as writer:
-        waiting: list[Row] = []
+        waiting: list[TableRow] = []
         for row in rows:
             waiting.append(row)
             if len(waiting) == ROWS_AT_ONCE:

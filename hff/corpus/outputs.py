@@ -12,27 +12,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-from hff.corpus.growing_table import Row, Table
+from hff.corpus.growing_table import Table, TableRow
 from hff.errors import InputError
 
 
 class Output(Protocol):
     """What takes rows."""
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[TableRow]) -> None:
         """Write rows that belong together."""
 
 
 class Stream:
     """Rows to what cannot be read again: they are written and forgotten."""
 
-    def __init__(self, file: IO[str], kind: str, columns: Sequence[str], flat: Callable[[Row], Row]) -> None:
+    def __init__(self, file: IO[str], kind: str, columns: Sequence[str], flat: Callable[[TableRow], TableRow]) -> None:
         self._file, self._flat = file, flat
         self._csv = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore") if kind == "csv" else None
         self._plain = (getattr(file, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
         self._begun = False
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[TableRow]) -> None:
         for row in rows:
             if self._csv is None:
                 print(json.dumps(row, ensure_ascii=self._plain), file=self._file)
@@ -46,7 +46,7 @@ class Stream:
 
 @contextmanager
 def opened(
-    path: Path | None, kind: str, columns: Sequence[str], flat: Callable[[Row], Row], resume: bool = False
+    path: Path | None, kind: str, columns: Sequence[str], flat: Callable[[TableRow], TableRow], resume: bool = False
 ) -> Iterator[Output]:
     """Standard output for None. What cannot be written, or holds something else, is an ``InputError``."""
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hff.corpus import growing_table, outputs, rows
 from hff.corpus.clips import Clip, Walk, is_same, manifest, share
-from hff.corpus.growing_table import Row, Table
+from hff.corpus.growing_table import Table, TableRow
 from hff.corpus.outputs import Output
 from hff.corpus.rows import Read, ReadOptions
 from hff.corpus.workers import Load, read_here, read_in_processes
@@ -123,7 +123,7 @@ def _done(table: Output, moments: Output | None) -> set[tuple[str, str, str]]:
     return done
 
 
-def key_of(row: Row) -> tuple[str, str, str]:
+def key_of(row: TableRow) -> tuple[str, str, str]:
     """As ``Clip.key``, of a row of any table."""
     start, end = ("" if row.get(name) in (None, "") else f"{float(row[name]):g}" for name in ("start", "end"))
     return row["file"] or "", start, end

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hff.config import MODALITIES
-from hff.corpus.growing_table import Row
+from hff.corpus.growing_table import TableRow
 from hff.pipeline.shapley import subsets
 
-BINS = 15  # of confidence, as in Guo et al. 2017
+CONFIDENCE_BINS = 15  # of confidence, as in Guo et al. 2017
 
 
 @dataclass
@@ -20,15 +20,15 @@ class Score:
 
     labels: tuple[str, ...]
     confusion: np.ndarray = field(init=False)  # (C,C) clips, true label by answer
-    bins: np.ndarray = field(init=False)  # (3,BINS) clips, their confidence and their right answers
+    bins: np.ndarray = field(init=False)  # (3,CONFIDENCE_BINS) clips, their confidence and their right answers
 
     def __post_init__(self) -> None:
         self.confusion = np.zeros((len(self.labels), len(self.labels)), int)
-        self.bins = np.zeros((3, BINS))
+        self.bins = np.zeros((3, CONFIDENCE_BINS))
 
     def add(self, label: str, said: str, sure: float) -> None:
         self.confusion[self.labels.index(label), self.labels.index(said)] += 1
-        self.bins[:, min(int(sure * BINS), BINS - 1)] += (1, sure, label == said)
+        self.bins[:, min(int(sure * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += (1, sure, label == said)
 
     @property
     def clips(self) -> int:
@@ -50,7 +50,7 @@ class Score:
         return float(np.abs(self.bins[1] - self.bins[2]).sum() / self.clips)
 
 
-def scores(rows: Iterable[Row], labels: Sequence[str]) -> tuple[dict[str, Score], int]:
+def scores(rows: Iterable[TableRow], labels: Sequence[str]) -> tuple[dict[str, Score], int]:
     """Of each subset of the modalities, and of the answer as ``all``; and how many labels the model does not know.
 
     rows: as ``hff.corpus.growing_table.read`` gives them.
@@ -73,7 +73,7 @@ def scores(rows: Iterable[Row], labels: Sequence[str]) -> tuple[dict[str, Score]
     return {name: score for name, score in found.items() if score.clips}, unknown
 
 
-def _answers(row: Row, names: Sequence[str]) -> dict[str, tuple[str, float]]:
+def _answers(row: TableRow, names: Sequence[str]) -> dict[str, tuple[str, float]]:
     """What each subset says, (emotion, probability)."""
     nested = row.get("subset_emotions")
     if nested:
