@@ -174,14 +174,19 @@ def _benchmark(options: Options) -> dict[str, Any]:
 
 def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--features", type=Path, required=True, metavar="FILE", help="a pickle of features in MMSA's layout")
-    add("--cv", action="store_true", help="cross-validate over the videos of train and valid")
+    add("--corpus", metavar="NAME", help="mosei, iemocap, mosi, meld or emorynlp, as found under --data")
+    add("--features", type=Path, metavar="FILE", help="in place of a corpus: a pickle in MMSA's or IEMOCAP's layout")
+    add("--cv", action="store_true", help="cross-validate over the dialogues or videos of train and validation")
+    add("--only", choices=("validation", "test"), help="score this part alone")
     add(
         "--text",
         choices=("given", "bert", "both"),
-        default="both",
-        help="text features: those of the file, the transcripts encoded by our BERT, or both side by side (default)",
+        help="text features: those of the file, the transcripts encoded by our BERT, or both side by side (default: "
+        "both, of what there is)",
     )
+    add("--modalities", default="all", help="such as STV, TV or T; the others are left out (default: all)")
+    add("--speakers", type=int, default=0, help="speakers of a dialogue that are told apart (default: 0, none)")
+    add("--past-only", action="store_true", help="no answer may rest on what is said later")
     add("--models", default="all", help="names with commas between: HFF, TFN, ... (default: all)")
     add("--seeds", type=int, default=5, help="trainings of each model (default: 5)")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 
 from hff.config import MODALITIES
+from train.corpora.base import CorpusError
 
 UNLABELLED = -1  # in place of the number of a class
+FOLDS = 5
+FOLD_SEED = 0
 Row = TypeVar("Row")
 
 
@@ -79,3 +82,36 @@ def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> dict[Hashabl
     for row in rows:
         found.setdefault(key(row), []).append(row)
     return found
+
+
+def stacked(conversations: Sequence[Conversation], modality: str) -> np.ndarray:
+    """A modality's features of all utterances, one conversation after the other: (N,d)."""
+    return np.concatenate([one.features_of(modality) for one in conversations])
+
+
+def all_labels(conversations: Sequence[Conversation]) -> np.ndarray:
+    """(N,), in the same order."""
+    return np.concatenate([one.labels for one in conversations])
+
+
+def with_features(conversations: Sequence[Conversation], features: dict[str, np.ndarray]) -> list[Conversation]:
+    """The conversations with these features instead, (N,d) by modality in the order of ``stacked``."""
+    ends = np.cumsum([len(one) for one in conversations])[:-1]
+    parts = {m: np.split(x, ends) for m, x in features.items()}
+    nobody = np.zeros((0, len(MODALITIES)), bool)  # so that what is present is looked for anew
+    return [
+        replace(one, features={m: cut[i] for m, cut in parts.items()}, present=nobody)
+        for i, one in enumerate(conversations)
+    ]
+
+
+def folds(conversations: Sequence[Conversation], count: int = FOLDS) -> Iterator[np.ndarray]:
+    """Masks (V,) of the conversations held out, ``count`` times: each is held out once."""
+    names = sorted(one.name for one in conversations)
+    if len(names) < count:
+        raise CorpusError(f"{len(names)} dialogues or videos are too few to be split into {count} folds.")
+    order = np.random.default_rng(FOLD_SEED).permutation(len(names))
+    fold = {names[i]: n % count for n, i in enumerate(order)}
+    of = np.array([fold[one.name] for one in conversations])
+    for number in range(count):
+        yield of == number

@@ -12,14 +12,14 @@ Only arrays and plain values are read from it (``safe_pickle``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from train.corpora import safe_pickle
 from train.corpora.base import CorpusError, find
+from train.corpora.conversation import Conversation, DialogueSet, grouped
 from train.corpora.safe_pickle import array
 
 NAME = "CMU-MOSI"
@@ -33,36 +33,47 @@ PARTS: dict[str, str] = {}
 FEATURES = {"speech": "audio", "text": "text", "vision": "vision"}  # our name and the layout's
 LABEL_KEY = "regression_labels"
 REQUIRED = ("train", "valid")
+_SPLIT_NAMES = {"train": "train", "valid": "validation", "test": "test"}  # of splits, theirs and ours
 SEPARATOR = "$_$"
-FOLDS = 5
-FOLD_SEED = 0
 
 
 @dataclass
-class Utterances:
-    """One split: N utterances, those of a video together and in the order they were said."""
+class _Split:
+    """N utterances, those of a video together and in the order they were said."""
 
     ids: list[str]
     texts: list[str]  # empty where the file has no transcripts
     features: dict[str, np.ndarray]  # "speech", "text", "vision": (N,d) float32
     labels: np.ndarray  # (N,) float32, sentiment
-    videos: list[str] = field(init=False)  # N names
 
-    def __post_init__(self) -> None:
-        self.videos = [name.rsplit(SEPARATOR, 1)[0] for name in self.ids]
+    def conversations(self) -> list[Conversation]:
+        """Each video as a monologue."""
+        rows = grouped(range(len(self.ids)), lambda i: _video(self.ids[i]))
+        return [
+            Conversation(
+                name=str(video),
+                features={m: x[chosen] for m, x in self.features.items()},
+                labels=self.labels[chosen],
+                speakers=[str(video)] * len(chosen),
+                texts=[self.texts[i] for i in chosen] if self.texts else [],
+                ids=[self.ids[i] for i in chosen],
+            )
+            for video, chosen in rows.items()
+        ]
 
-    def __len__(self) -> int:
-        return len(self.ids)
+
+def _video(name: str) -> str:
+    return name.rsplit(SEPARATOR, 1)[0]
 
 
 def load(root: Path) -> list[str]:
     """The names of CMU-MOSI's utterances under ``root``, of all splits."""
     path = find(root, ["mosi/*.pkl", "MOSI/**/*.pkl"], NAME, SOURCE)
-    return [name for split in load_file(path).values() for name in split.ids]
+    return [name for split in load_file(path).splits.values() for one in split for name in one.ids]
 
 
-def load_file(path: Path) -> dict[str, Utterances]:
-    """The splits of a feature file; a ``CorpusError`` says what is missing or wrong in it."""
+def load_file(path: Path) -> DialogueSet:
+    """The videos of a feature file; a ``CorpusError`` says what is missing or wrong in it."""
     stored = safe_pickle.load(path, SOURCE)
     if not isinstance(stored, dict):
         raise CorpusError(f"{path.name} holds a {type(stored).__name__}, not a dictionary of splits {REQUIRED}.")
@@ -70,9 +81,9 @@ def load_file(path: Path) -> dict[str, Utterances]:
     if missing:
         raise CorpusError(f"{path.name} has no split {' and no '.join(missing)}; found: {sorted(map(str, stored))}.")
     splits = {
-        name: _split(stored[name], f"{path.name}, split {name}")
-        for name in (*REQUIRED, "test")
-        if stored.get(name) is not None
+        ours: _split(stored[theirs], f"{path.name}, split {theirs}")
+        for theirs, ours in _SPLIT_NAMES.items()
+        if stored.get(theirs) is not None
     }
     for modality in FEATURES:
         sizes = {name: split.features[modality].shape[1] for name, split in splits.items()}
@@ -84,43 +95,10 @@ def load_file(path: Path) -> dict[str, Utterances]:
             f"{path.name}, split train: {LABEL_KEY} reach from {labels.min():g} to {labels.max():g}; sentiment must be "
             "signed, below 0 for negative and above 0 for positive."
         )
-    return splits
+    return DialogueSet(path.stem, (), {name: split.conversations() for name, split in splits.items()})
 
 
-def joined(*splits: Utterances) -> Utterances:
-    """Several splits as one."""
-    return Utterances(
-        [name for s in splits for name in s.ids],
-        [text for s in splits for text in s.texts] if all(s.texts for s in splits) else [],
-        {m: np.concatenate([s.features[m] for s in splits]) for m in splits[0].features},
-        np.concatenate([s.labels for s in splits]),
-    )
-
-
-def chosen(utterances: Utterances, mask: np.ndarray) -> Utterances:
-    """Those utterances where ``mask`` (N,) holds."""
-    rows = np.flatnonzero(mask)
-    return Utterances(
-        [utterances.ids[i] for i in rows],
-        [utterances.texts[i] for i in rows] if utterances.texts else [],
-        {m: x[rows] for m, x in utterances.features.items()},
-        utterances.labels[rows],
-    )
-
-
-def folds(utterances: Utterances, count: int = FOLDS) -> Iterator[np.ndarray]:
-    """Masks (N,) of the utterances held out, ``count`` times: every video is held out once, and whole."""
-    names = sorted(set(utterances.videos))
-    if len(names) < count:
-        raise CorpusError(f"{len(names)} videos are too few to be split into {count} folds.")
-    order = np.random.default_rng(FOLD_SEED).permutation(len(names))
-    fold = {names[i]: n % count for n, i in enumerate(order)}
-    of = np.array([fold[video] for video in utterances.videos])
-    for number in range(count):
-        yield of == number
-
-
-def _split(stored, where: str) -> Utterances:
+def _split(stored, where: str) -> _Split:
     if not isinstance(stored, dict):
         raise CorpusError(f"{where}: a {type(stored).__name__}, not a dictionary.")
     missing = [key for key in ("id", *FEATURES.values(), LABEL_KEY) if key not in stored]
@@ -140,7 +118,7 @@ def _split(stored, where: str) -> Utterances:
     if wrong:
         raise CorpusError(f"{where}: {len(ids)} ids, but {', '.join(f'{n} of {key}' for key, n in wrong.items())}.")
     order = _order(ids, where)
-    return Utterances(
+    return _Split(
         [ids[i] for i in order],
         [texts[i] for i in order] if texts else [],
         {m: x[order] for m, x in features.items()},

@@ -17,9 +17,11 @@ from hff.model.hff import HFF
 from train.__main__ import main
 from train.corpora import mmsa
 from train.corpora.base import CorpusError
+from train.corpora.conversation import all_labels, folds, stacked
 from train.experiments.benchmark import benchmark, bert_features
-from train.experiments.benchmark.dialogues import DialogueModel, Grades, Recipe, conversations
+from train.experiments.benchmark.dialogues import DialogueModel, Recipe
 from train.experiments.benchmark.leaks import Leak, exchanged, find
+from train.experiments.benchmark.tasks import Grades, sentiment_scores
 from train.fusion.dialogue_batches import batches
 from train.rivals import RIVALS
 
@@ -94,9 +96,9 @@ def test_every_protocol_of_pickle_is_read(tmp_path, protocol):
     made = split(2, 0) | {"lengths": [np.float32(3), np.int64(2)], "kind": b"\xff"}
     path = tmp_path / "features.pkl"
     path.write_bytes(pickle.dumps({"train": made, "valid": split(2, 1)}, protocol=protocol))
-    read = mmsa.load_file(path)["train"]
+    (first, _) = mmsa.load_file(path).splits["train"]
     row = made["id"].index("v0_0$_$3")
-    np.testing.assert_array_equal(read.features["speech"][read.ids.index("v0_0$_$3")], made["audio"][row, 0])
+    np.testing.assert_array_equal(first.features["speech"][first.ids.index("v0_0$_$3")], made["audio"][row, 0])
 
 
 @pytest.mark.parametrize("key", ["id", "text", "audio", "vision", "regression_labels"])
@@ -128,14 +130,15 @@ def test_wrong_layouts_are_named(tmp_path):
 
 def test_utterances_by_video_and_number(tmp_path):
     made = split(2, 0, length=11)
-    read = mmsa.load_file(stored(tmp_path, train=made, valid=split(2, 1)))["train"]
-    assert read.ids == [f"v0_{v}$_${n}" for v in range(2) for n in range(1, 12)]  # 10 after 9, not after 1
-    for i, name in enumerate(read.ids):
-        row = made["id"].index(name)
-        np.testing.assert_array_equal(read.features["vision"][i], made["vision"][row, 0])
-        assert read.labels[i] == made["regression_labels"][row]
-        assert read.texts[i] == made["raw_text"][row]
-    assert read.videos == ["v0_0"] * 11 + ["v0_1"] * 11
+    videos = mmsa.load_file(stored(tmp_path, train=made, valid=split(2, 1))).splits["train"]
+    assert [video.name for video in videos] == ["v0_0", "v0_1"]
+    for v, video in enumerate(videos):
+        assert video.ids == [f"v0_{v}$_${n}" for n in range(1, 12)]  # 10 after 9, not after 1
+        for i, name in enumerate(video.ids):
+            row = made["id"].index(name)
+            np.testing.assert_array_equal(video.features["vision"][i], made["vision"][row, 0])
+            assert video.labels[i] == made["regression_labels"][row]
+            assert video.texts[i] == made["raw_text"][row]
 
 
 def test_frames_are_averaged_without_padding(tmp_path):
@@ -143,34 +146,34 @@ def test_frames_are_averaged_without_padding(tmp_path):
     frames = np.zeros((12, 5, 4), np.float32)
     frames[:, :2] = [[1, -np.inf, 3, 4], [3, 2, 5, np.nan]]
     read = mmsa.load_file(stored(tmp_path, train=made | {"audio": frames}, valid=made | {"audio": frames}))
-    np.testing.assert_allclose(read["train"].features["speech"], np.tile([2, 1, 4, 2], (12, 1)))
+    np.testing.assert_allclose(stacked(read.splits["train"], "speech"), np.tile([2, 1, 4, 2], (12, 1)))
 
 
 def test_folds_hold_out_every_video_once_and_whole(path):
-    read = mmsa.load_file(path)
-    known = mmsa.joined(read["train"], read["valid"])
-    masks = np.array(list(mmsa.folds(known)))
+    read = mmsa.load_file(path).splits
+    masks = np.array(list(folds([*read["train"], *read["validation"]])))
+    assert masks.shape == (5, 9)
     assert (masks.sum(0) == 1).all()
-    for mask in masks:
-        held, rest = mmsa.chosen(known, mask), mmsa.chosen(known, ~mask)
-        assert held.videos
-        assert not set(held.videos) & set(rest.videos)
+    assert masks.any(1).all()
     with pytest.raises(CorpusError, match="too few"):
-        list(mmsa.folds(read["valid"]))
+        list(folds(read["validation"]))
 
 
 def test_scores_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     truth, reading = rng.integers(-3, 4, 200).astype(float), rng.normal(size=200)
-    found = benchmark.scores(truth, reading, graded=True)
+    found = sentiment_scores(truth, reading, graded=True)
     signed = truth != 0
     positive, said = truth[signed] > 0, reading[signed] > 0
     assert found["accuracy"] == pytest.approx(accuracy_score(positive, said))
     assert found["weighted F1"] == pytest.approx(f1_score(positive, said, average="weighted"))
     assert found["MAE"] == pytest.approx(np.mean(np.abs(truth - reading)))
     assert found["correlation"] == pytest.approx(np.corrcoef(truth, reading)[0, 1])
-    assert benchmark.scores(truth, np.zeros(200), graded=True)["correlation"] == 0
-    assert set(benchmark.scores(truth, reading, graded=False)) == {"accuracy", "weighted F1"}
+    assert found["accuracy with zero"] == pytest.approx(accuracy_score(truth >= 0, reading >= 0))
+    assert found["weighted F1 with zero"] == pytest.approx(f1_score(truth >= 0, reading >= 0, average="weighted"))
+    assert found["ACC-7"] == pytest.approx(accuracy_score(truth, np.round(np.clip(reading, -3, 3))))
+    assert sentiment_scores(truth, np.zeros(200), graded=True)["correlation"] == 0
+    assert set(sentiment_scores(truth, reading, graded=False)) == {"accuracy", "weighted F1"}
 
 
 def test_grades_keep_every_label():
@@ -187,58 +190,58 @@ def test_grades_keep_every_label():
 
 
 def test_leaks_are_found_and_spoilt(tmp_path):
-    read = mmsa.load_file(stored(tmp_path, train=split(30, 0, leak=4.0), valid=split(5, 1)))["train"]
+    read = mmsa.load_file(stored(tmp_path, train=split(30, 0, leak=4.0), valid=split(5, 1))).splits["train"]
     leaks = {leak.modality: leak for leak in find(read, {"speech": 4, "text": 6, "vision": 5})}
     assert set(leaks) == {"text", "vision"}  # both tell nearly all; the voice tells nothing
     assert leaks["vision"].share > leaks["text"].share > 0.3
     assert find(read, {"speech": 4}) == []
     leak = Leak("vision", 3, 0.95, 0.5)
-    spoilt = exchanged(read.features, [leak], np.random.default_rng(0))
-    same = (spoilt["vision"] == read.features["vision"]).all(1)
+    features = {m: stacked(read, m) for m in ("text", "vision")}
+    spoilt = exchanged(features, [leak], np.random.default_rng(0))
+    same = (spoilt["vision"] == features["vision"]).all(1)
     assert 0.35 < same.mean() < 0.65
-    np.testing.assert_array_equal(spoilt["vision"][:, 3:], read.features["vision"][:, 3:])
-    np.testing.assert_array_equal(spoilt["text"], read.features["text"])
+    np.testing.assert_array_equal(spoilt["vision"][:, 3:], features["vision"][:, 3:])
+    np.testing.assert_array_equal(spoilt["text"], features["text"])
 
 
 def test_spoilt_features_are_as_reliable_as_the_share_says(tmp_path):
-    read = mmsa.load_file(stored(tmp_path, train=split(60, 0, leak=4.0), valid=split(5, 1)))["train"]
+    read = mmsa.load_file(stored(tmp_path, train=split(60, 0, leak=4.0), valid=split(5, 1))).splits["train"]
     (leak,) = find(read, {"vision": 5})
-    spoilt = exchanged(read.features, [leak], np.random.default_rng(0))["vision"]
-    assert ((spoilt[:, 1] > 0) == (read.labels > 0)).mean() == pytest.approx(0.56, abs=0.08)
+    spoilt = exchanged({"vision": stacked(read, "vision")}, [leak], np.random.default_rng(0))["vision"]
+    assert ((spoilt[:, 1] > 0) == (all_labels(read) > 0)).mean() == pytest.approx(0.56, abs=0.08)
 
 
 @pytest.fixture
 def dialogues(path):
-    training = mmsa.load_file(path)["train"]
-    return training, Grades(training.labels)
+    training = mmsa.load_file(path).splits["train"]
+    return training, Grades(all_labels(training))
 
 
 def test_batches_are_sequences_of_one_video(dialogues):
     training, grades = dialogues
-    (first, second) = batches(conversations(training), grades, 4)
+    (first, second) = batches(training, grades, 4)
     assert first.inputs["text"].shape == (4, 6, 6)
     assert second.inputs["vision"].shape == (2, 6, 5)
     assert first.mask.all()
-    np.testing.assert_array_equal(first.inputs["text"][1], training.features["text"][6:12])
-    np.testing.assert_array_equal(first.target[1].argmax(-1), training.labels[6:12] > 0)
-    shuffled = next(iter(batches(conversations(training), grades, 6, np.random.default_rng(0)))).inputs["text"]
+    np.testing.assert_array_equal(first.inputs["text"][1], training[1].features["text"])
+    np.testing.assert_array_equal(first.target[1].argmax(-1), training[1].labels > 0)
+    shuffled = next(iter(batches(training, grades, 6, np.random.default_rng(0)))).inputs["text"]
     assert sorted(shuffled.sum((1, 2)).tolist()) == pytest.approx(
-        sorted(training.features["text"].reshape(6, -1).sum(1).tolist()), abs=1e-4
+        sorted(float(video.features["text"].sum()) for video in training), abs=1e-4
     )
 
 
 def test_a_video_is_read_the_same_beside_a_longer_one(tmp_path):
     """Padding changes nothing, for a model with steps (HFF) and for one without (late averaging)."""
 
-    training = mmsa.load_file(stored(tmp_path, train=split(3, 0), valid=split(2, 1, length=9)))
-    grades = Grades(training["train"].labels)
-    both = mmsa.joined(training["train"], training["valid"])
+    splits = mmsa.load_file(stored(tmp_path, train=split(3, 0), valid=split(2, 1, length=9))).splits
+    training, grades = splits["train"], Grades(all_labels(splits["train"]))
     for build in (HFF, RIVALS["TFN"]):
         torch.manual_seed(0)
-        model = DialogueModel(build, Recipe(), grades, training["train"], []).eval()
+        model = DialogueModel(build, Recipe(), grades, training).eval()
         with torch.no_grad():
-            alone = torch.cat([model(batch)[0] for batch in batches(conversations(training["train"]), grades, 1)])
-            together = torch.cat([model(batch)[0] for batch in batches(conversations(both), grades, 16)])
+            alone = torch.cat([model(batch)[0] for batch in batches(training, grades, 1)])
+            together = torch.cat([model(batch)[0] for batch in batches([*training, *splits["validation"]], grades, 16)])
         assert together.shape == (18 + 18, 2)
         torch.testing.assert_close(together[:18], alone, atol=1e-5, rtol=1e-4)
 
@@ -251,7 +254,7 @@ def test_leaking_columns_get_no_mean_over_the_video(dialogues):
         """How far the first utterance's answer goes when these columns of an utterance change."""
         torch.manual_seed(0)
         model = DialogueModel(RIVALS["late averaging"], Recipe(), grades, training, leaks).eval()
-        batch = next(batches(conversations(training), grades, 1))
+        batch = next(batches(training, grades, 1))
         with torch.no_grad():
             before = model(batch)[0]
             batch.features["vision"] = batch.features["vision"].clone()
@@ -280,9 +283,9 @@ def test_a_whole_run_without_test(path, monkeypatch, capsys):
     short(monkeypatch)
     assert command(path, "--models", "hff,Concatenation", "--seeds", "2", "--text", "given") == 0
     said = capsys.readouterr().out
-    assert "valid, text given: mean and deviation of 2 seeds" in said
+    assert "validation, text given: mean and deviation of 2 seeds" in said
     assert " test," not in said
-    (table,) = (path.parent / "out").rglob("valid.json")
+    (table,) = (path.parent / "out").rglob("validation.json")
     scores = json.loads(table.read_text())["scores"]
     assert [len(scores[name]) for name in ("HFF", "concatenation", "HFF, seeds together")] == [2, 2, 1]
     # A finished run is not trained again; its figures stay.
@@ -297,11 +300,11 @@ def test_a_whole_run_with_test_and_graded_labels(tmp_path, monkeypatch, capsys):
     path = stored(tmp_path, train=split(24, 0, True), valid=split(6, 1, True), test=split(12, 2, True))
     assert command(path, "--models", "HFF", "--seeds", "1", "--text", "given") == 0
     lines = capsys.readouterr().out.splitlines()
-    heads = [n for n, line in enumerate(lines) if "features.pkl, " in line]
+    heads = [n for n, line in enumerate(lines) if line.startswith("features, ")]
     assert ["test" in lines[n] for n in heads] == [False, True]
     rows = [line for line in lines if line.startswith("  HFF ")]
     assert len(rows) == len(heads)
-    assert all(word in row for row in rows for word in ("accuracy", "weighted F1", "MAE", "correlation"))
+    assert all(word in row for row in rows for word in ("accuracy with zero", "ACC-7", "MAE", "correlation"))
     (table,) = (tmp_path / "out").rglob("test.json")
     (row,) = json.loads(table.read_text())["scores"]["HFF"]
     assert row["accuracy"] > 0.65  # the text tells the sign of nearly all
@@ -311,7 +314,7 @@ def test_a_whole_run_with_test_and_graded_labels(tmp_path, monkeypatch, capsys):
 def test_cross_validation_with_encoded_text(tmp_path, monkeypatch, capsys):
     short(monkeypatch)
     path = stored(tmp_path, train=split(12, 0), valid=split(4, 1))
-    signs = {name: s.labels for name, s in mmsa.load_file(path).items()}
+    signs = {name: all_labels(split) for name, split in mmsa.load_file(path).splits.items()}
     asked = []
 
     def encode(splits, cache, device):
@@ -335,17 +338,19 @@ def test_encodings_are_kept_and_follow_the_words(path, monkeypatch):
             return torch.tensor([[float(len(text)), text == text.lower()] for text in texts])
 
     monkeypatch.setattr(bert_features, "load_encoders", lambda folder, device: type("E", (), {"text": Encoder()}))
-    splits = mmsa.load_file(path)
+    splits = mmsa.load_file(path).splits
     cache = path.parent / "cache"
     first = bert_features.encode(splits, cache, torch.device("cpu"))
     again = bert_features.encode(splits, cache, torch.device("cpu"))
     assert Encoder.calls == 2
     np.testing.assert_array_equal(first["train"], again["train"])
-    np.testing.assert_array_equal(first["valid"], [[len(text), 1] for text in splits["valid"].texts])
-    splits["valid"].texts[0] = "OTHER"
-    assert bert_features.encode(splits, cache, torch.device("cpu"))["valid"][0, 0] == 5
-    splits["valid"].texts.clear()
-    with pytest.raises(CorpusError, match=r"raw_text in split valid.*--text given"):
+    np.testing.assert_array_equal(
+        first["validation"], [[len(text), 1] for video in splits["validation"] for text in video.texts]
+    )
+    splits["validation"][0].texts[0] = "OTHER"
+    assert bert_features.encode(splits, cache, torch.device("cpu"))["validation"][0, 0] == 5
+    splits["validation"][0].texts.clear()
+    with pytest.raises(CorpusError, match=r"raw_text\) in split validation.*--text given"):
         bert_features.encode(splits, cache, torch.device("cpu"))
 
 
@@ -357,3 +362,62 @@ def test_unknown_models_and_bad_files_are_one_line(path, tmp_path, capsys):
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
     assert "nowhere.pkl" in error[0]
+
+
+def iemocap_file(folder: Path) -> Path:
+    """Dialogues of two people; the voice tells the emotion, the words do not, and there is no face."""
+    rng = np.random.default_rng(0)
+    names = [f"Ses0{n % 5 + 1}_{n}" for n in range(24)]
+    labels = {name: rng.integers(0, 6, rng.integers(3, 7)).tolist() for name in names}
+
+    def table(value) -> dict:
+        return {name: [value(label, n) for n, label in enumerate(said)] for name, said in labels.items()}
+
+    content = (
+        table(lambda label, n: f"u{n}"),
+        table(lambda label, n: "FM"[n % 2]),
+        labels,
+        table(lambda label, n: rng.normal(size=5)),
+        table(lambda label, n: 4 * np.eye(6)[label] + rng.normal(size=6)),
+        table(lambda label, n: np.zeros(3)),
+        table(lambda label, n: "words"),
+        set(names[:18]),
+        set(names[18:]),
+    )
+    path = folder / "IEMOCAP_features.pkl"
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return path
+
+
+def test_emotions_of_dialogues_with_speakers_and_the_past_alone(tmp_path, monkeypatch, capsys):
+    short(monkeypatch)
+    iemocap_file(tmp_path)
+    arguments = ["benchmark", "--corpus", "iemocap", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    asked = ["--models", "hff without attention,hff,late averaging", "--seeds", "1", "--text", "given"]
+    assert main([*arguments, *asked, "--past-only", "--speakers", "2", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "note: IEMOCAP, train: " in said
+    assert "5146 as published" in said
+    stored_at = {path.name: json.loads(path.read_text()) for path in (tmp_path / "out").rglob("*.json")}
+    test = stored_at["test.json"]
+    assert test["recipe"]["past_only"]
+    assert test["recipe"]["speakers"] == 2
+    assert set(test["HFF over"]) == {"late averaging", "HFF without attention"}
+    assert test["scores"]["HFF"][0]["weighted F1"] > 0.5  # six classes; the voice tells most of them
+    assert {"accuracy", "weighted F1", "F1 happy", "F1 frustrated"} <= set(test["scores"]["HFF"][0])
+    assert stored_at["validation.json"]["counts"] == test["counts"]
+    folders = {path.parent.parent.name.split()[0] for path in (tmp_path / "out").rglob("log.csv")}
+    assert folders == {"HFF", "late"}  # validation and test are scored by one training each
+    assert len(list((tmp_path / "out").rglob("log.csv"))) == 3
+
+
+def test_what_to_run_on_is_said_once_and_by_a_known_name(tmp_path, capsys):
+    for wrong, message in (
+        (["--corpus", "meld", "--features", "x.pkl"], "either --corpus NAME"),
+        ([], "either --corpus NAME"),
+        (["--corpus", "friends"], "there are: mosei, iemocap, mosi, meld, emorynlp"),
+        (["--features", str(iemocap_file(tmp_path)), "--modalities", "SX"], "No modality X"),
+        (["--features", str(iemocap_file(tmp_path)), "--only", "test", "--cv", "--models", "none"], "No model none"),
+    ):
+        assert main(["benchmark", *wrong, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+        assert message in capsys.readouterr().err

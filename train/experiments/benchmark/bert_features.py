@@ -12,22 +12,22 @@ from hff import weights
 from hff.encoders.bert import TextEncoder
 from hff.pipeline.analyzer import load_encoders
 from train.corpora.base import CorpusError
-from train.corpora.mmsa import Utterances
+from train.corpora.conversation import Conversation
 
 
-def encode(splits: dict[str, Utterances], cache: Path, device: torch.device) -> dict[str, np.ndarray]:
+def encode(splits: dict[str, list[Conversation]], cache: Path, device: torch.device) -> dict[str, np.ndarray]:
     """[CLS] joined with the mean token state, (N,768) float32, for each split's transcripts."""
-    lacking = [name for name, split in splits.items() if not split.texts]
+    lacking = [name for name, split in splits.items() if not all(one.texts for one in split)]
     if lacking:
         raise CorpusError(
-            f"No key raw_text in split {', '.join(lacking)}: words can only be encoded anew from transcripts. "
+            f"No transcripts (raw_text) in split {', '.join(lacking)}: words can only be encoded anew from them. "
             "Use --text given."
         )
     path = weights.folder() / "text.safetensors"
     encoder = None
     encoded = {}
     for name, split in splits.items():
-        texts = [text.lower() for text in split.texts]
+        texts = [text.lower() for one in split for text in one.texts]
         print_of = hashlib.sha256(path.read_bytes() + "\n".join(texts).encode()).hexdigest()[:16]
         file = cache / f"text-{print_of}.npy"
         if not file.exists():

@@ -12,11 +12,12 @@ utterances, so often that what is left is as reliable as the modality is known t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from train.corpora.mmsa import Utterances, folds
+from train.corpora.conversation import Conversation, all_labels, folds, stacked
 from train.evaluation.floors import USUAL
 
 MARGIN = 0.08  # above the usual that is still believed
@@ -41,32 +42,36 @@ class Leak:
         )
 
 
-def probe(features: np.ndarray, utterances: Utterances) -> float:
+def probe(features: np.ndarray, videos: Sequence[Conversation]) -> float:
     """Accuracy of the sign of ridge regression on features (N,d), over folds of videos."""
-    sign = np.where(utterances.labels > 0, 1.0, -1.0)
+    sign = np.where(all_labels(videos) > 0, 1.0, -1.0)
+    lengths = [len(video) for video in videos]
     x = np.sign(features) * np.log1p(np.abs(features))
     x = (x - x.mean(0)) / np.maximum(x.std(0), 1e-3)
     x = np.clip(x, -4, 4) / np.sqrt(x.shape[1])
     right = 0
-    for held in folds(utterances):
+    for out in folds(videos):
+        held = np.repeat(out, lengths)
         known, center = x[~held], sign[~held].mean()
         weights = np.linalg.solve(known.T @ known + PENALTY * np.eye(x.shape[1]), known.T @ (sign[~held] - center))
         right += int(((x[held] @ weights + center > 0) == (sign[held] > 0)).sum())
     return right / len(sign)
 
 
-def find(utterances: Utterances, given: dict[str, int]) -> list[Leak]:
+def find(videos: Sequence[Conversation], given: dict[str, int]) -> list[Leak]:
     """Probe the first ``given[modality]`` columns of each modality: those that come from the file."""
     leaks = []
     for modality, columns in given.items():
-        accuracy = probe(utterances.features[modality][:, :columns], utterances)
+        accuracy = probe(stacked(videos, modality)[:, :columns], videos)
         if accuracy > USUAL[modality] + MARGIN:
             share = (accuracy - USUAL[modality]) / (accuracy - CHANCE)
             leaks.append(Leak(modality, columns, accuracy, share))
     return leaks
 
 
-def exchanged(features: dict[str, np.ndarray], leaks: list[Leak], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def exchanged(
+    features: dict[str, np.ndarray], leaks: Sequence[Leak], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """The features (N,d) by modality, leaking columns exchanged between utterances in their leak's share."""
     changed = dict(features)
     for leak in leaks:
