@@ -1,9 +1,13 @@
-"""Makes the ready examples in ``hff/examples`` from free parts. Needs scikit-image and espeak-ng.
+"""Makes the ready examples in ``hff/examples`` from free parts, but for an actor's. Needs scikit-image and espeak-ng.
 
     python -m hff.examples.make
 
 The face is ``skimage.data.astronaut()``: Eileen Collins, photographed by NASA, in the public domain. The voice
 is espeak-ng's, synthesised from the sentences below. Nothing else is used.
+
+Only the clips of ``ACTOR_CLIPS`` are not made here. They are of the Ryerson Audio-Visual Database of Emotional Speech
+and Song (RAVDESS) by S. R. Livingstone and F. A. Russo, licensed CC BY-NC-SA 4.0: whoever wants to cut them anew
+fetches ``Video_Speech_Actor_01.zip`` from <https://zenodo.org/record/1188976>, under these terms.
 """
 
 from __future__ import annotations
@@ -26,6 +30,13 @@ IRONY = "Oh great. I am so happy. What a wonderful day this is."  # in a tired, 
 EXAMPLE_FPS = 15  # frames a second
 SIDE = 320  # pixels
 FACE_CENTRE = (224, 118)  # x, y in the 512x512 portrait
+_FACE = "20 pictures spread evenly over the clip, cut to the face, 224x224, grey; the whole sound, 16 kHz mono AAC"
+# File: the clip's name in RAVDESS, and what was kept of its 1280x720 pictures at 29.97 a second and its 48 kHz sound.
+ACTOR_CLIPS = {
+    "actor_happy.mp4": ("01-01-03-02-02-01-01", _FACE),
+    "actor_angry.mp4": ("01-01-05-02-02-01-01", _FACE),
+    "actor_surprised.mp4": ("01-01-08-01-01-02-01", "all pictures, 640x360; the whole sound, 48 kHz AAC"),
+}
 
 
 def speak(sentence: str, pitch: int, speed: int, voice: str = "en-us+f3") -> np.ndarray:
@@ -100,7 +111,8 @@ def main() -> None:
     write_clip(EXAMPLES_FOLDER / "camera_covered.mp4", covered[:half] + [dark] * (len(covered) - half), lights)
     write_clip(EXAMPLES_FOLDER / "no_sound.mp4", pictures[: 4 * EXAMPLE_FPS], None)
     for file in sorted(EXAMPLES_FOLDER.iterdir()):
-        print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
+        kept = f" (not made here: RAVDESS {', '.join(ACTOR_CLIPS[file.name])})" if file.name in ACTOR_CLIPS else ""
+        print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB{kept}")
 
 
 if __name__ == "__main__":

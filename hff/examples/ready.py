@@ -37,6 +37,7 @@ EXAMPLES = (
     Example("clip", video="clip.mp4"),
     Example("covered", video="camera_covered.mp4"),
     Example("silent", video="no_sound.mp4"),
+    Example("agreed", video="actor_happy.mp4"),
     Example("actor", video="actor_angry.mp4"),
     Example("misread", video="actor_surprised.mp4"),
     Example("voice", audio="voice.wav"),

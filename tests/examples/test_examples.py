@@ -17,6 +17,7 @@ CLAIMS = {
     "clip": ("happy", "vision"),
     "covered": ("happy", "vision"),
     "silent": ("happy", "vision"),
+    "agreed": ("happy", "vision"),
     "actor": ("angry", "speech"),
     "misread": ("neutral", "vision"),
     "voice": ("sad", "text"),
@@ -67,6 +68,12 @@ def test_a_voice_unlike_any_it_knows_gives_way_to_the_words():
     result = reading("sarcasm")
     assert result.alpha["text"] > 0.9
     assert result.variance["speech"] > 2 * result.variance["text"]
+
+
+def test_the_glad_actor_s_voice_and_face_say_the_same():
+    alone = reading("agreed").per_modality
+    assert alone["speech"]["happy"] > 0.8
+    assert alone["vision"]["happy"] > 0.8
 
 
 def test_the_shouting_actor_s_voice_decides_against_his_face():

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
+from hff.examples.make import ACTOR_CLIPS
 from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
-from hff.locale import texts, using
+from hff.locale import languages, texts, using
 from hff.page.clip import report
 from hff.page.clip.attention_map import choose
 from hff.page.clip.series import MAX_COLUMNS, columns, spans
@@ -314,3 +315,18 @@ def test_every_example_is_there_named_and_small():
     assert {path.name for path in beside} == used | {"README.md"}
     assert sum(path.stat().st_size for path in beside) < 1_500_000
     assert {example.key for example in EXAMPLES} == set(texts.EXAMPLES)
+
+
+def test_the_clips_of_an_actor_name_their_source_and_terms_wherever_they_are_named():
+    actors = {example.key: example.video for example in EXAMPLES if (example.video or "").startswith("actor")}
+    assert set(ACTOR_CLIPS) == set(actors.values())
+    readme = (EXAMPLES_FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in readme.splitlines() if line.startswith("| `actor")}
+    assert {name: rows[name].split("`")[3] for name in rows} == {name: clip for name, (clip, _) in ACTOR_CLIPS.items()}
+    for language in languages():
+        with using(language):
+            assert all(
+                "RAVDESS" in texts.EXAMPLES[key][1] and "CC BY-NC-SA 4.0" in texts.EXAMPLES[key][1] for key in actors
+            )
+    for name in ACTOR_CLIPS:  # small enough for a repository
+        assert (EXAMPLES_FOLDER / name).stat().st_size < 400_000

@@ -17,6 +17,7 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.pipeline import recording
+from tests.support.media_fixtures import write_media
 from tests.support.page_browser import (
     analyse,
     answering,
@@ -165,6 +166,27 @@ def test_every_ready_example_loads_and_is_read(server):
             assert choose_example(page, example.title) in EMOTIONS
             page.wait_for_selector(f'#hff-status :text("{example.origin}")')
         assert outside(page.requests, server.url) == []
+
+
+def test_a_long_clip_stops_within_two_seconds(server, tmp_path: Path):
+    """Noise of which the face's detector would have to look at every picture, for minutes."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 255, (180, 320, 3), np.uint8) for _ in range(400)]
+    film = write_media(
+        tmp_path / "long.mp4", video="mpeg4", stamps=[i / 4 for i in range(400)], images=pictures, size=(320, 180)
+    )
+    with browsing(server.url) as page:
+        page.set_input_files("#hff-video input[type=file]", film)
+        page.wait_for_selector("#hff-status :text('Will read: video')")
+        with answering(page):
+            page.click("#hff-analyse")
+            page.wait_for_selector("#hff-answer :text('Looking at the face')")
+            begun = time.monotonic()
+            page.click("#hff-stop")
+            page.wait_for_selector("#hff-analyse", state="visible")
+            assert time.monotonic() - begun < 2
+        assert texts.STOPPED_TITLE in page.inner_text("#hff-answer")
+        assert choose_example(page, "Sentence") in EMOTIONS
 
 
 def test_a_broken_file_gets_a_sentence_and_the_page_goes_on(server, tmp_path: Path):
