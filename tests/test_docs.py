@@ -16,8 +16,12 @@ from PIL import Image
 import app
 import hff
 from hff import cli
+from hff.config import MAX_CHARACTERS
 from hff.lab.state import LabState
 from hff.locale import texts
+from hff.page.door import connections
+from hff.page.door.uploads import MAX_FILE, Limits
+from hff.page.session.sessions import KEPT_BYTES
 from train import __main__ as train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -231,3 +235,18 @@ def test_every_promise_of_safety_names_tests_that_there_are():
         assert re.search(rf"^def {name}\(", source, re.M), f"{path} has no {name}"
     for path in re.findall(r"`(hff/[\w/.]*)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_limits_that_the_readme_names_are_those_of_the_page():
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    places = connections.Places(connections.MOST)
+    assert connections.FILES_SHARE == 2
+    assert f"holds {places.most} connections, or half as many as the system lets it open files if that is fewer" in said
+    assert places.share == places.most // 2
+    assert "one address at most half of them" in said
+    limits = Limits.of(MAX_FILE)
+    assert (limits.visitor, limits.server) == (4 * MAX_FILE, 8 * MAX_FILE)
+    assert "One address may have four of the largest files here at once, all together eight" in said
+    assert f"{limits.reserve >> 20} MB of the disk stay free" in said
+    assert f"at most {MAX_CHARACTERS:,} characters" in said
+    assert f"at most {KEPT_BYTES >> 30} GB: then the longest go first" in said
