@@ -60,9 +60,14 @@ async function clip(page) {
   };
 }
 
+// After the clip, which lies on the bench as the lab is opened: it has no face, so the lesson is on its example.
 async function lesson(page) {
   await tab(page, "lab");
-  await page.locator("#hff-lesson-lights_off").click();
+  const [theirs, mine] = ["first-child", "nth-child(2)"].map((place) => `#hff-lesson-on label:${place}`);
+  await page.waitForSelector(`${mine}.selected`, { timeout: LONG });
+  await page.waitForSelector("#hff-lesson-lights_off[disabled]", { timeout: LONG });
+  await page.locator(theirs).click();
+  await page.locator("#hff-lesson-lights_off:not([disabled])").click();
   await page.waitForSelector("#hff-lab-unknown", { timeout: LONG });
   const choices = await page.$$("#hff-lesson-guess label");
   await choices.at(-1).click();
@@ -81,7 +86,7 @@ try {
   await page.goto(url);
   await page.waitForSelector("#hff-analyse", { timeout: LONG });
   await new Promise((done) => { setTimeout(done, 1500); }); // Gradio's events of loading
-  const told = { live: await live(page), lesson: await lesson(page), clip: await clip(page), faults };
+  const told = { live: await live(page), clip: await clip(page), lesson: await lesson(page), faults };
   console.log(JSON.stringify(told));
 } finally {
   await browser.close();

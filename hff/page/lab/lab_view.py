@@ -21,7 +21,7 @@ from hff.page.clip.clip_view import LAB, QUICK
 from hff.page.lab.before_after import comparison, probabilities, unknown_after
 from hff.page.lab.controls import Controls
 from hff.page.lab.evidence import evidence
-from hff.page.lab.lesson_view import EXAMPLE, LessonPanel, answer_html
+from hff.page.lab.lesson_view import EXAMPLE, LessonPanel, answer_html, lesson_mark
 from hff.page.lab.share import (
     STATE_FILE_NAME,
     WORKSHEET_NAME,
@@ -116,9 +116,10 @@ class LabView:
         for weighed in controls.weighed:
             weighed.then(**run, trigger_mode="always_last")
         controls.text.submit(**run, trigger_mode="always_last")
-        set_up = [*lessons.outputs, *controls.values]
-        arrived = self.tab.select(self.arrive, None, [lessons.on, *set_up], **QUICK)
-        arrived.then(self.run_first, self.given, self.outputs, **self._running)
+        set_up = [lessons.on, *lessons.outputs, *controls.values]
+        arrived = self.tab.select(self.arrive, None, set_up, **QUICK)
+        settled = arrived.then(self.settle, lessons.card, set_up, **QUICK)
+        settled.then(self.run_first, self.given, self.outputs, **self._running)
         controls.reset.click(self._reset, controls.source, set_up, **QUICK).then(**run)
         posed: dict[str, Any] = {"outputs": [self._right, *set_up], **QUICK}
         asked = [button.click(self.setting_up(key), lessons.on, **posed) for key, button in lessons.buttons.items()]
@@ -165,17 +166,20 @@ class LabView:
         return set_up
 
     def _set_up(self, request: gr.Request, key: str, on: str) -> list:
-        """Ask a lesson's question: about its example, or about the visitor's recording where it makes sense there."""
+        """Ask a lesson's question: about its example, or about the visitor's recording where it makes sense there.
+
+        What it is on is said with it: the tab's opening may be answered at the same time, and say something else.
+        """
         session = self.sessions.of(request.session_hash)
         session.lab_turn = object()
         present = self._there(request, on)
         lesson = self.lessons.lessons.get(key)
         if lesson is None or (present is not None and obstacle(lesson, present)):
-            return [gr.skip(), *self._close(request, on), *[gr.skip()] * len(self.controls.values)]
-        session.lab_waits = True
+            return [gr.skip(), on, *self._close(request, on), *[gr.skip()] * len(self.controls.values)]
+        session.lab_waits, session.lab_lesson = True, (key, on)
         source = on if on in OWN else ""
         state = lesson.on(source or lesson.state.source).state
-        return [gr.Tabs(selected="compare"), *self.lessons.pose(key, source, present), *self.controls.show(state)]
+        return [gr.Tabs(selected="compare"), on, *self.lessons.pose(key, source, present), *self.controls.show(state)]
 
     def _there(self, request: gr.Request, on: str) -> frozenset[str] | None:
         """Which modalities the visitor's own recording has; ``None`` where lessons are on their own examples."""
@@ -188,7 +192,8 @@ class LabView:
 
     def _close(self, request: gr.Request, on: str) -> list:
         """The list of lessons, with those disabled that make no sense on what is on the bench."""
-        self.sessions.of(request.session_hash).lab_waits = False
+        session = self.sessions.of(request.session_hash)
+        session.lab_waits, session.lab_lesson = False, None
         try:
             present = there(self.benches.recording(request.session_hash, on)) if on in OWN else None
         except HFFError as error:
@@ -200,13 +205,25 @@ class LabView:
         session = self.sessions.of(request.session_hash)
         session.lab_turn = session.lab_arrival = object()
         source = self.benches.new_source(request.session_hash)
-        if source:
+        if source and session.lab_turn is session.lab_arrival:
             return [source, *self._close(request, source), *self.controls.show(LabState(source=source))]
         return [gr.skip()] * (1 + len(self.lessons.outputs) + len(self.controls.values))
 
+    def settle(self, request: gr.Request, card: str) -> list:
+        """A lesson that was begun while the tab was being opened stays on, whichever answer came last.
+
+        ``card`` is the lesson's as the browser has it: a ``gr.State`` would be what the server gave last.
+        """
+        session = self.sessions.of(request.session_hash)
+        if session.lab_lesson is None or lesson_mark(session.lab_lesson[0]) in card:
+            return [gr.skip()] * (1 + len(self.lessons.outputs) + len(self.controls.values))
+        _, *posed = self._set_up(request, *session.lab_lesson)
+        session.lab_arrival = session.lab_turn  # what follows the opening shows it
+        return posed
+
     def _reset(self, request: gr.Request, source: str) -> list:
         on = source if source in OWN else EXAMPLE
-        return [*self._close(request, on), *self.controls.show(LabState(source=source))]
+        return [on, *self._close(request, on), *self.controls.show(LabState(source=source))]
 
     def run(self, request: gr.Request, *values) -> list:
         """What follows from the controls; while a class still guesses, no more than what was done."""
@@ -362,7 +379,7 @@ class LabView:
         except HFFError as error:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         on = state.source if state.source in OWN else EXAMPLE
-        return [*self._close(request, on), *self.controls.show(state), gr.skip()]
+        return [on, *self._close(request, on), *self.controls.show(state), gr.skip()]
 
     def _open_address(self, request: gr.Request) -> list:
         count = len(self.lessons.outputs) + len(self.controls.values)
@@ -375,7 +392,7 @@ class LabView:
             alert = cards.alert(texts.ERROR_TITLE, translate(error))
             return [gr.Tabs(selected=_ID), gr.skip(), *[gr.skip()] * count, alert]
         if key:
-            posed = self._set_up(request, key, EXAMPLE)[1:]
+            posed = self._set_up(request, key, EXAMPLE)[2:]
             return [gr.Tabs(selected=_ID), gr.Tabs(selected="lessons"), *posed, gr.skip()]
         if state is None:
             return [gr.skip()] * (count + 3)

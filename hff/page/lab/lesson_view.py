@@ -182,10 +182,15 @@ def _absent_choice(text: str, modality: str) -> tuple[str, str]:
     return text, texts.LESSON_CHOICE_ABSENT.format(the=names.modality(modality, "the"))
 
 
+def lesson_mark(key: str) -> Markup:
+    """What the card of a lesson has in its HTML: by this attribute the page's scripts know which one is on."""
+    return Markup('data-lesson="{}"').format(key)
+
+
 def question_html(lesson: Lesson, place: tuple[int, int], out: Sequence[tuple[str, str]] = ()) -> Markup:
     """The question, with its place among all, and the guesses that make no sense with the reason."""
     progress = texts.LESSON_PROGRESS.format(number=place[0], count=place[1])
-    return render("lesson.html", "question", lesson, progress, out)
+    return render("lesson.html", "question", lesson, lesson_mark(lesson.key), progress, out)
 
 
 def answer_html(

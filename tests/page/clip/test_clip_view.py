@@ -147,7 +147,6 @@ def analyse_before_it_has_come(page, end) -> None:
         free.set()
         for route in held:
             route.continue_()
-    page.unroute("**/upload*")
 
 
 def test_a_picture_taken_with_the_webcam(server, devices: tuple[str, ...]):

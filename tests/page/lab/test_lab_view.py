@@ -77,6 +77,47 @@ def test_a_lesson_begun_before_the_tab_has_read_its_clip_stays(server):
         assert page.get_attribute("#hff-lab-row-vision [data-figure=alpha] .hff-lab-after", "data-value") is not None
 
 
+@pytest.mark.parametrize("late", ["arrive", "set_up"])
+def test_a_lesson_begun_before_the_tab_knows_of_a_new_clip_is_whole(server, late: str):
+    """Opening the tab puts the new clip on the bench; a lesson is begun meanwhile, whichever is answered last."""
+    with browsing(server.url) as page:
+        choose_example(page, "Sentence")
+        names = {number: event.fn.__name__ for number, event in server.page.fns.items() if event.fn is not None}
+        held, answered = {}, []
+
+        def hold(route) -> None:
+            answer, name = route.fetch(), names[route.request.post_data_json["fn_index"]]
+            if name in ("arrive", "set_up"):
+                held[name] = (route, answer)
+            else:
+                route.fulfill(response=answer)
+                answered.append(name)
+
+        def until(condition) -> None:
+            for _ in range(400):
+                if condition():
+                    return
+                page.wait_for_timeout(50)
+            raise AssertionError("it never came")
+
+        page.route("**/run/predict", hold)
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
+        page.click("#hff-lesson-lights_off")
+        until(lambda: len(held) == 2)
+        for name in sorted(held, key=lambda name: name == late):
+            route, answer = held[name]
+            route.fulfill(response=answer)
+            page.wait_for_timeout(500)
+        until(lambda: "settle" in answered)
+        page.wait_for_timeout(500)
+        assert page.locator("[data-lesson=lights_off]").count() == 1
+        assert page.is_checked(f"#hff-lesson-on label:has-text('{texts.LESSON_ON_EXAMPLE}') input")
+        page.locator("#hff-lesson-guess label").last.click()
+        page.click("#hff-lesson-show:not([disabled])")
+        page.wait_for_selector("#hff-lab-after")
+        assert "I miss my grandmother" in page.inner_text("#hff-lab-evidence-text")  # the example's words
+
+
 def test_every_lesson_asks_first_and_then_shows(server):
     with browsing(server.url) as page:
         open_lab(page, tab=texts.LAB_TAB_LESSONS)
