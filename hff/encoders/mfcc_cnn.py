@@ -1,4 +1,4 @@
-"""The speech encoder: waveform to MFCC to features, equations (1) to (8) of the paper.
+"""The speech encoder: MFCC to features, equations (6) to (8) of the paper; ``hff.encoders.mfcc`` has (1) to (5).
 
 Time steps are half a second apart, too short to hear an emotion in; so each step's feature is read from
 the ``SPEECH_WINDOW_SECONDS`` around it. The window of a step depends on nothing else, so features of sound
@@ -7,51 +7,22 @@ already heard need not be computed again.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hff.cancel import checkpoint
 from hff.config import SAMPLE_RATE, STEP_SECONDS
+from hff.encoders.mfcc import HOP_LENGTH, N_MELS, N_MFCC, coefficients, differences, mel_power
 
-WINDOW_LENGTH = 400  # samples, 25 ms: the STFT window of equation (1)
-HOP_LENGTH = 160  # samples, 10 ms
-N_FFT = 512
-N_MELS = 64  # filters of equation (3)
-N_MFCC = 40  # coefficients kept of equation (5)
 SPEECH_WINDOW_SECONDS = 3.0  # of sound that one step's feature hears
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
 WINDOW_FRAMES = int(SPEECH_WINDOW_SECONDS * FRAMES_PER_SECOND)
 STEP_FRAMES = int(STEP_SECONDS * FRAMES_PER_SECOND)
 CHUNK_FRAMES = 6000  # frames (one minute) transformed in one go
 EDGE_FRAMES = 4  # more than N_FFT / 2 samples on either side of a chunk
-
-
-@functools.cache
-def mfcc_transform() -> torchaudio.transforms.MFCC:
-    """Equations (1) to (5): STFT, mel filters (2595 log10(1+f/700)), log, DCT-II (orthonormal)."""
-    return torchaudio.transforms.MFCC(
-        sample_rate=SAMPLE_RATE,
-        n_mfcc=N_MFCC,
-        log_mels=True,
-        melkwargs={
-            "n_fft": N_FFT,
-            "win_length": WINDOW_LENGTH,
-            "hop_length": HOP_LENGTH,
-            "n_mels": N_MELS,
-            "mel_scale": "htk",
-            "norm": None,
-        },
-    )
-
-
-def mel_spectrogram(wave: Tensor) -> Tensor:
-    """Equation (3): (samples,) -> power per mel filter (N_MELS, frames), frames ``HOP_LENGTH`` apart."""
-    return in_chunks(mfcc_transform().MelSpectrogram, wave)
 
 
 def pooled_mel_spectrogram(wave: Tensor, columns: int) -> tuple[Tensor, int]:
@@ -61,7 +32,7 @@ def pooled_mel_spectrogram(wave: Tensor, columns: int) -> tuple[Tensor, int]:
     """
     stride = max(1, -(-frame_count(wave) // columns))
     pooled, rest = [], torch.empty(N_MELS, 0)
-    for part in chunks(mfcc_transform().MelSpectrogram, wave):
+    for part in chunks(mel_power, wave):
         rest = torch.cat([rest, part], dim=1)
         whole = rest.shape[1] // stride * stride
         pooled.append(rest[:, :whole].unflatten(1, (-1, stride)).mean(-1))
@@ -71,7 +42,7 @@ def pooled_mel_spectrogram(wave: Tensor, columns: int) -> tuple[Tensor, int]:
 
 def mfcc(wave: Tensor, gain: float = 1.0) -> Tensor:
     """(samples,) at 16 kHz -> (N_MFCC, frames) of ``gain * wave``; frame k is centred on sample k * HOP_LENGTH."""
-    return in_chunks(mfcc_transform(), wave, gain)
+    return in_chunks(coefficients, wave, gain)
 
 
 def frame_count(wave: Tensor) -> int:
@@ -159,8 +130,8 @@ class SpeechEncoder(nn.Module):
     def normalise(self, windows: Tensor) -> Tensor:
         """(N, N_MFCC, frames), NaN outside the clip -> (N, 3 * N_MFCC, frames) with differences."""
         x = torch.nan_to_num((windows - self.mean) / self.std)
-        first = torchaudio.functional.compute_deltas(x)
-        return torch.cat([x, first, torchaudio.functional.compute_deltas(first)], dim=1)
+        first = differences(x)
+        return torch.cat([x, first, differences(first)], dim=1)
 
     def features(self, windows: Tensor) -> Tensor:
         """(N, N_MFCC, WINDOW_FRAMES) -> (N,128): equation (8), from the mean and maximum over time."""

@@ -14,13 +14,15 @@ from __future__ import annotations
 import functools
 import math
 
+import numpy as np
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers.audio_utils import mel_filter_bank
 
 from hff.config import SAMPLE_RATE
-from hff.encoders.mfcc_cnn import HOP_LENGTH, in_chunks, step_windows
+from hff.encoders.mfcc import power_spectrogram
+from hff.encoders.mfcc_cnn import in_chunks, step_windows
 
 WHISPER_FFT = 400  # samples, 25 ms
 WHISPER_MELS = 80
@@ -34,11 +36,16 @@ SILENCE = (LOUDEST_BAND - RANGE + 4) / 4
 
 
 @functools.cache
-def mel_transform() -> torchaudio.transforms.MelSpectrogram:
-    """Whisper's: Hann window, Slaney's scale and norm."""
-    return torchaudio.transforms.MelSpectrogram(
-        SAMPLE_RATE, WHISPER_FFT, hop_length=HOP_LENGTH, n_mels=WHISPER_MELS, norm="slaney", mel_scale="slaney"
-    )
+def mel_bands() -> Tensor:
+    """Whisper's filters (WHISPER_MELS, WHISPER_FFT / 2 + 1): Slaney's scale and norm."""
+    bins = WHISPER_FFT // 2 + 1
+    filters = mel_filter_bank(bins, WHISPER_MELS, 0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
+    return torch.from_numpy(filters.T.astype(np.float32))
+
+
+def band_power(wave: Tensor) -> Tensor:
+    """(samples,) -> (WHISPER_MELS, frames)."""
+    return mel_bands().to(wave.device) @ power_spectrogram(wave, WHISPER_FFT, WHISPER_FFT)
 
 
 def scaled_log(power: Tensor, loudest: float = LOUDEST_BAND) -> Tensor:
@@ -52,7 +59,7 @@ def log_mel(wave: Tensor, gain: float = 1.0) -> Tensor:
     Whisper takes a clip's own maximum as the loudest; a constant makes a frame depend on its own sound alone, which
     has been brought to the common level.
     """
-    return in_chunks(lambda chunk: scaled_log(mel_transform()(chunk)), wave, gain)
+    return in_chunks(lambda chunk: scaled_log(band_power(chunk)), wave, gain)
 
 
 def sinusoids(length: int = POSITIONS, channels: int = WHISPER_WIDTH) -> Tensor:

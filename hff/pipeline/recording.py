@@ -22,7 +22,8 @@ from hff.detectors.asr import transcribe as recognise
 from hff.detectors.faces import FaceTracker
 from hff.detectors.vad import certainty, voiced_segments
 from hff.encoders.bert import is_cut
-from hff.encoders.mfcc_cnn import HOP_LENGTH, pooled_mel_spectrogram
+from hff.encoders.mfcc import HOP_LENGTH
+from hff.encoders.mfcc_cnn import pooled_mel_spectrogram
 from hff.errors import InputError, NothingToAnalyse
 from hff.locale import say
 from hff.media.audio import read_audio

@@ -8,10 +8,10 @@ import torch
 
 from hff.config import FACE_SIZE
 from hff.encoders import bert as text
-from hff.encoders import mfcc_cnn
+from hff.encoders import mfcc, mfcc_cnn
 from hff.encoders import resnet as vision
 
-RATE, WINDOW, HOP, BINS = mfcc_cnn.SAMPLE_RATE, mfcc_cnn.WINDOW_LENGTH, mfcc_cnn.HOP_LENGTH, mfcc_cnn.N_FFT
+RATE, WINDOW, HOP, BINS = mfcc.SAMPLE_RATE, mfcc.WINDOW_LENGTH, mfcc.HOP_LENGTH, mfcc.N_FFT
 
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:
@@ -44,7 +44,7 @@ def mel_filters_by_hand() -> np.ndarray:
     def mel(f):
         return 2595 * np.log10(1 + f / 700)
 
-    corners = np.linspace(mel(0), mel(RATE / 2), mfcc_cnn.N_MELS + 2)
+    corners = np.linspace(mel(0), mel(RATE / 2), mfcc.N_MELS + 2)
     corners = 700 * (10 ** (corners / 2595) - 1)
     f = np.arange(BINS // 2 + 1) * RATE / BINS
     rows = []
@@ -55,44 +55,57 @@ def mel_filters_by_hand() -> np.ndarray:
 
 def test_mel_spectrogram_is_the_filtered_power_of_the_stft(wave):
     expected = mel_filters_by_hand() @ power_by_hand(wave)
-    ours = numbers(mfcc_cnn.mel_spectrogram(torch.from_numpy(wave)))
-    assert ours.shape == (mfcc_cnn.N_MELS, len(wave) // HOP + 1)
+    ours = numbers(mfcc.mel_power(torch.from_numpy(wave)))
+    assert ours.shape == (mfcc.N_MELS, len(wave) // HOP + 1)
     np.testing.assert_allclose(ours, expected, rtol=2e-3, atol=1e-4)
 
 
 def test_a_tone_lands_in_the_filter_of_its_mel_frequency():
     tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
-    loudest = numbers(mfcc_cnn.mel_spectrogram(torch.from_numpy(tone)))[:, 10:-10].mean(1).argmax()
-    spacing = 2595 * np.log10(1 + (RATE / 2) / 700) / (mfcc_cnn.N_MELS + 1)
+    loudest = numbers(mfcc.mel_power(torch.from_numpy(tone)))[:, 10:-10].mean(1).argmax()
+    spacing = 2595 * np.log10(1 + (RATE / 2) / 700) / (mfcc.N_MELS + 1)
     assert abs((loudest + 1) * spacing - 2595 * np.log10(1 + 1000 / 700)) <= spacing / 2
 
 
 def test_mfcc_is_the_dct_of_the_log_of_the_mel_spectrogram(wave):
     log_mel = np.log(mel_filters_by_hand() @ power_by_hand(wave) + 1e-6)
-    m, n = np.arange(1, mfcc_cnn.N_MELS + 1), np.arange(mfcc_cnn.N_MFCC)[:, None]
-    cosines = np.cos((m - 0.5) * n * np.pi / mfcc_cnn.N_MELS)  # equation (5)
-    scale = np.where(n == 0, np.sqrt(1 / mfcc_cnn.N_MELS), np.sqrt(2 / mfcc_cnn.N_MELS))  # orthonormal
+    m, n = np.arange(1, mfcc.N_MELS + 1), np.arange(mfcc.N_MFCC)[:, None]
+    cosines = np.cos((m - 0.5) * n * np.pi / mfcc.N_MELS)  # equation (5)
+    scale = np.where(n == 0, np.sqrt(1 / mfcc.N_MELS), np.sqrt(2 / mfcc.N_MELS))  # orthonormal
     expected = scale * cosines @ log_mel
     ours = numbers(mfcc_cnn.mfcc(torch.from_numpy(wave)))
     np.testing.assert_allclose(ours, expected, atol=5e-3)
     assert np.abs(ours).max() > 5  # the figures compared are not small ones
 
 
+def test_coefficients_and_differences_are_torchaudios(speech_wave):
+    transforms = pytest.importorskip("torchaudio.transforms")
+    from torchaudio.functional import compute_deltas
+
+    settings = {"n_fft": mfcc.N_FFT, "win_length": mfcc.WINDOW_LENGTH, "hop_length": HOP, "n_mels": mfcc.N_MELS}
+    theirs = transforms.MFCC(mfcc.SAMPLE_RATE, mfcc.N_MFCC, log_mels=True, melkwargs=settings)
+    given = torch.from_numpy(speech_wave)
+    ours = mfcc.coefficients(given)
+    torch.testing.assert_close(ours, theirs(given), atol=1e-4, rtol=1e-4)
+    windows = ours[:, :400].unflatten(1, (2, 200)).transpose(0, 1)
+    torch.testing.assert_close(mfcc.differences(windows), compute_deltas(windows), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("samples", [-1, 0, 1, 30 * HOP + 7, RATE])
 def test_a_long_wave_in_chunks_equals_the_whole(samples, monkeypatch):
     """Also where the last chunk is one frame, or less than a window."""
     long = torch.from_numpy(np.random.default_rng(1).normal(0, 0.1, 3 * RATE + samples).astype(np.float32))
-    whole, whole_mel = mfcc_cnn.mfcc(long), mfcc_cnn.mel_spectrogram(long)
+    whole, whole_mel = mfcc_cnn.mfcc(long), mfcc.mel_power(long)
     monkeypatch.setattr(mfcc_cnn, "CHUNK_FRAMES", 100)
     assert whole.shape[1] > 100
     torch.testing.assert_close(mfcc_cnn.mfcc(long), whole, atol=2e-3, rtol=1e-4)
-    torch.testing.assert_close(mfcc_cnn.mel_spectrogram(long), whole_mel, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(mfcc_cnn.in_chunks(mfcc.mel_power, long), whole_mel, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("columns", [1, 7, 50, 1000])
 def test_the_pooled_spectrogram_is_the_mean_of_frames(columns, monkeypatch):
     wave = torch.from_numpy(np.random.default_rng(2).normal(0, 0.1, 3 * RATE).astype(np.float32))
-    whole = numbers(mfcc_cnn.mel_spectrogram(wave))
+    whole = numbers(mfcc.mel_power(wave))
     monkeypatch.setattr(mfcc_cnn, "CHUNK_FRAMES", 64)
     pooled, stride = mfcc_cnn.pooled_mel_spectrogram(wave, columns)
     assert pooled.shape[1] == whole.shape[1] // stride <= columns
@@ -140,7 +153,7 @@ def test_speech_feature_is_the_cnn_of_the_mfcc():
     encoder = mfcc_cnn.SpeechEncoder(7, width=6).eval()
     encoder.mean.normal_()
     encoder.std.uniform_(0.5, 2)
-    window = torch.randn(1, mfcc_cnn.N_MFCC, 48)
+    window = torch.randn(1, mfcc.N_MFCC, 48)
     window[:, :, :9] = float("nan")  # before the clip begins
     x = (numbers(window)[0] - numbers(encoder.mean)) / numbers(encoder.std)
     x = np.where(np.isnan(x), 0, x)  # the training mean

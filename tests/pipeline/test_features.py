@@ -15,9 +15,9 @@ from torch import nn
 from hff.config import STEP_SECONDS
 from hff.encoders import bert
 from hff.encoders.bert import TextEncoder
+from hff.encoders.mfcc import N_MFCC
 from hff.encoders.mfcc_cnn import (
     FRAMES_PER_SECOND,
-    N_MFCC,
     SAMPLE_RATE,
     STEP_FRAMES,
     WINDOW_FRAMES,

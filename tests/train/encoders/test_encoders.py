@@ -11,7 +11,8 @@ import torch
 
 from hff import corruption
 from hff.config import EMOTIONS
-from hff.encoders.mfcc_cnn import N_MFCC, WINDOW_FRAMES
+from hff.encoders.mfcc import N_MFCC
+from hff.encoders.mfcc_cnn import WINDOW_FRAMES
 from tests.support import corpus_fixtures as made
 from train.corpora import ravdess
 from train.corpora.base import Faces, Sentence, Utterance, target
