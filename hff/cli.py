@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import hff
 from hff import quiet
@@ -107,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
     analyze.add_argument("-q", "--quiet", action="store_true", help="no progress and no figures on standard error")
     analyze.add_argument("-v", "--verbose", action="store_true", help="log more, with the trace of an unexpected error")
     analyze.set_defaults(run=_analyze)
+    demo = commands.add_parser(
+        "demo", add_help=False, help="serve the demo page; hff demo --help tells its options", prefix_chars="\0"
+    )
+    demo.add_argument("options", nargs="*")
+    demo.set_defaults(run=_demo)
     bench = commands.add_parser(
         "bench",
         help="time each stage on a clip",
@@ -186,6 +192,12 @@ def _progress(reads: Iterable, count: int, shown: bool) -> Iterable:
     from tqdm import tqdm
 
     return tqdm(reads, total=count, unit="clip", disable=not (shown and count > 1), file=sys.stderr, mininterval=1)
+
+
+def _demo(options: argparse.Namespace) -> NoReturn:
+    from hff.page import program
+
+    program.leave(program.main(options.options, "hff demo"))
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -26,8 +26,6 @@ LAYERS = (
     ("hff",),
     ("hff.bench",),
     ("hff.corpus",),
-    ("hff.cli",),
-    ("hff.__main__",),
     ("train.metrics",),
     ("train.engine",),
     ("train.corpora",),
@@ -47,7 +45,10 @@ LAYERS = (
     ("hff.page.api",),
     ("hff.page.blocks",),
     ("hff.page.serve",),
+    ("hff.page.program",),
     ("hff.page",),
+    ("hff.cli",),
+    ("hff.__main__",),
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.

@@ -37,7 +37,7 @@ _STYLES = [_STATIC / name for name in ("style.css", "gradio.css", "lab.css", "li
 
 @dataclass
 class Options:
-    """What ``app.py`` takes."""
+    """What ``hff.page.program`` takes."""
 
     host: str = "127.0.0.1"
     port: int = 7860

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
+from hff import cli
 from hff.examples.ready import EXAMPLES_FOLDER
+from hff.page import program
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 LONG = 180  # s; the machine may be busy
@@ -184,3 +186,21 @@ def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path: Path):
         process.wait(timeout=LONG)
     assert process.returncode == 0
     assert not list(tmp_path.glob("hff-page-*"))
+
+
+def test_a_container_or_a_space_says_where_to_listen(monkeypatch):
+    assert (program.parse([]).host, program.parse([]).port) == ("127.0.0.1", 7860)
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "8123")
+    assert (program.parse([]).host, program.parse([]).port) == ("0.0.0.0", 8123)
+    assert program.parse(["--host", "127.0.0.1", "--port", "80"]).port == 80
+
+
+def test_the_package_has_the_page_as_a_command(monkeypatch):
+    given = []
+    monkeypatch.setattr(program, "main", lambda options, name: given.append((options, name)) or 7)
+    monkeypatch.setattr(program, "leave", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["demo", "--port", "8123", "--share"])
+    assert ended.value.code == 7
+    assert given == [(["--port", "8123", "--share"], "hff demo")]

@@ -1,0 +1,159 @@
+"""The page as a program: the options of `python app.py` and `hff demo`, from the start to the last line."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import faulthandler
+import logging
+import os
+import re
+import sys
+from typing import NoReturn
+
+from hff import quiet
+from hff.config import SPEECH_ENCODERS
+from hff.locale import languages
+
+
+def parse(arguments: list[str] | None = None, program: str = "python app.py") -> argparse.Namespace:
+    """Options of the page. Where somebody else starts it (a container, a Space), Gradio's variables say where."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Serves the demo page: emotion from voice, words and face, and how much each one counts. "
+        "Everything runs on this machine; nothing is downloaded or sent (but for --share), and "
+        "uploads are deleted with the visit.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
+        help="address to listen on; 0.0.0.0 for the whole network",
+    )
+    parser.add_argument(
+        "--port", type=port, default=os.environ.get("GRADIO_SERVER_PORT") or "7860", help="port to listen on"
+    )
+    parser.add_argument("--device", default="auto", help="where the model runs: auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--speech-encoder",
+        choices=SPEECH_ENCODERS,
+        help="what hears the voice: the paper's network (mfcc-cnn), or one on Whisper's first layers; if not given, "
+        "whisper where its weights are there",
+    )
+    parser.add_argument(
+        "--capture",
+        choices=("browser", "native"),
+        default="browser",
+        help="whose camera and microphone the Live view watches: each visitor's, or this computer's own",
+    )
+    parser.add_argument("--camera", type=int, metavar="N", help="camera of native capture, a number of --list-devices")
+    parser.add_argument("--microphone", type=int, metavar="N", help="microphone of native capture, likewise")
+    parser.add_argument("--list-devices", action="store_true", help="show this computer's cameras and microphones")
+    parser.add_argument(
+        "--share",
+        action="store_true",
+        help="open a public address: downloads Gradio's tunnel, and what visitors send passes through Gradio's servers",
+    )
+    parser.add_argument(
+        "--password",
+        metavar="WORD",
+        type=word,
+        default=argparse.SUPPRESS,
+        help="asked of every visitor; set as HFF_PASSWORD in the environment, no list of processes shows it",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        metavar="ADDRESS",
+        type=origin,
+        action="append",
+        default=[],
+        help="another site whose pages may use this one, or a name under which this page is reached besides --host "
+        "and localhost, as https://name:port; may be given several times",
+    )
+    parser.add_argument(
+        "--max-file-size", type=size, default="1GB", metavar="SIZE", help="largest upload that is taken, as in 300MB"
+    )
+    parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
+    parser.add_argument(
+        "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
+    )
+    parser.add_argument("--ssl-keyfile", metavar="FILE", help="the certificate's private key")
+    parser.add_argument(
+        "--language",
+        choices=languages(),
+        default=languages()[0],
+        help="of the page at its plain address; a browser that prefers another one of these is led to the page in that",
+    )
+    parser.add_argument(
+        "--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="how much is logged"
+    )
+    return parser.parse_args(arguments)
+
+
+def port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; use 1 to 65535")
+    return number
+
+
+def word(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; leave the option out for a page without a password")
+    return text
+
+
+def origin(text: str) -> str:
+    from hff.errors import HFFError
+    from hff.page.door.host_names import origin_of
+
+    try:
+        return origin_of(text)
+    except HFFError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def size(text: str) -> int:
+    """Bytes from "300MB" or "1.5 GB"."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*(kB|MB|GB)", text.strip(), re.IGNORECASE)
+    number = int(float(found[1]) * 1024 ** (1 + ["kb", "mb", "gb"].index(found[2].lower()))) if found else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; use for example 300MB or 2GB")
+    return number
+
+
+def main(arguments: list[str] | None = None, program: str = "python app.py") -> int:
+    """Serve the page until somebody ends it; the exit status."""
+    options = parse(arguments, program)
+    quiet.programs()
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s: %(message)s")
+    if options.list_devices:
+        from hff.media.capture import describe_devices
+
+        print(describe_devices())
+        return 0
+    from hff.page.serve import Options, run
+
+    return run(
+        Options(
+            host=options.host, port=options.port, device=options.device, share=options.share,
+            transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
+            speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
+            microphone=options.microphone, origins=tuple(options.allow_origin),
+            password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
+            max_file_size=options.max_file_size, language=options.language,
+        )
+    )  # fmt: skip
+
+
+def leave(status: int) -> NoReturn:
+    """End at once, once everything is tidied: the interpreter's own end aborts under a thread that is still loading
+    the model or reading a clip.
+    """
+    from hff.page.serve import END_SECONDS
+
+    faulthandler.dump_traceback_later(END_SECONDS, exit=True)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
