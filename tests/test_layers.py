@@ -21,7 +21,7 @@ LAYERS = (
     ("hff.detectors", "hff.model"),
     ("hff.encoders",),
     ("hff.pipeline",),
-    ("hff.examples",),
+    ("hff.examples", "hff.saliency"),
     ("hff.lab", "hff.live"),
     ("hff",),
     ("hff.bench",),

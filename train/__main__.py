@@ -11,6 +11,7 @@
     python -m train fusion ...                            # the fusion and its calibration; the same
     python -m train truth ...                             # what alpha and sigma^2 mean, on validation items
     python -m train evaluate ...                          # every figure of the model card, on test data
+    python -m train saliency ...                          # whether maps of faces and marked words tell the truth
     python -m train card ...                              # the model card and the list of corpora, written anew
     python -m train fingerprint ...                       # what the weights answer to made-up inputs, for the tests
     python -m train compare ...                           # HFF and its rivals on equal terms, clean and broken

@@ -142,6 +142,12 @@ def _evaluate(options: Options) -> dict[str, Any]:
     return evaluate.run(options.data, options.out, options.device)
 
 
+def _saliency(options: Options) -> dict[str, Any]:
+    from train.evaluation import saliency
+
+    return saliency.run(options.data, options.out, options.device)
+
+
 def _truth(options: Options) -> dict[str, Any]:
     from hff.pipeline.analyzer import Analyzer
     from train.evaluation import truth
@@ -230,6 +236,7 @@ STAGES = {
     "fusion": Stage(_fusion, "train the fusion and calibrate it", _speech_encoder_argument, in_all=True, shared=True),
     "evaluate": Stage(_evaluate, "measure every figure of the model card, on test data", in_all=True),
     "truth": Stage(_truth, "measure what alpha and sigma^2 mean, to choose by; writes nothing", _truth_arguments),
+    "saliency": Stage(_saliency, "measure whether the maps of faces and the marked words tell the truth"),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),

@@ -50,6 +50,14 @@ class VisionEncoder(nn.Module):
         """(N,1,48,48) -> (N,512): equations (14) and (15)."""
         return self.backbone(faces)
 
+    def stages(self, faces: Tensor) -> list[Tensor]:
+        """(N,1,48,48) -> the maps (N,c,h,w) after each of the four stages; ``features`` is the last one's mean."""
+        net = self.backbone
+        maps = [net.maxpool(net.relu(net.bn1(net.conv1(faces))))]
+        for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+            maps.append(stage(maps[-1]))
+        return maps[1:]
+
     def mirrored_features(self, faces: Tensor) -> Tensor:
         """(N,1,48,48) -> (N,512): the mean over each face and its mirror image.
 

@@ -31,8 +31,10 @@ from hff.pipeline.corrected_words import corrected
 from hff.pipeline.features import ClipFeatures, Encoded, Material, encode_one, step_count
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
+from hff.saliency.explanation import Explanation, evenly, explain
 
 MAX_LAB_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
+READINGS_KEPT = 8  # and explanations of them
 KEPT = 48  # damaged versions of one modality whose features are kept; two sweeps' worth
 SWEEP_POINTS = 21
 Part = dict[str, Any]  # fields of a recording that hold one modality; of any other than the three, its own name
@@ -144,6 +146,7 @@ class Lab:
         self._features: dict[str, OrderedDict] = {m: OrderedDict() for m in MODALITIES}
         self._material: dict[str, tuple] = {}  # of each modality the version looked at last, with its key
         self._readings: OrderedDict[str, Result] = OrderedDict()
+        self._explained: OrderedDict[tuple, Explanation] = OrderedDict()
         self._lock = threading.RLock()
 
     def damaged(self, state: LabState) -> Recording:
@@ -173,9 +176,24 @@ class Lab:
             result.alpha = clip_weights(state.alpha, result.timeline)
         with self._lock:
             self._readings[key] = result
-            while len(self._readings) > 8:
+            while len(self._readings) > READINGS_KEPT:
                 self._readings.popitem(last=False)
         return result
+
+    def explain(self, state: LabState, faces: int) -> Explanation:
+        """Where the network looked on up to ``faces`` faces from the first to the last, and which words counted."""
+        key = *(_key(m, state) for m in ("text", "vision")), state.without, faces
+        with self._lock:
+            if key in self._explained:
+                self._explained.move_to_end(key)
+                return self._explained[key]
+        damaged = self.damaged(state)
+        found = explain(self._analyzer(state), evenly(damaged.faces, faces), damaged.transcript)
+        with self._lock:
+            self._explained[key] = found
+            while len(self._explained) > READINGS_KEPT:
+                self._explained.popitem(last=False)
+        return found
 
     def sweep(self, state: LabState, modality: str, severities: Sequence[float] | None = None) -> Iterator[SweepPoint]:
         """The reading at each severity of one modality, one after the other; stop by not asking for more.

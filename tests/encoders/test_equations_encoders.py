@@ -248,6 +248,14 @@ def test_vision_feature_is_the_global_average_over_space(resnet):
     np.testing.assert_allclose(numbers(features), numbers(maps[0]).mean((2, 3)), atol=1e-5)
 
 
+def test_the_stages_end_in_the_feature(resnet):
+    faces = torch.randn(2, 1, FACE_SIZE, FACE_SIZE)
+    with torch.no_grad():
+        stages, features = resnet.stages(faces), resnet.features(faces)
+    assert [maps.shape[1:] for maps in stages] == [(64, 24, 24), (128, 12, 12), (256, 6, 6), (512, 3, 3)]
+    np.testing.assert_allclose(numbers(stages[-1]).mean((2, 3)), numbers(features), atol=1e-5)
+
+
 def test_frames_of_a_step_are_averaged():
     features = np.random.default_rng(4).normal(size=(5, 512))
     steps = np.array([0, 2, 2, 0, 2])

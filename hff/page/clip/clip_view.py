@@ -17,11 +17,13 @@ from hff.examples.ready import EXAMPLES
 from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
+from hff.page.clip.timeline import thumbnails
 from hff.page.session.asker import asker_address, asker_gone
 from hff.page.session.background_model import Engine
 from hff.page.session.lanes import MOST_WAITING, TURNS
 from hff.page.session.sessions import Session, Sessions
 from hff.page.shared import cards
+from hff.page.shared.explained import explained
 from hff.result import Result
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Report:
 
     answer: gr.HTML
     sections: gr.Column
+    explain: gr.Checkbox
+    explained: gr.HTML
     timeline: gr.HTML
     layer: gr.Radio
     head: gr.Radio
@@ -138,6 +142,16 @@ class ClipView:
             self._connect_report(analysis)
         self.stop.click(self._stop, None, None, **QUICK)
         gr.on([out.layer.input, out.head.input], inputs=[out.layer, out.head], **_map_of(self._attention, out))
+        out.explain.input(
+            self._explain,
+            out.explain,
+            [out.explained, out.timeline],
+            show_progress="minimal",
+            show_progress_on=out.explained,
+            trigger_mode="always_last",
+            api_visibility="private",
+            **MODEL,
+        )
         emptied = [*inputs.values[:4], *self._shown]
         cleared = self.clear.click(self._clear, None, emptied, js=_CLEARING, **QUICK)
         cleared.then(None, None, None, js=_CLEARED, api_visibility="private")
@@ -147,7 +161,9 @@ class ClipView:
         """What follows an analysis: the figures, the map of all layers and heads, the files to keep."""
         out = self.report
         quietly: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 2, "concurrency_id": "draw"}
-        drawn = analysis.success(self._draw, None, [out.timeline, out.alone], show_progress="minimal", **quietly)
+        drawn = analysis.success(
+            self._draw, out.explain, [out.explained, out.timeline, out.alone], show_progress="minimal", **quietly
+        )
         drawn.success(self._make_files, None, list(out.downloads.values()), show_progress="hidden", **quietly)
         analysis.success(inputs=None, **_map_of(self._whole_map, out))
 
@@ -227,11 +243,31 @@ class ClipView:
     def _stop(self, request: gr.Request) -> None:
         self.engine.stop(request.session_hash)
 
-    def _draw(self, request: gr.Request) -> tuple[str, str]:
+    def _draw(self, explaining: bool, request: gr.Request) -> tuple[str, str, str]:
+        result = self.sessions.result_of(request.session_hash)
+        if result is None:
+            return "", "", ""
+        return *self._explained(result, explaining, request), report.alone_html(result)
+
+    def _explain(self, explaining: bool, request: gr.Request) -> tuple:
+        """Put the layer on, or take it off: where the network looked, and which words counted."""
         result = self.sessions.result_of(request.session_hash)
         if result is None:
             return "", ""
-        return report.timeline_html(result), report.alone_html(result)
+        shown = self._explained(result, explaining, request)
+        return shown if self.sessions.result_of(request.session_hash) is result else (gr.skip(), gr.skip())
+
+    def _explained(self, result: Result, explaining: bool, request: gr.Request) -> tuple[str, str]:
+        """The layer in words and faces, and the timeline with it."""
+        if not explaining:
+            return "", report.timeline_html(result)
+        try:
+            with self.engine.work(request.session_hash, asker_gone(), address=asker_address()):
+                seen = list({id(face): face for *_, face in thumbnails(result)}.values())
+                explanation = self.engine.explain(seen, result.transcript)
+        except HFFError as error:
+            return cards.alert(texts.ERROR_TITLE, translate(error)), report.timeline_html(result)
+        return explained(explanation), report.timeline_html(result, explanation)
 
     def _fill(self, event: gr.EventData) -> tuple:
         """Put the example whose button was pressed into the inputs."""
@@ -362,6 +398,8 @@ def _build_report() -> Report:
     answer = gr.HTML(cards.empty(), elem_id="hff-answer", min_height=330)
     with gr.Column(visible=False, elem_id="hff-report") as sections, gr.Tabs(elem_id="hff-sections"):
         with gr.Tab(texts.SECTION_TIME, id="time"):
+            explain = gr.Checkbox(label=texts.EXPLAIN, container=False, elem_id="hff-explain")
+            explained = gr.HTML(elem_id="hff-explained")
             timeline = gr.HTML(elem_id="hff-timeline", min_height=300)
         with gr.Tab(texts.SECTION_ATTENTION, id="attention"):
             layer = gr.Radio([], label=texts.LAYER, elem_id="hff-layer")
@@ -383,5 +421,17 @@ def _build_report() -> Report:
                     for kind, label in texts.DOWNLOADS.items()
                 }
     return Report(
-        answer, sections, timeline, layer, head, attention, alone, transcript, transcript_note, rerun, downloads
+        answer=answer,
+        sections=sections,
+        explain=explain,
+        explained=explained,
+        timeline=timeline,
+        layer=layer,
+        head=head,
+        attention=attention,
+        alone=alone,
+        transcript=transcript,
+        transcript_note=transcript_note,
+        rerun=rerun,
+        downloads=downloads,
     )

@@ -27,6 +27,8 @@ from hff.result import Result
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from hff.saliency.explanation import Explanation
+
 STYLE = Path(__file__).parents[1] / "static" / "style.css"
 
 
@@ -34,8 +36,10 @@ def json_text(result: Result) -> str:
     return json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False)
 
 
-def timeline_html(result: Result) -> Markup:
-    drawing = svg(partial(timeline_figure, result), texts.TIMELINE_LABEL)
+def timeline_html(result: Result, explanation: Explanation | None = None) -> Markup:
+    """The timeline, with the maps of an ``explanation`` on its faces."""
+    maps = explanation.faces if explanation is not None else ()
+    drawing = svg(partial(timeline_figure, result, maps=maps), texts.TIMELINE_LABEL)
     sentence = texts.TIMELINE_NOTE if len(result.timeline.times) > 1 else texts.ONE_STEP
     return render("report.html", "figure", sentence, drawing)
 

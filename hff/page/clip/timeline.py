@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,17 @@ from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.page.clip.series import Series, columns, mel_columns, spans
 from hff.page.shared.amounts import SIGMA_FULL, guess_variance
+from hff.page.shared.explained import overlaid
 from hff.page.shared.theme import COLOUR_MAP, Palette
-from hff.result import Result
+from hff.result import FaceSeen, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+    from hff.saliency.face_map import FaceMap
+
+    Maps = Sequence[tuple[FaceSeen, FaceMap]]
 
 TIMELINE_WIDTH, TIMELINE_HEIGHT = 9.0, 8.2  # inches; the SVG scales, so this only sets how big text is beside the plots
 _ROWS = {"faces": 0.72, "words": 0.62, "mel": 1.15, "alpha": 1.35, "variance": 1.25, "beta": 0.75, "emotion": 1.75}
@@ -27,21 +33,21 @@ _PLOT_POINTS = 450  # the width that is left for the time axis between labels an
 _HIGHEST_HZ = 8_000  # of the mel bands: half of the 16 kHz that sound is read at
 
 
-def timeline_figure(result: Result, palette: Palette) -> Figure:
+def timeline_figure(result: Result, palette: Palette, maps: Maps | None = None) -> Figure:
     """The whole timeline as a figure of its own."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(TIMELINE_WIDTH, TIMELINE_HEIGHT), layout="constrained")
-    draw_timeline(figure, result, palette)
+    draw_timeline(figure, result, palette, maps)
     return figure
 
 
-def draw_timeline(figure: Figure | SubFigure, result: Result, palette: Palette) -> None:
-    """Draw the seven rows of the timeline into a figure or a part of one."""
+def draw_timeline(figure: Figure | SubFigure, result: Result, palette: Palette, maps: Maps | None = None) -> None:
+    """Draw the seven rows of the timeline into a figure or a part of one; ``maps`` lie on the faces they are of."""
     series = columns(result)
     axes = figure.subplots(len(_ROWS), 1, sharex=True, height_ratios=list(_ROWS.values()))
     rows = dict(zip(_ROWS, axes, strict=True))
-    _faces(rows["faces"], result, series, palette)
+    _faces(rows["faces"], result, series, palette, maps or [])
     _words(rows["words"], result, series, palette)
     _mel(rows["mel"], result, series, palette)
     _alpha(rows["alpha"], series, palette)
@@ -83,29 +89,41 @@ def _bare(axis: Axes) -> None:
     axis.spines["left"].set_visible(False)
 
 
-def _faces(axis: Axes, result: Result, series: Series, palette: Palette) -> None:
-    """Thumbnails at evenly spread places, each the face seen nearest to it."""
+def thumbnails(result: Result) -> list[tuple[float, float, FaceSeen]]:
+    """The face nearest to each of some evenly spread places: (start, end) s of the place, and the face."""
+    series, faces = columns(result), result.evidence.faces
     start, end = float(series.edges[0]), float(series.edges[-1])
+    times = np.array([face.time for face in faces])
+    slot, found = (end - start) / _THUMBNAILS, []
+    for k in range(_THUMBNAILS if faces else 0):
+        middle = start + (k + 0.5) * slot
+        nearest = int(np.abs(times - middle).argmin())
+        near = abs(times[nearest] - middle) <= max(slot, result.timeline.step_seconds) / 2
+        if (k == 0) if len(faces) == 1 else near:
+            found.append((middle - slot * 0.46, middle + slot * 0.46, faces[nearest]))
+    return found
+
+
+def _faces(axis: Axes, result: Result, series: Series, palette: Palette, maps: Maps) -> None:
     axis.set_ylim(0, 1)
-    faces = result.evidence.faces
     _bare(axis)
-    if not faces:
+    if not result.evidence.faces:
         _blank(axis, series, palette, texts.NO_FACE)
         return
     without = ~result.timeline.present[:, MODALITIES.index("vision")]
     half = result.timeline.step_seconds / 2
     _absent(axis, spans(without, np.append(result.timeline.times - half, result.timeline.times[-1] + half)), palette)
-    times = np.array([face.time for face in faces])
-    slot = (end - start) / _THUMBNAILS
-    for k in range(_THUMBNAILS):
-        middle = start + (k + 0.5) * slot
-        nearest = int(np.abs(times - middle).argmin())
-        shown = k == 0 if len(faces) == 1 else abs(times[nearest] - middle) <= max(slot, half * 2) / 2
-        if shown:
-            edges = (middle - slot * 0.46, middle + slot * 0.46)
-            axis.imshow(
-                faces[nearest].crop, cmap="gray", vmin=0, vmax=255, aspect="auto", zorder=2, extent=(*edges, 0.02, 0.98)
-            )
+    for start, end, face in thumbnails(result):
+        own = next((own for seen, own in maps if seen is face), None)
+        axis.imshow(
+            face.crop if own is None else overlaid(face.crop, own),
+            cmap="gray",
+            vmin=0,
+            vmax=255,
+            aspect="auto",
+            zorder=2,
+            extent=(start, end, 0.02, 0.98),
+        )
 
 
 def _words(axis: Axes, result: Result, series: Series, palette: Palette) -> None:

@@ -15,30 +15,43 @@ from hff.config import MODALITIES, SAMPLE_RATE
 from hff.lab.state import LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import percent
+from hff.page.shared.explained import face_strip, marked, meaning
 from hff.page.shared.render import render
 from hff.page.shared.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript
+from hff.saliency.explanation import evenly
 
 if TYPE_CHECKING:
     from hff.pipeline.recording import Recording
+    from hff.saliency.explanation import Explanation
 
 FACES = 5  # shown, from the first to the last
 LOUDEST = 0.9  # peak of the sound that is played: noise far above the voice must not hurt the ears
 _MEL_RANGE = 80.0  # dB below the loudest that the spectrogram shows
 
 
-def evidence(before: Recording, after: Recording, was: LabState, state: LabState) -> Markup:
+def evidence(
+    before: Recording,
+    after: Recording,
+    was: LabState,
+    state: LabState,
+    why: tuple[Explanation, Explanation] | None = None,
+) -> Markup:
     """What is read before beside what is read after, a line a modality, each with what was done to it.
 
-    ``was`` and ``state`` are what left the recordings as they are.
+    ``was`` and ``state`` are what left the recordings as they are. ``why``: where the network looked and which words
+    counted, before and after, to be shown with them.
     """
 
     def shown(modality: str, recording: Recording, old: Recording, when: str) -> Markup:
+        own = why and why[when == texts.LAB_AFTER]
         if modality == "speech":
             return sound(recording, when)
         if modality == "text":
-            return words(old.transcript, recording.transcript)
-        return faces(recording.faces, when) if modality == "vision" else unshown(modality, recording)
+            return marked(own.words) if own and own.words else words(old.transcript, recording.transcript)
+        if modality != "vision":
+            return unshown(modality, recording)
+        return face_strip(own.faces) if own and own.faces else faces(recording.faces, when)
 
     lines = []
     for m in MODALITIES:
@@ -48,7 +61,7 @@ def evidence(before: Recording, after: Recording, was: LabState, state: LabState
         lines.append(
             (m, texts.LAB_EVIDENCE.get(m, names.modality(m)), damage_said(m, was), damage_said(m, state), first, now)
         )
-    return render("evidence.html", "evidence", lines)
+    return render("evidence.html", "evidence", lines, meaning() if why else Markup())
 
 
 def _same(modality: str, was: LabState, state: LabState) -> bool:
@@ -115,7 +128,7 @@ def faces(seen: list[FaceSeen], when: str) -> Markup:
 
     if not seen:
         return _absent(texts.NO_FACE)
-    chosen = [seen[i] for i in sorted(set(np.linspace(0, len(seen) - 1, FACES).round().astype(int)))]
+    chosen = evenly(seen, FACES)
     strip = np.concatenate([face.crop for face in chosen], axis=1)
     shape = f"hff-lab-faces hff-lab-faces-{len(chosen)}"
     return _picture(Image.fromarray(strip), texts.LAB_FACES.format(when=when), shape)

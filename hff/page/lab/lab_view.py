@@ -20,7 +20,7 @@ from hff.numbers import shown
 from hff.page.clip.clip_view import LAB, QUICK
 from hff.page.lab.before_after import comparison, probabilities, unknown_after
 from hff.page.lab.controls import Controls
-from hff.page.lab.evidence import evidence
+from hff.page.lab.evidence import FACES, evidence
 from hff.page.lab.lesson_view import EXAMPLE, LessonPanel, answer_html, lesson_mark
 from hff.page.lab.share import (
     STATE_FILE_NAME,
@@ -77,6 +77,7 @@ class LabView:
                     self.compared = gr.HTML(
                         render("before_after.html", "nothing_yet"), elem_id="hff-lab-compared", min_height=330
                     )
+                    self.explain = gr.Checkbox(label=texts.EXPLAIN, container=False, elem_id="hff-lab-explain")
                     self.shown = gr.HTML(elem_id="hff-lab-shown")
                 with gr.Tab(texts.LAB_TAB_SWEEP, id="sweep"):
                     self.sweep = SweepPanel(self.controls.values, sessions, self._open)
@@ -115,6 +116,8 @@ class LabView:
             component.input(**run, trigger_mode="always_last")
         for weighed in controls.weighed:
             weighed.then(**run, trigger_mode="always_last")
+        explaining = self.explain.input(self._explains, self.explain, None, **QUICK)
+        explaining.then(**run, trigger_mode="always_last")
         controls.text.submit(**run, trigger_mode="always_last")
         set_up = [lessons.on, *lessons.outputs, *controls.values]
         arrived = self.tab.select(self.arrive, None, set_up, **QUICK)
@@ -150,6 +153,9 @@ class LabView:
             self._all_worksheets, None, self.share.all, show_progress="full", api_visibility="private", **LAB
         )
         made.success(None, None, None, js=_FETCH_ALL, api_visibility="private")
+
+    def _explains(self, wanted: bool, request: gr.Request) -> None:
+        self.sessions.of(request.session_hash).lab_explains = wanted
 
     def setting_up(self, key: str) -> Callable[[gr.Request, str], list]:
         def set_up(request: gr.Request, on: str) -> list:
@@ -340,9 +346,10 @@ class LabView:
         own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None
         page = worksheet(state, before, after, lesson, was)
+        why = (first.explain(was, FACES), lab.explain(state, FACES)) if session.lab_explains else None
         return [
             comparison(before, after, was, state),
-            evidence(first.damaged(was), lab.damaged(state), was, state) + probabilities(before, after),
+            evidence(first.damaged(was), lab.damaged(state), was, state, why) + probabilities(before, after),
             cards.note(paragraph(texts.LAB_BY_HAND_NOTE, texts.LAB_OWN_ALPHA.format(weights=own))),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
             link(state, request, lesson),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from hff.config import HFFConfig
 from hff.errors import DependencyError, HFFError, WeightsError
 from hff.locale import say
 from hff.page.session.lanes import LEFT, Lanes, Work
-from hff.result import Result
+from hff.result import FaceSeen, Result, Transcript
 
 if TYPE_CHECKING:
     from hff.pipeline.recording import Progress, Recording
+    from hff.saliency.explanation import Explanation
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,14 @@ class Engine:
         model = self.model()
         with self.work(progress=progress):
             return model.analyze_recording(recording, progress=progress)
+
+    def explain(self, faces: Iterable[FaceSeen], transcript: Transcript | None) -> Explanation:
+        """Where on these faces the network looked, and which words counted."""
+        from hff.saliency.explanation import explain
+
+        model = self.model()
+        with self.work():
+            return explain(model, faces, transcript)
 
 
 def missing_library(error: ImportError) -> str:

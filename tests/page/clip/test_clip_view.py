@@ -90,6 +90,24 @@ def test_other_words_for_the_same_clip_need_no_file(server, monkeypatch):
     assert kept["alpha"] == pytest.approx(expected.alpha, abs=1e-5)
 
 
+def test_where_it_looked_and_which_words_counted_can_be_switched_on(server):
+    with browsing(server.url) as page:
+        choose_example(page, texts.EXAMPLES["mixed"][0])
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.locator(".hff-explained").count() == 0
+        page.check("#hff-explain input")
+        page.wait_for_selector("#hff-explained .hff-maps img")
+        assert "sad" in page.inner_text("#hff-explained .hff-marked-says")
+        assert page.locator("#hff-explained .hff-marked mark").count() > 0
+        assert texts.EXPLAINED_FACES in page.inner_text("#hff-explained")
+        choose_example(page, texts.EXAMPLES["sentence"][0])  # the layer stays on
+        page.wait_for_selector("#hff-explained .hff-word-strong:has-text('scared')")
+        assert page.locator("#hff-explained .hff-maps").count() == 0
+        page.uncheck("#hff-explain input")
+        page.wait_for_selector("#hff-explained .hff-explained", state="detached")
+        assert page.locator("#hff-timeline svg").count() == 1
+
+
 def with_nothing_else(report: Path, emotion: str) -> None:
     """The report opened from disk shows the reading and asks for nothing but itself."""
     with chromium.page() as page:

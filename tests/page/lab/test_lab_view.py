@@ -118,6 +118,18 @@ def test_a_lesson_begun_before_the_tab_knows_of_a_new_clip_is_whole(server, late
         assert "I miss my grandmother" in page.inner_text("#hff-lab-evidence-text")  # the example's words
 
 
+def test_where_it_looked_stands_before_beside_after(server):
+    with browsing(server.url) as page:
+        open_lab(page, QUICK.with_severity("vision", 0.5))
+        page.check("#hff-lab-explain input")
+        page.wait_for_selector("#hff-lab-evidence-vision .hff-lab-after .hff-maps img")
+        assert page.locator("#hff-lab-evidence-vision .hff-lab-before .hff-maps img").count() == 1
+        assert page.locator("#hff-lab-evidence-text .hff-lab-before mark").count() > 0
+        assert texts.EXPLAINED_WORDS in page.inner_text("#hff-lab-shown")
+        page.uncheck("#hff-lab-explain input")
+        page.wait_for_selector("#hff-lab-shown .hff-maps", state="detached")
+
+
 def test_every_lesson_asks_first_and_then_shows(server):
     with browsing(server.url) as page:
         open_lab(page, tab=texts.LAB_TAB_LESSONS)
