@@ -31,7 +31,7 @@ from hff.page.shared import cards
 from hff.pipeline.recording import Recording
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake  # noqa: F401
 from tests.support.page_browser import FakeModel
-from tests.support.page_fixtures import SENTENCE, make_result
+from tests.support.page_fixtures import SENTENCE, make_explanation, make_result
 from train.rivals import RIVALS
 
 NAME = "xx"
@@ -187,7 +187,9 @@ def test_the_worksheet():
 
 def test_a_clips_results_and_what_goes_wrong(tmp_path: Path):
     model = FakeModel()
-    visit = Visit(Engine(lambda: model), tmp_path)
+    engine = Engine(lambda: model)
+    engine.explain = lambda faces, transcript: make_explanation(make_result())
+    visit = Visit(engine, tmp_path)
     video = str(EXAMPLES_FOLDER / "clip.mp4")
     shown = [
         visit.ask("_analyse", None, None, None, "", True),
@@ -196,13 +198,14 @@ def test_a_clips_results_and_what_goes_wrong(tmp_path: Path):
         visit.ask("_attention", "", ""),
         visit.ask("_analyse", "/gone.mp4", None, None, "", True),
         visit.ask("_analyse", video, None, None, SENTENCE, True),
-        visit.ask("_draw"),
+        visit.ask("_draw", False),
+        visit.ask("_explain", True),
         [visit.ask("_attention", layer, head) for layer, head in (("", ""), ("1", "2"), ("0", "every"))],
         visit.ask("_rerun", SENTENCE),
     ]
     model.answer = InputError(say("media.unreadable", name="clip.mp4", reason="1"))
     shown.append(visit.ask("_analyse", video, None, None, "", True))
-    own = words_of(SENTENCE, "wav", "gif mov webm mkv avi mp3 flac ogg opus")
+    own = words_of(SENTENCE, "so very sad yes", "wav", "gif mov webm mkv avi mp3 flac ogg opus")
     assert {text: found for text in told(shown) if (found := plain(text, SYMBOLS | own))} == {}
     assert any("<svg" in text for text in told(shown))
 

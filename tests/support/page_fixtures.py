@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from hff.config import EMOTIONS, MAX_STEPS, MODALITIES, STEP_SECONDS
+from hff.page.clip.timeline import thumbnails
+from hff.page.shared.explained import SOME, STRONG
 from hff.result import Attention, Evidence, FaceSeen, Result, Timeline, Transcript, Word, normalised_entropy
+from hff.saliency.explanation import Explanation
+from hff.saliency.face_map import FaceMap
+from hff.saliency.word_effect import UtteranceEffect, WordEffect
 
 SENTENCE = "I can not believe how wonderful this day turned out to be"
 
@@ -113,6 +118,16 @@ def make_result(seconds: float = 10.0, there: tuple[str, ...] = MODALITIES, seed
     for name, value in changes.items():
         setattr(result, name, value)
     return result
+
+
+def make_explanation(result: Result) -> Explanation:
+    """Made-up maps of the faces on a reading's timeline, hot around the mouth, and four words of every kind."""
+    heat = np.zeros((48, 48), np.float32)
+    heat[20:35, 12:36] = 1
+    effects = {"so": 0.0, "very": SOME, "sad": STRONG, "yes": -SOME}
+    words = tuple(WordEffect(word, effect) for word, effect in effects.items())
+    faces = tuple((face, FaceMap("happy", 0.8, heat)) for *_, face in thumbnails(result))
+    return Explanation(faces, (UtteranceEffect("sad", 0.7, words),))
 
 
 def alike(one, other) -> bool:

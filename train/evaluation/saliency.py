@@ -49,7 +49,9 @@ SALIENCY_SEED = 97
 BOOTSTRAP_DRAWS = 10_000
 PATCH, PATCH_STEP = 16, 8  # px, side of what occlusion covers, and between two places
 LAST_STAGE = 3  # of the ResNet's four, counted from 0: the last convolution
-RANDOM = "a random fifth"
+RANDOM, MIDDLE = "a random fifth", "the middle fifth"
+SHOWN_MAP, SHOWN_WORDS = "the map's hottest fifth", "the words of largest effect"  # what the page shows
+BY_GRADIENT = "the words of gradient times input"
 
 
 @dataclass
@@ -103,17 +105,17 @@ def face_falls(analyzer: Analyzer, crops: np.ndarray, every: bool) -> Falls:
 
     middle = np.broadcast_to(-np.hypot(*(np.mgrid[:FACE_SIZE, :FACE_SIZE] - (FACE_SIZE - 1) / 2)), shown.shape)
     by = {
-        "the map's hottest fifth": fall(hottest(shown)),
+        SHOWN_MAP: fall(hottest(shown)),
         RANDOM: np.mean([fall(hottest(rng.random(shown.shape))) for _ in range(RANDOM_DRAWS)], 0),
-        "the middle fifth": fall(hottest(middle)),
+        MIDDLE: fall(hottest(middle)),
         "another face's hottest fifth": fall(hottest(shown[rng.permutation(len(shown))])),
     }
-    pairs = [("the map's hottest fifth", other) for other in list(by)[1:]]
+    pairs = [(SHOWN_MAP, other) for other in list(by)[1:]]
     if every:
         last = in_parts(lambda part: layer_cam(analyzer, part, LAST_STAGE), crops)[1]
         by["the last convolution's hottest fifth"] = fall(hottest(last))
         by["occlusion's hottest fifth"] = fall(hottest(occlusion(analyzer, crops, said, label)))
-        pairs += [(name, other) for name in list(by)[4:] for other in (RANDOM, "the middle fifth")]
+        pairs += [(name, other) for name in list(by)[4:] for other in (RANDOM, MIDDLE)]
     return Falls("vision", by, tuple(pairs))
 
 
@@ -182,14 +184,17 @@ def word_falls(analyzer: Analyzer, sentences: list[list[str]], every: bool) -> F
         return fall([rng.random(len(words)) for words in sentences])
 
     shown = leave_one_out(analyzer, sentences, said, label)
-    by = {"the words of largest effect": fall(shown), RANDOM: np.mean([random() for _ in range(RANDOM_DRAWS)], 0)}
+    by = {SHOWN_WORDS: fall(shown), RANDOM: np.mean([random() for _ in range(RANDOM_DRAWS)], 0)}
     by["the longest words"] = fall([np.array([len(word) for word in words]) for words in sentences])
-    pairs = [("the words of largest effect", other) for other in list(by)[1:]]
+    pairs = [(SHOWN_WORDS, other) for other in list(by)[1:]]
     if every:
-        by["the words of gradient times input"] = fall(
+        by[BY_GRADIENT] = fall(
             [gradient_times_input(analyzer, words, one) for words, one in zip(sentences, label.tolist(), strict=True)]
         )
-        pairs += [("the words of gradient times input", RANDOM), ("the words of largest effect", "the words of gradient times input")]
+        pairs += [
+            (BY_GRADIENT, RANDOM),
+            (SHOWN_WORDS, BY_GRADIENT),
+        ]
     return Falls("text", by, tuple(pairs))
 
 

@@ -9,24 +9,17 @@ import pytest
 
 from hff.locale import texts, using
 from hff.page.clip.report import timeline_html
-from hff.page.clip.timeline import thumbnails
 from hff.page.shared.explained import SOME, STRONG, explained, grade, marked, meaning, overlaid
 from hff.saliency.explanation import Explanation
 from hff.saliency.face_map import FaceMap
-from hff.saliency.word_effect import UtteranceEffect, WordEffect
-from tests.page.test_page_parts import words_of
-from tests.support.page_fixtures import make_result
+from tests.support.page_fixtures import make_explanation, make_result
+
+RESULT = make_result(4)
+MADE = make_explanation(RESULT)
 
 
-def made_map() -> FaceMap:
-    heat = np.zeros((48, 48), np.float32)
-    heat[20:35, 12:36] = 1
-    return FaceMap("happy", 0.8, heat)
-
-
-UTTERANCE = UtteranceEffect(
-    "sad", 0.7, (WordEffect("so", 0.0), WordEffect("very", SOME), WordEffect("sad", STRONG), WordEffect("yes", -SOME))
-)
+def text_of(markup: object) -> str:
+    return " ".join(re.sub("<[^>]*>", " ", str(markup)).split())
 
 
 def test_a_word_is_marked_by_what_leaving_it_out_does():
@@ -36,15 +29,15 @@ def test_a_word_is_marked_by_what_leaving_it_out_does():
 
 
 def test_every_marked_word_says_what_becomes_of_the_answer():
-    shown = str(marked([UTTERANCE]))
+    shown = str(marked(MADE.words))
     assert re.findall(r'hff-word-(\w+)"', shown) == ["some", "strong", "against"]
     assert shown.count("without it sad goes from 70% to 60%") == 2  # as a title, and for those who hear the page
-    assert "sad" in words_of(shown)
+    assert "sad" in text_of(shown)
 
 
 def test_the_hottest_part_of_a_face_has_an_outline():
     crop = np.full((48, 48), 120, np.uint8)
-    picture = overlaid(crop, made_map())
+    picture = overlaid(crop, MADE.faces[0][1])
     assert picture.shape == (192, 192, 3)
     white, black = ((picture == shade).all(-1) for shade in (255, 0))
     assert white.any()
@@ -57,25 +50,21 @@ def test_the_hottest_part_of_a_face_has_an_outline():
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_what_is_shown_is_explained(language: str):
     with using(language):
-        result = make_result(4)
-        faces = tuple((face, made_map()) for *_, face in thumbnails(result))
-        shown = words_of(explained(Explanation(faces, (UTTERANCE,))))
+        shown = text_of(explained(MADE))
         for sentence in (texts.EXPLAINED_FACES, texts.EXPLAINED_WORDS):
             assert sentence in shown
-            assert sentence in words_of(meaning())
+            assert sentence in text_of(meaning())
         assert "{" not in shown
-        assert texts.EXPLAINED_NOTHING in words_of(explained(Explanation()))
+        assert texts.EXPLAINED_NOTHING in text_of(explained(Explanation()))
 
 
 def test_what_is_not_there_has_no_heading():
-    shown = words_of(explained(Explanation((), (UTTERANCE,))))
+    shown = text_of(explained(Explanation((), MADE.words)))
     assert texts.EXPLAINED_WORDS_TITLE in shown
     assert texts.EXPLAINED_FACES_TITLE not in shown
 
 
 def test_the_maps_lie_on_the_timelines_faces():
-    result = make_result(4)
-    faces = tuple((face, made_map()) for *_, face in thumbnails(result))
-    plain, with_maps = timeline_html(result), timeline_html(result, Explanation(faces))
+    plain, with_maps = timeline_html(RESULT), timeline_html(RESULT, MADE)
     assert plain.count("<image") == with_maps.count("<image")
     assert len(with_maps) > len(plain) + 1000  # in colour, and four times as large
