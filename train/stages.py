@@ -186,9 +186,14 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add("--only", choices=("validation", "test"), help="score this part alone")
     add(
         "--text",
-        choices=("given", "bert", "both"),
-        help="text features: those of the file, the transcripts encoded by our BERT, or both side by side (default: "
-        "both, of what there is)",
+        choices=("given", "bert", "both", "tuned"),
+        help="text features: those of the file, the transcripts encoded by our BERT, both side by side (default: of "
+        "what there is), or an encoder that reads whole dialogues and learns along",
+    )
+    add(
+        "--encoder",
+        metavar="START",
+        help="of --text tuned: shipped (default), plain, or a folder of another encoder in Hugging Face's layout",
     )
     add("--modalities", default="all", help="such as STV, TV or T; the others are left out (default: all)")
     add("--speakers", type=int, default=0, help="speakers of a dialogue that are told apart (default: 0, none)")

@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from hff.config import MODALITIES
 from train.corpora.conversation import UNLABELLED, Conversation
+from train.encoders.dialogue_text import DialogueTokenizer, TokenWindows
 
 
 class Task(Protocol):
@@ -41,6 +42,7 @@ class DialogueBatch:
     mask: Tensor  # (B,T) bool, where there is an utterance
     speakers: Tensor  # (B,T) int64, numbered within the dialogue by first appearance
     target: Tensor  # (B,T,C) float32, a distribution over the labels; zeros where there is none
+    words: TokenWindows | None = None  # of an encoder that learns along
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -59,20 +61,37 @@ class DialogueBatch:
 
     def to(self, device: torch.device) -> DialogueBatch:
         """The batch on ``device``; from pinned memory without waiting for it."""
-        rest = (x.to(device, non_blocking=True) for x in (self.present, self.mask, self.speakers, self.target))
-        return DialogueBatch({m: x.to(device, non_blocking=True) for m, x in self.features.items()}, *rest)
+
+        def moved(x: Tensor) -> Tensor:
+            return x.to(device, non_blocking=True)
+
+        return DialogueBatch(
+            {m: moved(x) for m, x in self.features.items()},
+            moved(self.present),
+            moved(self.mask),
+            moved(self.speakers),
+            moved(self.target),
+            None if self.words is None else self.words.to(device),
+        )
 
 
 def batches(
-    conversations: Sequence[Conversation], task: Task, size: int, rng: np.random.Generator | None = None
+    conversations: Sequence[Conversation],
+    task: Task,
+    size: int,
+    rng: np.random.Generator | None = None,
+    tokenizer: DialogueTokenizer | None = None,
 ) -> Iterator[DialogueBatch]:
-    """Batches of ``size`` dialogues, in order, or in random order where ``rng`` is given."""
+    """Batches of ``size`` dialogues, in order, or in random order where ``rng`` is given; with a ``tokenizer`` their
+    words too, for an encoder that learns along."""
     order = range(len(conversations)) if rng is None else rng.permutation(len(conversations))
     for first in range(0, len(order), size):
-        yield collate([conversations[i] for i in order[first : first + size]], task)
+        yield collate([conversations[i] for i in order[first : first + size]], task, tokenizer)
 
 
-def collate(conversations: Sequence[Conversation], task: Task) -> DialogueBatch:
+def collate(
+    conversations: Sequence[Conversation], task: Task, tokenizer: DialogueTokenizer | None = None
+) -> DialogueBatch:
     """Several dialogues as one padded batch."""
 
     def padded(part: Callable[[Conversation], np.ndarray]) -> Tensor:
@@ -84,4 +103,5 @@ def collate(conversations: Sequence[Conversation], task: Task) -> DialogueBatch:
         padded(lambda one: np.ones(len(one), bool)),
         padded(lambda one: one.speaker_numbers),
         padded(lambda one: task.targets(one.labels)),
+        None if tokenizer is None else tokenizer.windows(conversations, max(map(len, conversations))),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from hff.errors import InputError
 from hff.model.hff import HFF
+from tests.support import corpus_fixtures
 from train.__main__ import main
 from train.corpora import mmsa
 from train.corpora.base import CorpusError
 from train.corpora.conversation import all_labels, folds, stacked
 from train.experiments.benchmark import benchmark, bert_features
-from train.experiments.benchmark.dialogues import DialogueModel, Recipe
+from train.experiments.benchmark.dialogues import TUNED, DialogueModel, Recipe
 from train.experiments.benchmark.leaks import Leak, exchanged, find
 from train.experiments.benchmark.tasks import Grades, sentiment_scores
 from train.fusion.dialogue_batches import batches
@@ -421,3 +423,31 @@ def test_what_to_run_on_is_said_once_and_by_a_known_name(tmp_path, capsys):
     ):
         assert main(["benchmark", *wrong, "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
         assert message in capsys.readouterr().err
+
+
+def tiny_bert(folder: Path) -> Path:
+    """An encoder of one small layer, with the words of the real one, in Hugging Face's layout."""
+    from transformers import BertConfig, BertModel
+
+    from hff import pretrained
+
+    shutil.copytree(pretrained.bert_folder(), folder, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=30522, **sizes), add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+def test_an_encoder_that_learns_along(tmp_path, monkeypatch, capsys):
+    corpus_fixtures.meld(tmp_path, public=True)
+    plan = replace(TUNED.plan, epochs=2, batch_size=4)
+    monkeypatch.setattr(benchmark, "TUNED", replace(TUNED, d_model=16, plan=plan))
+    asked = ["--corpus", "meld", "--models", "hff,concatenation", "--seeds", "1", "--text", "tuned", "--only", "test"]
+    where = ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--encoder", str(tiny_bert(tmp_path / "bert"))]
+    assert main(["benchmark", *asked, *where, "--speakers", "2", "--past-only", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert "epoch=2" in said  # of an encoder's training the lines are shown
+    assert "MELD, test, text tuned" in said
+    (table,) = (tmp_path / "out").rglob("test.json")
+    found = json.loads(table.read_text())
+    assert set(found["scores"]) == {"HFF", "concatenation"}
+    assert found["recipe"]["words"].endswith("bert")

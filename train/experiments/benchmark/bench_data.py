@@ -16,7 +16,7 @@ from train.corpora.base import CorpusError, find
 from train.corpora.conversation import Conversation, DialogueSet, stacked, with_features
 from train.experiments.benchmark import bert_features
 
-TEXT_CHOICES = ("given", "bert", "both")
+TEXT_CHOICES = ("given", "bert", "both", "tuned")
 
 
 def _sentiment(name: str, pickles: list[str], corpus: cmu_sdk.Corpus) -> Callable[[Path], DialogueSet]:
@@ -74,20 +74,23 @@ def prepare(
     """The wanted modalities alone, words as features.
 
     text: "given" are the set's own features, "bert" its transcripts encoded by our BERT, "both" the two side by side;
-    None takes what there is.
+    "tuned" leaves the words to an encoder that learns along (``train.encoders.dialogue_text``); None takes what there
+    is.
     """
     first = found.splits["train"][0]
     if text is None:
         text = "bert" if "text" not in first.features else "both" if first.texts else "given"
-    if text != "bert" and "text" not in first.features and "text" in modalities:
+    if "text" not in modalities:
+        text = "left out"
+    if text in ("given", "both") and "text" not in first.features:
         raise InputError(f"{found.name} has no text features, so --text must be bert, not {text}.")
     encoded = {}
-    if text != "given" and "text" in modalities:
+    if text in ("bert", "both"):
         encoded = bert_features.encode(found.splits, cache, device)
     given = {m: x.shape[1] for m, x in first.features.items() if m in modalities}
-    if text == "bert":
+    if text in ("bert", "tuned"):
         given.pop("text", None)
-    if not given and not encoded:
+    if not given and text == "left out":
         raise InputError(f"{found.name} has none of {', '.join(modalities)}.")
 
     def changed(split: str, conversations: list[Conversation]) -> list[Conversation]:
@@ -97,7 +100,7 @@ def prepare(
         return with_features(conversations, {m: np.concatenate(x, axis=1) for m, x in parts.items()})
 
     splits = {split: changed(split, conversations) for split, conversations in found.splits.items()}
-    return BenchData(replace(found, splits=splits), given, text if "text" in modalities else "left out")
+    return BenchData(replace(found, splits=splits), given, text)
 
 
 def modalities_of(word: str) -> tuple[str, ...]:

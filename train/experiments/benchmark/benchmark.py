@@ -41,11 +41,12 @@ from hff.config import HFFConfig
 from hff.errors import InputError
 from hff.model.hff import HFF
 from train.corpora.conversation import Conversation, all_labels, folds, stacked, with_features
+from train.encoders.dialogue_text import SHIPPED_TEXT
 from train.evaluation.intervals import Difference, Measure, accuracy, confusions, paired, weighted_f1
 from train.experiments.ablate import HEAD_COUNTS, SWITCHES
 from train.experiments.benchmark import bench_data
 from train.experiments.benchmark.bench_data import BenchData
-from train.experiments.benchmark.dialogues import Build, Recipe, predict, train
+from train.experiments.benchmark.dialogues import TUNED, Build, Recipe, predict, train
 from train.experiments.benchmark.leaks import Leak, exchanged, find
 from train.experiments.benchmark.tasks import Emotions, Grades, task_of
 from train.experiments.trials import code_of, source_digest
@@ -169,6 +170,8 @@ def run(options: argparse.Namespace) -> dict[str, float]:
 def recipe_from(options: argparse.Namespace, data: BenchData) -> Recipe:
     """The recipe for this kind of labels, with what was asked for on the command line."""
     recipe = Recipe()
+    if data.text == "tuned":
+        recipe = dataclasses.replace(TUNED, words=options.encoder or SHIPPED_TEXT)
     plan = recipe.plan
     if options.epochs:
         plan = dataclasses.replace(plan, epochs=options.epochs)
