@@ -359,3 +359,38 @@ def voice_of(corpus: str, label: int, speaker: int, number: int) -> Utterance:
     """A silent recording: what tells of it is all that counts."""
     name = f"{corpus}-{speaker}-{number}"
     return Utterance(name, np.zeros(10, np.float32), label, f"{corpus}{speaker}", corpus, "train")
+
+
+def iemocap_raw(root: Path, voice: np.ndarray, portrait: np.ndarray) -> Path:
+    """Two dialogues a session of four utterances, a second each; who wears the markers has ``portrait`` in its picture.
+
+    The third utterance of each has an emotion that is none of the six; the files list them out of order.
+    """
+    picture = np.full((240, 480, 3), 128, np.uint8)
+    face = np.asarray(Image.fromarray(portrait).resize((240, 240)))
+    for session in range(1, 6):
+        folder = root / "IEMOCAP_full_release" / f"Session{session}"
+        for wearer in "FM":
+            dialogue = f"Ses{session:02}{wearer}_impro01"
+            names = [f"{dialogue}_{who}{number:03}" for number, who in enumerate("FMFM")]
+            rated = [
+                f"[{n:.4f} - {n + 1:.4f}]\t{name}\t{emotion}\t[2.5, 2.5, 2.5]\nC-E1:\tNeutral;\t()\n"
+                for n, (name, emotion) in enumerate(zip(names, ("neu", "fru", "sur", "exc"), strict=True))
+            ]
+            files = {
+                "EmoEvaluation": "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "\n".join(rated[::-1]),
+                "transcriptions": "".join(f"{n} [{i:.3f}-{i + 1:.3f}]: words of {n}\n" for i, n in enumerate(names)),
+            }
+            for kind, text in files.items():
+                path = folder / "dialog" / kind / f"{dialogue}.txt"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            for name in names:
+                (folder / "sentences" / "wav" / dialogue).mkdir(parents=True, exist_ok=True)
+                write_wav(folder / "sentences" / "wav" / dialogue / f"{name}.wav", voice, RATE, 16)
+            both = picture.copy()
+            both[:, :240] = face  # the wearer's half
+            path = folder / "dialog" / "avi" / "DivX" / f"{dialogue}.avi"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_media(path, video="mpeg4", images=[both] * 40, seconds=4, size=(480, 240))
+    return root

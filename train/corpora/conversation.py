@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -74,6 +75,32 @@ class DialogueSet:
 
     def _labelled(self, one: Conversation) -> int:
         return int((one.labels != UNLABELLED).sum()) if self.labels else len(one)
+
+
+@dataclass(frozen=True)
+class RawUtterance:
+    """One utterance as it was recorded."""
+
+    name: str
+    dialogue: str
+    speaker: str
+    label: int  # number of a class, ``UNLABELLED`` where there is none
+    text: str
+    sound: Path  # of this utterance alone, or a clip with its sound
+    video: Path | None  # None where there is none
+    start: float = 0.0  # s, in ``video``
+    end: float | None = None  # None: to its end
+    half: str = ""  # "left" or "right", where two people share the picture
+
+
+@dataclass
+class RawDialogues:
+    """A corpus of recordings of dialogues."""
+
+    name: str
+    labels: tuple[str, ...]
+    splits: dict[str, list[list[RawUtterance]]]  # dialogues, as the splits of a ``DialogueSet``
+    published: dict[str, int] = field(default_factory=dict)
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> dict[Hashable, list[Row]]:

@@ -86,7 +86,7 @@ def _with_features(
     test: Iterable[str],
 ) -> DialogueSet:
     features = {"speech": audio, "text": text, "vision": visual}
-    training, validation = _held_out(sorted(training))
+    training, validation = held_out(sorted(training))
     names = {"train": training, "validation": validation, "test": sorted(test)}
     return _dialogue_set(path, names, speakers, labels, sentences, features, lambda name: [str(x) for x in ids[name]])
 
@@ -106,7 +106,7 @@ def _in_words(
     return _dialogue_set(path, names, speakers, labels, sentences, features, ids)
 
 
-def _held_out(training: list[str]) -> tuple[list[str], list[str]]:
+def held_out(training: list[str]) -> tuple[list[str], list[str]]:
     """Training and validation dialogues."""
     count = max(1, round(VALIDATION_SHARE * len(training)))
     chosen = set(np.random.default_rng(_HELD_OUT_SEED).permutation(len(training))[:count])

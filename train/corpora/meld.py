@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from hff.config import EMOTIONS
-from train.corpora.base import EKMAN, Sentence, find, hold_out, label, read_rows, target
-from train.corpora.conversation import Conversation, DialogueSet, grouped
+from train.corpora.base import EKMAN, CorpusError, Sentence, find, hold_out, label, read_rows, target
+from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, RawUtterance, grouped
 
 NAME = "MELD"
 CONTENT = "dialogue of a television series"
@@ -26,6 +26,8 @@ _PUNCTUATION = str.maketrans(
 )
 
 
+CLIP_FOLDERS = {"train": "train_splits", "validation": "dev_splits_complete", "test": "output_repeated_splits_test"}
+RAW_SOURCE = "web.eecs.umich.edu/~mihalcea/downloads/MELD.Raw.tar.gz"
 PUBLISHED = {"train": 9989, "validation": 1109, "test": 2610}  # utterances (Poria et al. 2019, table 3)
 
 
@@ -56,6 +58,33 @@ def dialogues(root: Path) -> DialogueSet:
             for number, said in grouped(rows, lambda row: row["Dialogue_ID"]).items()
         ]
     return DialogueSet(NAME, EMOTIONS, splits, PUBLISHED)
+
+
+def raw(root: Path) -> RawDialogues:
+    """Every utterance with its clip, as in MELD.Raw; one whose clip is missing is named."""
+    found = dialogues(root)
+    splits = {}
+    for split, several in found.splits.items():
+        folder = _clips(root, split)
+        splits[split] = [
+            [
+                RawUtterance(name, one.name, speaker, int(number), words, _clip(folder, name), _clip(folder, name))
+                for name, speaker, number, words in zip(one.ids, one.speakers, one.labels, one.texts, strict=True)
+            ]
+            for one in several
+        ]
+    return RawDialogues(f"{NAME} raw", found.labels, splits, PUBLISHED)
+
+
+def _clips(root: Path, split: str) -> Path:
+    return find(root, [f"**/{CLIP_FOLDERS[split]}/dia*_utt*.mp4"], f"{NAME} clips", RAW_SOURCE).parent
+
+
+def _clip(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.mp4"
+    if not path.is_file():
+        raise CorpusError(f"{NAME}: {path} is missing. It comes from {RAW_SOURCE}.")
+    return path
 
 
 def text(row: dict[str, str]) -> str:

@@ -11,10 +11,11 @@ import torch
 
 from hff.config import MODALITIES
 from hff.errors import InputError
-from train.corpora import cmu_sdk, emorynlp, iemocap, meld, mmsa
+from train.corpora import cmu_sdk, emorynlp, iemocap, iemocap_raw, meld, mmsa
 from train.corpora.base import CorpusError, find
-from train.corpora.conversation import Conversation, DialogueSet, stacked, with_features
+from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, stacked, with_features
 from train.experiments.benchmark import bert_features
+from train.fusion.raw_features import encode_dialogues
 
 TEXT_CHOICES = ("given", "bert", "both", "tuned")
 
@@ -41,6 +42,8 @@ READERS: dict[str, Callable[[Path], DialogueSet]] = {
     "emorynlp": emorynlp.dialogues,
 }
 
+RAW_READERS: dict[str, Callable[[Path], RawDialogues]] = {"iemocap-raw": iemocap_raw.raw, "meld-raw": meld.raw}
+
 
 @dataclass(frozen=True)
 class BenchData:
@@ -51,14 +54,20 @@ class BenchData:
     text: str  # what became of the words, one of ``TEXT_CHOICES``
 
 
-def read(corpus: str | None, features: Path | None, data: Path) -> DialogueSet:
-    """The corpus of that name under ``data``, or the file; says how its counts differ from the published ones."""
+def read(corpus: str | None, features: Path | None, data: Path, cache: Path, device: torch.device) -> DialogueSet:
+    """The corpus of that name under ``data``, or the file; says how its counts differ from the published ones.
+
+    Recordings are encoded first, into the folder ``cache``.
+    """
     if (corpus is None) == (features is None):
         raise InputError("Say what to run on: either --corpus NAME (with --data DIR) or --features FILE.")
     if corpus is not None:
-        if corpus not in READERS:
-            raise InputError(f"No corpus {corpus} for the benchmark; there are: {', '.join(READERS)}.")
-        found = READERS[corpus](data)
+        if corpus not in READERS and corpus not in RAW_READERS:
+            raise InputError(f"No corpus {corpus} for the benchmark; there are: {', '.join(READERS | RAW_READERS)}.")
+        if corpus in RAW_READERS:
+            found = encode_dialogues(RAW_READERS[corpus](data), cache / corpus, device)
+        else:
+            found = READERS[corpus](data)
     else:
         assert features is not None
         reader = iemocap.load_file if "iemocap" in features.name.lower() else mmsa.load_file

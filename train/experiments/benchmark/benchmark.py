@@ -156,7 +156,8 @@ class Found:
 
 def run(options: argparse.Namespace) -> dict[str, float]:
     """The stage: prints a table for every part that is scored; returns each model's mean headline on the last."""
-    found = bench_data.read(options.corpus, options.features, options.data)
+    cache = options.out / "benchmark" / "features"
+    found = bench_data.read(options.corpus, options.features, options.data, cache, options.device)
     wanted = bench_data.modalities_of(options.modalities)
     data = bench_data.prepare(found, options.text, wanted, options.out / "benchmark" / "text", options.device)
     bench = bench_of(data, recipe_from(options, data), options)
