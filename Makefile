@@ -7,8 +7,8 @@ JS := tests/js
 # What answers in a minute and a half and still meets every room: see CONTRIBUTING.md.
 QUICK := $(shell grep -v '^\#' tests/quick.txt)
 
-# Processes that share the tests, a file of them at a time; each may hold 3 GB.
-WORKERS := 2
+# Processes that share the tests, a file of them at a time; each may hold 3 GB, and waits for much of its time.
+WORKERS := 3
 
 .PHONY: demo test quick lint types js clean
 
@@ -16,7 +16,7 @@ demo: $(VENV)/.demo
 	$(PY) app.py $(ARGS)
 
 test: lint types js
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: $(VENV)/.test
 	$(PY) -m pytest -q -m "not browser and not attack" $(QUICK) $(ARGS)

@@ -177,6 +177,17 @@ def test_a_circle_would_be_found():
     assert circles(texts) == [{"hff.a", "hff.b", "hff.c"}]
 
 
+def test_no_file_of_tests_has_the_name_of_another():
+    """pytest imports them by their names alone."""
+    names = Counter(path.name for path in ROOT.glob("tests/**/test_*.py"))
+    assert {name for name, count in names.items() if count > 1} == set()
+
+
+def test_the_slowest_files_of_tests_are_there():
+    lines = (ROOT / "tests/slow_first.txt").read_text(encoding="utf-8").splitlines()
+    assert {line for line in lines if not line.startswith("#")} <= {path.name for path in ROOT.glob("tests/**/*.py")}
+
+
 def test_no_module_has_the_name_of_another():
     modules = [path for folder in ("hff", "train") for path in ROOT.glob(f"{folder}/**/[!_]*.py")]
     names = Counter(path.stem for path in modules)
