@@ -28,7 +28,7 @@ from hff.result import FaceSeen
 from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, RawUtterance
 from train.engine.progress import progress
 
-HALVES = ("left", "right")
+SIDES = ("left", "right")
 
 
 def encode_dialogues(raw: RawDialogues, cache: Path, device: torch.device) -> DialogueSet:
@@ -124,7 +124,7 @@ def _is_said_at(one: RawUtterance, time: float) -> bool:
 def half_of(image: np.ndarray, half: str) -> np.ndarray:
     """The left or right half of a picture (H,W,3), or all of it."""
     middle = image.shape[1] // 2
-    if half not in HALVES:
+    if half not in SIDES:
         return image
     return np.ascontiguousarray(image[:, :middle] if half == "left" else image[:, middle:])
 
