@@ -115,6 +115,19 @@ def registered(modality: Modality) -> Iterator[Modality]:
         del _RECORDS[modality.key]
 
 
+@contextlib.contextmanager
+def only(*keys: str) -> Iterator[None]:
+    """No other modalities than ``keys`` are there inside: for what is made for these, whatever else is registered."""
+    before = dict(_RECORDS)
+    for key in before.keys() - set(keys):
+        del _RECORDS[key]
+    try:
+        yield
+    finally:
+        _RECORDS.clear()
+        _RECORDS.update(before)
+
+
 def of(key: str) -> Modality:
     """The record of a modality. Raises ``KeyError``."""
     return _RECORDS[key]

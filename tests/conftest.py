@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from hff import modalities
 from tests.attack.cases import Outcome, Table
 from tests.support.media_fixtures import SENTENCE, speak, write_media
+from tests.support.model_fixtures import SHIPPED
 
 # A busy machine must not fail a test: hypothesis would by default after 0.2 s.
 settings.register_profile("hff", deadline=None)
@@ -43,6 +46,13 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     if table is not None and not hasattr(config, "workeroutput"):
         terminalreporter.section("hostile files")
         terminalreporter.write_line(str(table))
+
+
+@pytest.fixture(scope="module")
+def only_the_papers() -> Iterator[None]:
+    """The paper's three modalities and no other, for tests whose numbers are of these three."""
+    with modalities.only(*SHIPPED):
+        yield
 
 
 @pytest.fixture(scope="session")

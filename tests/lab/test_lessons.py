@@ -84,7 +84,8 @@ def test_a_lesson_changes_something_and_is_short_enough_to_project(lesson: Lesso
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.key)
 def test_what_comes_next_can_be_set_up_with_a_button(lesson: Lesson):
-    assert bool(lesson.then_state) != bool(lesson.then_sweep)
+    assert bool(lesson.then_state) + bool(lesson.then_sweep) == bool(lesson.then)
+    assert lesson.then or lesson.key not in NEEDED
     if lesson.then_state:
         assert lesson.then_state not in (lesson.state, lesson.before)
         assert lab(lesson.then_state.source).infer(lesson.then_state)
@@ -126,7 +127,9 @@ def test_a_lesson_that_makes_no_sense_on_a_recording_says_why(key, present, expe
     assert obstacle(by_key(key), present) == expected
 
 
-@pytest.mark.parametrize("lesson", [lesson for lesson in LESSONS if obstacle(lesson, MODALITIES) is None], ids=str)
+@pytest.mark.parametrize(
+    "lesson", [lesson for lesson in LESSONS if obstacle(lesson, MODALITIES) is None], ids=lambda lesson: lesson.key
+)
 def test_a_lesson_on_ones_own_clip_names_only_what_is_there_and_comes_to_an_answer(lesson: Lesson):
     own = lesson.on(YOURS)
     assert (own.state.source, own.before.source) == (YOURS, YOURS)

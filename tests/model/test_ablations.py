@@ -10,7 +10,7 @@ import torch
 
 from hff.config import EMOTIONS, HFFConfig
 from hff.model.hff import HFF
-from tests.support.model_fixtures import random_clips, small_config, small_model
+from tests.support.model_fixtures import SHIPPED, random_clips, small_config, small_model
 from train.fusion.losses import fusion_loss
 
 SWITCHES = ("use_attention", "use_dynamic_weighting", "use_temporal", "use_alignment")
@@ -93,7 +93,7 @@ def test_any_number_of_heads(heads):
     model = HFF(HFFConfig(heads=heads)).eval()
     clips = random_clips(model.config, 1, 3)
     output = model(**clips)
-    assert output.attention.shape == (1, 4, heads, 3, 12)
+    assert output.attention.shape == (1, 4, heads, 3, 3 * (1 + len(model.config.dims)))
     torch.testing.assert_close(output.attention.sum(-1), torch.ones(1, 4, heads, 3))
     assert model.config.head_dim * heads >= 128
     assert model.config.head_dim * heads < 128 + heads
@@ -102,7 +102,7 @@ def test_any_number_of_heads(heads):
 def test_sizes_of_section_4_1_are_the_defaults():
     config = HFFConfig()
     assert config.labels == EMOTIONS
-    assert config.input_dims == (128, 768, 512)
+    assert [config.dims[m] for m in SHIPPED] == [128, 768, 512]
     assert (config.d_model, config.layers, config.heads, config.hidden_multiple) == (128, 4, 8, 4)
     assert (config.dropout, config.classifier_dropout) == (0.1, 0.3)
     model = HFF(config)
@@ -139,7 +139,9 @@ def test_config_survives_json():
     config = small_config(labels=("negative", "positive"), heads=6, use_temporal=False, dropout=0.25)
     again = HFFConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
-    assert HFFConfig.from_dict({}) == HFFConfig(bounded=False)  # as the weights that say nothing of it
+    older = HFFConfig.from_dict({})  # as of weights that say nothing of it
+    assert older == HFFConfig(bounded=False, dims=older.dims)
+    assert tuple(older.dims) == SHIPPED
 
 
 def test_config_names_the_key_it_does_not_know():

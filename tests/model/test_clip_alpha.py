@@ -15,6 +15,8 @@ from hff.pipeline.features import ClipFeatures
 from hff.result import clip_alpha
 from tests.support.model_fixtures import random_clips, small_model
 
+pytestmark = pytest.mark.usefixtures("only_the_papers")
+
 
 def test_moments_without_a_choice_do_not_count():
     """A face that is alone in the pauses has alpha 1 there, which says nothing about it."""

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from hff.config import MODALITIES
 from hff.model import hff as module
 from hff.model.hff import HFF
 from tests.support import numpy_model as paper
-from tests.support.model_fixtures import assert_same, figures, random_clips, small_config, small_model
+from tests.support.model_fixtures import SHIPPED, assert_same, figures, random_clips, small_config, small_model
 from tests.support.numpy_model import numbers
 
 settings.register_profile(
@@ -64,7 +63,7 @@ def test_probabilities_and_beta_are_distributions(present, seed):
 def test_content_of_absent_modalities_changes_nothing(present, seed, value):
     clips = clips_of(present, seed)
     spoilt = dict(clips)
-    for m, name in enumerate(MODALITIES):
+    for m, name in enumerate(SHIPPED):
         spoilt[name] = clips[name].masked_fill(~clips["present"][..., m, None], value)
     assert_same(MODEL(**clips, **draws()), MODEL(**spoilt, **draws()), atol=0)
 
@@ -72,7 +71,7 @@ def test_content_of_absent_modalities_changes_nothing(present, seed, value):
 def test_content_of_absent_modalities_spoils_no_gradient():
     model = small_model(seed=1)
     clips = random_clips(model.config, 2, 4)
-    for m, name in enumerate(MODALITIES):
+    for m, name in enumerate(SHIPPED):
         clips[name] = clips[name].masked_fill(~clips["present"][..., m, None], float("nan"))
     model(**clips, samples=1).logits.square().sum().backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
@@ -162,12 +161,12 @@ def test_hand_set_weights_replace_the_models_own(seed, muted, weights):
     alpha[..., muted] = 0
     output = MODEL(**clips, alpha=alpha, **draws())
     torch.testing.assert_close(output.alpha, alpha / alpha.sum(-1, keepdim=True))
-    name = MODALITIES[muted]
+    name = SHIPPED[muted]
     other = MODEL(**clips | {name: torch.randn_like(clips[name])}, alpha=alpha, **draws())
     torch.testing.assert_close(other.logits, output.logits)
     torch.testing.assert_close(other.step_logits, output.step_logits)
     torch.testing.assert_close(other.attention, output.attention)
-    heard = MODALITIES[(muted + 1) % 3]
+    heard = SHIPPED[(muted + 1) % 3]
     assert not torch.allclose(
         MODEL(**clips | {heard: torch.randn_like(clips[heard])}, alpha=alpha, **draws()).logits, output.logits
     )
@@ -224,7 +223,7 @@ def test_long_clips_are_read_in_blocks(steps, seed, pattern, late):
     assert start == width * int(np.argmax(mass))
     block = slice(start, min(start + width, steps))
     size = block.stop - block.start
-    aligned = paper.align(MODEL.alignment, [numbers(clips[name][0]) for name in MODALITIES], present[0])
+    aligned = paper.align(MODEL.alignment, [numbers(clips[name][0]) for name in SHIPPED], present[0])
     expected = paper.encoder(MODEL.attention, aligned[block], numbers(output.alpha[0, block]), present[0, block])[1]
     assert output.attention.shape == (1, 1, 4, width, 4 * width)
     by_kind = output.attention[0].unflatten(-1, (4, width))

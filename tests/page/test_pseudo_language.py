@@ -18,7 +18,7 @@ from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import YOURS, LabState
 from hff.locale import catalogue as catalogues
-from hff.locale import say, texts, translate, using
+from hff.locale import languages, say, texts, translate, using
 from hff.page.blocks import build_page
 from hff.page.clip.report import html_page
 from hff.page.lab.worksheet import worksheet
@@ -44,9 +44,12 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 _PLACE = re.compile(r"({[^{}]*})")
 _ATTRIBUTES = re.compile(r'\b(?:aria-label|alt|title|placeholder|data-hint|data-start|data-stop)="([^"]*)"')
 _UNSEEN = re.compile(r"<(style|script|metadata|defs)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL)
-# Not words of English: units, formats, the file read, names in formulas, the switch's own names; "and" comes from the
-# rules of a language for lists, of which a made-up one has none.
-SYMBOLS = {"kHz", "JSON", "CSV", "mp", "English", "Deutsch", "clip", "exp", "and"}
+# Not words of English: units, formats, the file read, names in formulas; "and" comes from the rules of a language for
+# lists, of which a made-up one has none.
+SYMBOLS = {"kHz", "JSON", "CSV", "mp", "clip", "exp", "and"}
+SYMBOLS |= {  # what each language calls itself, in the switch
+    word for name in languages() for word in _WORD.findall(catalogues.catalogue(name).get("LANGUAGE_NAME", ""))
+}
 SHOWN = ("label", "placeholder", "info", "html_template", "says", "nobody", "emotions", "title")
 
 

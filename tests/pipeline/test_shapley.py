@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hff.config import MODALITIES
 from hff.pipeline.shapley import shapley_values, subsets
+from tests.support.model_fixtures import SHIPPED
 
 worths = st.lists(st.floats(-5, 5), min_size=8, max_size=8).map(
-    lambda values: dict(zip(subsets(MODALITIES), values, strict=True))
+    lambda values: dict(zip(subsets(SHIPPED), values, strict=True))
 )
 
 
@@ -27,28 +27,28 @@ def by_orders(players: tuple[str, ...], value) -> dict[str, float]:
 
 
 def test_subsets_are_all_eight_the_empty_first():
-    found = subsets(MODALITIES)
+    found = subsets(SHIPPED)
     assert found[0] == frozenset()
     assert len(found) == len(set(found)) == 8
-    assert found[-1] == frozenset(MODALITIES)
+    assert found[-1] == frozenset(SHIPPED)
 
 
 @given(worths)
 def test_mean_marginal_contribution_over_all_orders(worth):
-    assert shapley_values(MODALITIES, worth.__getitem__) == pytest.approx(by_orders(MODALITIES, worth.__getitem__))
+    assert shapley_values(SHIPPED, worth.__getitem__) == pytest.approx(by_orders(SHIPPED, worth.__getitem__))
 
 
 @given(worths)
 def test_shares_sum_to_what_there_is_to_share(worth):
-    shares = shapley_values(MODALITIES, worth.__getitem__)
-    assert sum(shares.values()) == pytest.approx(worth[frozenset(MODALITIES)] - worth[frozenset()], abs=1e-9)
+    shares = shapley_values(SHIPPED, worth.__getitem__)
+    assert sum(shares.values()) == pytest.approx(worth[frozenset(SHIPPED)] - worth[frozenset()], abs=1e-9)
 
 
 @given(worths)
 def test_whoever_adds_nothing_gets_nothing_and_equals_get_the_same(worth):
-    blind = shapley_values(MODALITIES, lambda s: worth[s - {"vision"}])
+    blind = shapley_values(SHIPPED, lambda s: worth[s - {"vision"}])
     assert blind["vision"] == pytest.approx(0, abs=1e-12)
-    alike = shapley_values(MODALITIES, lambda s: worth[s] + worth[_swapped(s)])
+    alike = shapley_values(SHIPPED, lambda s: worth[s] + worth[_swapped(s)])
     assert alike["speech"] == pytest.approx(alike["text"])
 
 

@@ -9,14 +9,17 @@ import numpy as np
 import torch
 
 from hff import weights
-from hff.config import MODALITIES, HFFConfig
+from hff.config import HFFConfig
 from hff.model.hff import HFF, FusionOutput
 
-SIZES = {"speech_dim": 12, "text_dim": 10, "vision_dim": 8, "d_model": 16, "layers": 2, "heads": 4, "novelty_rank": 5}
+DIMS = {"speech": 12, "text": 10, "vision": 8}  # the paper's modalities, whatever else is registered
+SHIPPED = tuple(DIMS)  # that the shipped weights know
+SIZES = {"d_model": 16, "layers": 2, "heads": 4, "novelty_rank": 5}
 
 
 def small_config(**changes) -> HFFConfig:
-    return HFFConfig(**(SIZES | changes))
+    dims = DIMS | {m: changes.pop(f"{m}_dim") for m in DIMS if f"{m}_dim" in changes}
+    return HFFConfig(**({"dims": dims} | SIZES | changes))
 
 
 def small_model(seed: int = 0, **changes) -> HFF:
@@ -44,15 +47,13 @@ def random_clips(
 ) -> dict[str, torch.Tensor]:
     """The keyword arguments of ``HFF.forward``; presence random with at least one modality at every step."""
     generator = torch.Generator().manual_seed(seed)
-    clips = {
-        name: torch.randn(batch, steps, size, generator=generator)
-        for name, size in zip(MODALITIES, config.input_dims, strict=True)
-    }
+    clips = {name: torch.randn(batch, steps, size, generator=generator) for name, size in config.dims.items()}
+    shape = (batch, steps, len(config.dims))
     if present is None:
-        there = torch.rand(batch, steps, 3, generator=generator) < 0.6
+        there = torch.rand(shape, generator=generator) < 0.6
         there[..., 1] |= ~there.any(-1)
     else:
-        there = torch.as_tensor(present, dtype=torch.bool).expand(batch, steps, 3).clone()
+        there = torch.as_tensor(present, dtype=torch.bool).expand(shape).clone()
     return clips | {"present": there}
 
 

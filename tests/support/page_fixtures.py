@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from hff.result import Attention, Evidence, FaceSeen, Result, Timeline, Transcri
 from hff.saliency.explanation import Explanation
 from hff.saliency.face_map import FaceMap
 from hff.saliency.word_effect import UtteranceEffect, WordEffect
+from tests.support.model_fixtures import SHIPPED
 
 SENTENCE = "I can not believe how wonderful this day turned out to be"
 
@@ -36,15 +39,16 @@ def _words(seconds: float) -> list[Word]:
     ]
 
 
-def _timeline(steps: int, there: tuple[str, ...], rng: np.random.Generator) -> Timeline:
+def _timeline(steps: int, there: Sequence[str], rng: np.random.Generator) -> Timeline:
     t = np.arange(steps)
     present = np.array([[m in there for m in MODALITIES]] * steps)
     if steps > 8:
         present[: steps // 10, 0] = False  # the voice begins a little later than the picture
         present[steps // 2 : steps // 2 + 3, 2] = False  # the face turns away
-    aleatoric = (0.25 + 0.15 * np.sin(t / 3)[:, None] * [1, -1, 0.5] + rng.uniform(0, 0.05, (steps, 3))) * present
-    epistemic = rng.uniform(0.02, 0.06, (steps, 3)) * present
-    alpha0 = _softmax(np.where(present, rng.normal(0, 0.2, (steps, 3)), -1e9)) * present
+    swing = np.resize([1, -1, 0.5], len(MODALITIES))
+    aleatoric = (0.25 + 0.15 * np.sin(t / 3)[:, None] * swing + rng.uniform(0, 0.05, present.shape)) * present
+    epistemic = rng.uniform(0.02, 0.06, present.shape) * present
+    alpha0 = _softmax(np.where(present, rng.normal(0, 0.2, present.shape), -1e9)) * present
     precision = np.where(present, 1 / (aleatoric + epistemic + 1e-2), 0)
     alpha = alpha0 * precision
     alpha = alpha / np.maximum(alpha.sum(1, keepdims=True), 1e-9)
@@ -64,7 +68,7 @@ def _timeline(steps: int, there: tuple[str, ...], rng: np.random.Generator) -> T
     )
 
 
-def make_result(seconds: float = 10.0, there: tuple[str, ...] = MODALITIES, seed: int = 0, **changes) -> Result:
+def make_result(seconds: float = 10.0, there: Sequence[str] = SHIPPED, seed: int = 0, **changes) -> Result:
     """A reading of ``seconds`` s in which only ``there`` is present. ``changes`` replaces fields of it."""
     rng = np.random.default_rng(seed)
     steps = max(1, round(seconds / STEP_SECONDS))
@@ -86,7 +90,7 @@ def make_result(seconds: float = 10.0, there: tuple[str, ...] = MODALITIES, seed
     parts = dict(zip(there, gain * _softmax(rng.normal(0, 1, len(there))), strict=True))
     subsets = {m: p for m, p in alone.items() if p} | {"+".join(there): probabilities}
     seen = min(steps, MAX_STEPS)  # of a long clip only one block of attention is kept
-    attention = rng.dirichlet(np.full(4 * seen, 0.3), (4, 8, seen)).astype(np.float32)
+    attention = rng.dirichlet(np.full((1 + len(MODALITIES)) * seen, 0.3), (4, 8, seen)).astype(np.float32)
     wave = (rng.normal(0, 0.1, int(seconds * 16_000)) * np.sin(np.arange(int(seconds * 16_000)) / 4000) ** 2).astype(
         np.float32
     )

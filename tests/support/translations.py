@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hff.lab.lesson import Lesson
@@ -15,6 +15,7 @@ from hff.locale.catalogue import catalogue
 EVERYWHERE = {"α", "α₀", "β", "σ²", "ε", "w", "s", "CSV", "ECE", "F1", "AUROC", "Shapley", "Spearman"}
 # Words that are the same in English and in that language; keep it short.
 SAME = {"de": {"Clip", "Fusion", "Live", "Name", "Start", "Video", "neutral"}}
+LESSONS_COPIED_FROM = "de"  # by the recipe: its files hold the sentences alone, as every language's but English
 LESSON_PARTS = ("title", "question", "watch", "why", "then")
 
 
@@ -26,10 +27,13 @@ def untranslated(name: str) -> list[str]:
 
 
 def untranslated_lessons(name: str, folder: Path = LESSONS_FOLDER) -> list[str]:
-    """Sentences of lessons that a language has as English or another language has them, as "sarcasm: title"."""
-    others = [other.name for other in folder.parent.iterdir() if other.is_dir() and other.name != name]
-    ours = _told(name, folder)
-    known = {place: [_told(other, folder).get(place) for other in others] for place in ours}
+    """Sentences of lessons that a language still has as those it was copied from, as "sarcasm: title".
+
+    Another language that is half translated is no fault of this one, so it is not compared with.
+    """
+    sources = {DEFAULT, LESSONS_COPIED_FROM} if name not in (DEFAULT, LESSONS_COPIED_FROM) else {DEFAULT}
+    ours, theirs = _told(name, folder), [_told(source, folder) for source in sources]
+    known = {place: [told.get(place) for told in theirs] for place in ours}
     return [place for place, text in ours.items() if text and text in known[place]]
 
 
@@ -43,6 +47,15 @@ def _sentences(lesson: Lesson) -> Iterator[tuple[str, str]]:
         yield f"{lesson.key}: {part}", getattr(lesson, part)
     for number, choice in enumerate(lesson.choices, 1):
         yield f"{lesson.key}: choice {number}", choice.text
+
+
+def shouted(value: object) -> object:
+    """An entry in a language that is English, only otherwise."""
+    if isinstance(value, Mapping):
+        return {key: shouted(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(shouted(part) for part in value)
+    return f"¡{value}!"
 
 
 def leaves(place: str, value: object) -> Iterator[tuple[str, str]]:

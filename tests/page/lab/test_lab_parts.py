@@ -18,7 +18,7 @@ from markupsafe import escape
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.lab.comparison import clip_means
-from hff.lab.damage import KINDS
+from hff.lab.damage import KINDS, NO_KIND
 from hff.lab.lab import SweepPoint, damage
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
@@ -34,6 +34,7 @@ from hff.page.session.sessions import Sessions
 from hff.page.shared.amounts import in_hundredths
 from hff.pipeline.recording import Recording
 from hff.result import Transcript
+from tests.support.model_fixtures import SHIPPED
 from tests.support.page_fixtures import make_result
 
 CLEAN = LabState(source="clip")
@@ -46,6 +47,11 @@ def after(alpha: dict, variance: dict | None = None, **changes):
     result.alpha = result.alpha | alpha
     result.variance = result.variance | (variance or {})
     return result
+
+
+def shares(*alpha: float) -> dict[str, float]:
+    """Weights of the shipped modalities; any other that is registered is absent."""
+    return dict.fromkeys(MODALITIES, 0.0) | dict(zip(SHIPPED, alpha, strict=True))
 
 
 # ---- one sentence -------------------------------------------------------------------------------------------
@@ -78,7 +84,7 @@ def test_no_reason_is_made_up_where_sigma_did_not_move():
     ],
 )
 def test_the_sentence_tells_of_what_is_gone_or_back(language, modality, gone, back):
-    whole, without = make_result(3), make_result(3, there=[m for m in MODALITIES if m != modality])
+    whole, without = make_result(3), make_result(3, there=[m for m in SHIPPED if m != modality])
     with using(language):
         assert change_sentence(whole, without, True).startswith(gone)
         assert change_sentence(without, whole, True).startswith(back)
@@ -110,7 +116,7 @@ def test_the_table_holds_every_figure_of_both_readings():
     shown = ElementTree.fromstring(f"<div>{comparison(before, now, CLEAN, BLURRED)}</div>".replace("&nbsp;", " "))
     for when, result in (("before", before), ("after", now)):
         means = clip_means(result)
-        for modality in MODALITIES:
+        for modality in SHIPPED:
             row = shown.find(f".//tr[@id='hff-lab-row-{modality}']")
             for name in ("variance", "precision", "alpha0", "alpha", "shapley"):
                 cell = row.find(f".//td[@data-figure='{name}']/div[@data-value]" + ("" if when == "before" else "[2]"))
@@ -140,7 +146,7 @@ def test_two_bars_show_the_weights_and_the_chain_leads_to_them():
         parts = shown.findall(f".//section[@class='hff-stack hff-lab-{when}']//span[@data-alpha]")
         numbers = [float(part.get("data-alpha")) for part in parts]
         assert sum(round(100 * number) for number in numbers) == 100
-        assert numbers == pytest.approx(list(result.alpha.values()), abs=0.011)
+        assert numbers == pytest.approx([result.alpha[m] for m in SHIPPED], abs=0.011)
         assert [f"{number:.2f}" in "".join(part.itertext()) for number, part in zip(numbers, parts, strict=True)]
     chain = shown.find(".//p[@id='hff-lab-chain']")
     steps = chain.findall("./span")
@@ -166,12 +172,12 @@ def test_what_alpha0_did_is_said_as_it_is(state: LabState, start: str):
 def test_alpha0_is_weighed_against_what_w_alone_would_give():
     result = make_result(3)
     line = result.timeline
-    line.precision[:] = np.array([1.0, 1.0, 2.0]) * line.present
-    result.alpha = {"speech": 0.25, "text": 0.25, "vision": 0.5}
+    line.precision[:] = np.resize([1.0, 1.0, 2.0], len(MODALITIES)) * line.present
+    result.alpha = shares(0.25, 0.25, 0.5)
     assert "hardly mattered: from w alone α of the face would be 0.50" in alpha0_sentence(CLEAN, result, "vision")
-    result.alpha = {"speech": 0.1, "text": 0.1, "vision": 0.8}
+    result.alpha = shares(0.1, 0.1, 0.8)
     assert "added to it" in alpha0_sentence(CLEAN, result, "vision")
-    result.alpha = {"speech": 0.5, "text": 0.4, "vision": 0.1}
+    result.alpha = shares(0.5, 0.4, 0.1)
     assert "took from it" in alpha0_sentence(CLEAN, result, "vision")
 
 
@@ -218,7 +224,7 @@ def test_before_stands_beside_after_and_the_damage_is_named_with_its_severity():
     shown = evidence(clean, damage(clean, state), CLEAN, state)
     assert shown.count("<audio") == 2
     assert "hiss (white noise), 80%" in shown
-    assert shown.count(texts.LAB_AS_BEFORE) == 2
+    assert shown.count(texts.LAB_AS_BEFORE) == len(MODALITIES) - 1
     state = LabState(source="clip", damage=CLEAN.damage | {"vision": Damage("blur", 0.5)}, text="Not at all")
     shown = evidence(clean, damage(clean, state), CLEAN, state)
     assert shown.count("hff-lab-faces-5") == 2
@@ -237,13 +243,13 @@ def test_nothing_at_all_can_be_shown():
 
 
 def sweep_points(count: int = 5) -> list[SweepPoint]:
-    rest = dict.fromkeys(EMOTIONS, 0.02)
+    rest, absent, unknown = dict.fromkeys(EMOTIONS, 0.02), dict.fromkeys(MODALITIES, 0.0), dict.fromkeys(MODALITIES)
     return [
         SweepPoint(
             s,
             "happy" if s < 0.5 else "sad",
-            {"speech": s / 2, "text": s / 2, "vision": 1 - s},
-            {"speech": 0.3, "text": None if s > 0.6 else 0.4, "vision": 0.1 + s},
+            absent | {"speech": s / 2, "text": s / 2, "vision": 1 - s},
+            unknown | {"speech": 0.3, "text": None if s > 0.6 else 0.4, "vision": 0.1 + s},
             rest | {"happy": 0.9 - 0.8 * s, "sad": 0.1 + 0.8 * s},
         )
         for s in np.linspace(0, 1, count)
@@ -255,7 +261,7 @@ def test_the_chart_is_sound_svg_at_every_moment(count: int):
     points = sweep_points(5)[:count]
     drawn = ElementTree.fromstring(sweep_chart(points, "vision"))
     assert drawn.get("data-points") == str(count)
-    assert len(drawn.findall(".//path")) == (0 if count == 0 else 13)
+    assert len(drawn.findall(".//path")) == (0 if count == 0 else len(EMOTIONS) + len(SHIPPED) + len(MODALITIES))
     shown = "".join(drawn.itertext())
     for word in (texts.SWEEP_ALPHA, texts.SWEEP_VARIANCE, texts.SWEEP_PROBABILITY, "Face: severity of the damage"):
         assert word in shown
@@ -304,19 +310,20 @@ def test_rounded_weights_still_add_up(weights):
 
 
 def test_every_kind_and_part_has_a_name_on_the_page():
-    assert set(texts.LAB_DAMAGE_NAMES) == {kind for m in MODALITIES for kind in KINDS[m]}
+    assert set(texts.LAB_DAMAGE_NAMES) == {kind for m in MODALITIES for kind in KINDS[m] if kind != NO_KIND}
     assert set(texts.LAB_PART_NAMES) == set(COMPONENTS)
 
 
 def test_the_worksheet_says_what_is_set_up_and_asks_about_it():
     state = LabState(
         source="clip",
-        damage={
+        damage=CLEAN.damage
+        | {
             "speech": Damage("babble", 0.4),
             "text": Damage("dropped words", 0, muted=True),
             "vision": Damage("blur", 0.0),
         },
-        alpha=(0.5, 0.25, 0.25),
+        alpha=tuple(shares(0.5, 0.25, 0.25).values()),
         without=("temporal",),
         text="Oh <i>no</i>",
     )

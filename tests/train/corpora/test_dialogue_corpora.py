@@ -15,6 +15,8 @@ from train.corpora import cmu_sdk, emorynlp, iemocap, meld, safe_pickle
 from train.corpora.base import CorpusError
 from train.corpora.conversation import UNLABELLED, DialogueSet
 
+pytestmark = pytest.mark.usefixtures("only_the_papers")
+
 
 @pytest.mark.parametrize("public", [True, False])
 def test_meld_as_dialogues(tmp_path, public):

@@ -25,7 +25,7 @@ QUIET_ITEM = 3  # a voice in which none is found any more once it is damaged
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory) -> PairedClips:
+def pairs(tmp_path_factory, only_the_papers) -> PairedClips:
     folder = tmp_path_factory.mktemp("features")
     label = torch.arange(ITEMS) % 7
     severity = torch.linspace(0, 1, VARIANTS).expand(ITEMS, -1).clone()

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
-from hff.config import MODALITIES, HFFConfig
+from hff.config import HFFConfig
 from hff.locale import languages
 from hff.locale.catalogue import catalogue
-from tests.support.model_fixtures import random_clips, small_config
+from tests.support.model_fixtures import SHIPPED, random_clips, small_config
 from train.rivals import RIVALS, RivalOutput, rival_loss
 from train.rivals.lmf import RANK
 from train.rivals.rival import MaskedLSTM, largest_present, last_present, mean_present, means_around
@@ -92,7 +92,7 @@ def test_content_of_absent_modalities_changes_nothing(rivals, name, present, val
     model = rivals[name]
     clips = random_clips(model.config, *present.shape[:2], seed, present)
     spoilt = dict(clips)
-    for m, modality in enumerate(MODALITIES):
+    for m, modality in enumerate(SHIPPED):
         spoilt[modality] = clips[modality].masked_fill(~clips["present"][..., m, None], value)
     for dialogue in ({}, talk(*present.shape[:2])):
         output = model(**clips, **dialogue)
@@ -129,7 +129,7 @@ def test_a_clip_reads_the_same_in_any_company(rivals, name):
 def test_every_present_modality_is_heard(rivals, name):
     clips = random_clips(rivals[name].config, 8, 3, present=np.ones(3, bool))
     before = rivals[name](**clips).logits
-    for modality in MODALITIES:
+    for modality in SHIPPED:
         changed = rivals[name](**(clips | {modality: clips[modality] + torch.randn_like(clips[modality])})).logits
         assert (changed - before).abs().max() > 1e-4
 
@@ -138,7 +138,7 @@ def test_every_present_modality_is_heard(rivals, name):
 def test_gradient_reaches_every_parameter_and_junk_spoils_none(name):
     model = rival(name, seed=1).train()
     clips = random_clips(model.config, 8, 4)
-    for m, modality in enumerate(MODALITIES):
+    for m, modality in enumerate(SHIPPED):
         clips[modality] = clips[modality].masked_fill(~clips["present"][..., m, None], float("nan"))
     rival_loss(model(**clips), torch.arange(8) % 7).backward()
     for parameter_name, parameter in model.named_parameters():
@@ -189,7 +189,7 @@ def moved(model, at: int, steps: int = 4, **dialogue) -> list[bool]:
     """Which utterances' answers change with what utterance ``at`` of a dialogue says."""
     clips = random_clips(CONFIG, 1, steps, present=np.ones(3, bool))
     dialogue = dialogue or talk(1, steps)
-    other = {m: clips[m].clone() for m in MODALITIES}
+    other = {m: clips[m].clone() for m in SHIPPED}
     for x in other.values():
         x[:, at] = torch.randn(x.shape[-1], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -254,7 +254,7 @@ def test_late_averaging_averages_the_probabilities_of_the_present(rivals):
 def test_fixed_weights_are_the_same_for_every_clip(rivals):
     model = rivals["fixed weights"]
     clips = random_clips(model.config, 4, 1, present=np.ones(3, bool))
-    aligned = model.alignment([clips[m] for m in MODALITIES], clips["present"])
+    aligned = model.alignment([clips[m] for m in SHIPPED], clips["present"])
     by_hand = model.classifier(torch.einsum("m,btmd->bd", model.scores.softmax(0), aligned))
     torch.testing.assert_close(model(**clips).logits[0], by_hand)
 
@@ -268,7 +268,7 @@ def test_tensor_fusion_is_the_outer_product():
 def test_tensor_fusion_without_a_modality_keeps_the_others_interactions(rivals):
     model = rivals["TFN"]
     clips = random_clips(model.config, 2, 3, present=np.array([True, False, True]))
-    speech, text, vision = model.encoders([clips[m] for m in MODALITIES], clips["present"], each=False)
+    speech, text, vision = model.encoders([clips[m] for m in SHIPPED], clips["present"], each=False)
     assert torch.equal(text, F.pad(torch.zeros_like(text[:, 1:]), (0, 1), value=1.0))
     by_hand = torch.zeros(2, speech.shape[1], text.shape[1], vision.shape[1])
     by_hand[:, :, -1] = torch.einsum("bi,bk->bik", speech, vision)
@@ -291,7 +291,7 @@ def test_low_rank_fusion_is_the_full_tensor_times_a_low_rank_one(rivals):
     """Equation (7) of the LMF paper: the weight tensor is the sum over ranks of the factors' outer products."""
     model = rivals["LMF"]
     clips = random_clips(model.config, 3, 2)
-    z = model.encoders([clips[m] for m in MODALITIES], clips["present"], each=False)
+    z = model.encoders([clips[m] for m in SHIPPED], clips["present"], each=False)
     weight = sum(
         model.rank_weights[r] * torch.einsum("io,jo,ko->ijko", *(factor[r] for factor in model.factors))
         for r in range(RANK)
@@ -330,7 +330,7 @@ def test_multimodal_transformer_reads_each_modality_through_each_other(rivals, t
     clips = random_clips(model.config, 2, 3, present=there)
     joined = []
     hook = model.residual.register_forward_pre_hook(lambda _, inputs: joined.append(inputs[0]))
-    name = MODALITIES[source]
+    name = SHIPPED[source]
     model(**clips)
     model(**(clips | {name: clips[name] + 1 + torch.randn_like(clips[name])}))
     hook.remove()
