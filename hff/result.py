@@ -233,14 +233,22 @@ class Result:
 def clip_alpha(alpha: np.ndarray, present: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """A clip's alpha (M,): the mean over the moments in which there was a choice, by how much the answer rests on each.
 
-    alpha (T,M), present (T,M) bool, beta (T,). With one modality present alpha is 1 whatever it is worth, so such
-    moments count only where there are no others. Sums to 1; zeros where nothing is present.
+    alpha (T,M), present (T,M) bool, beta (T,). Sums to 1; zeros where nothing is present.
+    """
+    mean = moment_weights(alpha, present, beta) @ alpha
+    return mean / mean.sum() if mean.sum() > 0 else mean
+
+
+def moment_weights(alpha: np.ndarray, present: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """How much each moment counts in ``clip_alpha``, (T,): beta over the moments with a choice; inputs as there.
+
+    With one modality present alpha is 1 whatever it is worth, so such moments count only where there are no others.
+    Sums to 1; zeros where nothing is present.
     """
     weight = np.where(alpha.sum(1) > 0, beta, 0.0)
     choice = weight * (present.sum(1) > 1)
     weight = choice if choice.any() else weight
-    mean = weight @ alpha
-    return mean / mean.sum() if mean.sum() > 0 else mean
+    return weight / weight.sum() if weight.sum() > 0 else weight
 
 
 def normalised_entropy(probabilities: np.ndarray) -> float:

@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("hff.errors", "hff.quiet", "hff.clean_text", "hff.modalities"),
     ("hff.locale",),
-    ("hff.config", "hff.device", "hff.cancel", "hff.numbers"),
+    ("hff.config", "hff.device", "hff.cancel", "hff.numbers", "hff.arithmetic"),
     ("hff.result", "hff.weights", "hff.pretrained", "hff.corruption"),
-    ("hff.media", "hff.annotations"),
+    ("hff.media", "hff.annotations", "hff.moment"),
     ("hff.detectors", "hff.model"),
     ("hff.encoders",),
     ("hff.pipeline",),
