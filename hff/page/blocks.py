@@ -14,7 +14,7 @@ from hff.page.lab.lab_api import build_lab_api
 from hff.page.lab.lab_view import LabView
 from hff.page.live.hub import LiveHub
 from hff.page.live.live_view import LiveView
-from hff.page.model.model_view import build_model_view
+from hff.page.model.model_view import ModelView
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
 from hff.page.shared.faults import say_faults
@@ -63,7 +63,7 @@ def _build(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
                 clip = ClipView(engine, sessions)
             lab = LabView(engine, sessions, views)
             with gr.Tab(texts.TAB_MODEL, id="model") as model_tab:
-                build_model_view(model_tab, engine.config())
+                ModelView(model_tab, engine, sessions, clip)
         build_api(engine, sessions, clip.inputs)
         build_lab_api(engine, sessions, lab.benches, clip.inputs)
         lab.open_from_address(page)

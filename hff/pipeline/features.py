@@ -186,18 +186,24 @@ def encode_text(encoder: TextEncoder, transcript: Transcript | None, steps: int)
         features[:] = encoder.features([transcript.text]).cpu()
         return features, ~there
     said = utterances(transcript.words)
-    # The recogniser gives some words the same start and end; they are said all the same.
-    spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
-    longest, which = np.zeros(steps), np.zeros(steps, np.int64)  # the utterance that is said most in each step
-    for number, (touched, seconds) in enumerate(shared_seconds(spans, steps)):
-        which[touched] = np.where(seconds > longest[touched], number, which[touched])
-        longest[touched] = np.maximum(seconds, longest[touched])
-    there = torch.from_numpy(longest > 0)
+    which = said_most(said, steps)
+    there = torch.from_numpy(which >= 0)
     vectors = torch.cat(
         [_text_features(encoder, said[i : i + INPUTS_AT_ONCE]) for i in range(0, len(said), INPUTS_AT_ONCE)]
     )
     features[there] = vectors[torch.from_numpy(which)[there]]
     return features, there
+
+
+def said_most(said: list[TimedUtterance], steps: int) -> np.ndarray:
+    """(T,) the number of the utterance that is said most in each step, -1 where none is."""
+    # The recogniser gives some words the same start and end; they are said all the same.
+    spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
+    longest, which = np.zeros(steps), np.full(steps, -1, np.int64)
+    for number, (touched, seconds) in enumerate(shared_seconds(spans, steps)):
+        which[touched] = np.where(seconds > longest[touched], number, which[touched])
+        longest[touched] = np.maximum(seconds, longest[touched])
+    return which
 
 
 def _text_features(encoder: TextEncoder, said: list[TimedUtterance]) -> Tensor:

@@ -22,6 +22,12 @@ class TimedUtterance:
 
 def utterances(words: list[Word]) -> list[TimedUtterance]:
     """Cut timed words into utterances at pauses, at the ends of sentences, and when they grow too long."""
+    groups = groups_of(words)
+    return [TimedUtterance(" ".join(w.text.strip() for w in g), g[0].start, g[-1].end) for g in groups]
+
+
+def groups_of(words: list[Word]) -> list[list[Word]]:
+    """The words of each of ``utterances``."""
     groups: list[list[Word]] = []
     for word in words:
         last = groups[-1] if groups else None
@@ -34,4 +40,4 @@ def utterances(words: list[Word]) -> list[TimedUtterance]:
             groups.append([word])
         else:
             last.append(word)
-    return [TimedUtterance(" ".join(w.text.strip() for w in g), g[0].start, g[-1].end) for g in groups]
+    return groups

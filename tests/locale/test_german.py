@@ -56,11 +56,13 @@ def test_attention_has_one_name():
 def test_no_hyphen_stays_in_a_word_that_was_parted():
     assert found(r"[a-zäöüß]-\s(?!und |oder )", GERMAN | LESSONS) == {}
     with using("de"):
-        drawn, below = architecture_html(HFFConfig()).split("</svg>")
-    assert "<strong>Klassifikator</strong>" in below
-    assert "<strong>GRU und Aufmerksamkeit β</strong>" in below
-    parted = re.findall(r">(Klassifi-|kator|Aufmerk-|samkeit β)<", drawn)
+        wide, narrow = architecture_html(HFFConfig()).split("</svg>")[:2]
+    for drawn in (wide, narrow):
+        assert 'aria-label="Klassifikator, ' in drawn
+        assert 'aria-label="GRU und Aufmerksamkeit β, ' in drawn
+    parted = re.findall(r">(Klassifi-|kator|Aufmerk-|samkeit β)<", wide)
     assert parted == ["Aufmerk-", "samkeit β", "Klassifi-", "kator"]
+    assert ">Klassifikator<" in narrow
 
 
 def test_a_minus_is_no_hyphen():

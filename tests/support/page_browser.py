@@ -189,6 +189,13 @@ def open_section(page: Page, name: str) -> None:
     page.locator("#hff-sections").get_by_role("tab", name=name, exact=True).click()
 
 
+def open_fold(page: Page, part: str) -> None:
+    """Unfold a part of the Model view that is for specialists."""
+    page.wait_for_selector(f"{part} .hff-note", state="attached")
+    page.click(f"{part} summary")
+    page.wait_for_selector(f"{part} .hff-note")
+
+
 def download(page: Page, kind: str) -> bytes:
     """Click a download button, once its file is ready, and read what arrives."""
     open_section(page, "Keep it")

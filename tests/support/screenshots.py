@@ -59,9 +59,10 @@ def lab(page: Page) -> None:
 
 
 def model(page: Page) -> None:
+    choose_example(page, texts.EXAMPLES["actor"][0])
     open_view(page, texts.TAB_MODEL)
-    page.wait_for_selector(".hff-architecture")
-    page.wait_for_selector("#hff-measured .hff-note")
+    page.wait_for_selector(".hff-walk-now")
+    page.evaluate("document.getElementById('hff-walk-source').scrollIntoView()")
 
 
 VIEWS = {"model": model, "clip": clip, "lab": lab, "live": live}
@@ -90,7 +91,8 @@ def main() -> None:
         for name in options.views:
             with browsing(url, options.width, options.height, options.scheme, flags) as page:
                 VIEWS[name](page)
-                page.evaluate("scrollTo(0, 0)")
+                if name != "model":  # which shows its walk
+                    page.evaluate("scrollTo(0, 0)")
                 page.wait_for_function("() => !document.querySelector('.pending, .generating')")
                 page.wait_for_timeout(FADE_MS)
                 if name == "live":  # a pause may have begun meanwhile

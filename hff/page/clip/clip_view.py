@@ -13,7 +13,7 @@ import gradio as gr
 from hff.annotations import WRITERS
 from hff.config import MAX_CHARACTERS
 from hff.errors import Cancelled, HFFError
-from hff.examples.ready import EXAMPLES
+from hff.examples.ready import EXAMPLES, Example
 from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
@@ -82,6 +82,7 @@ class ClipView:
 
     def __init__(self, engine: Engine, sessions: Sessions) -> None:
         self.engine, self.sessions = engine, sessions
+        self.analyses: list[Any] = []  # every event that reads a clip, for what is to follow it
         with gr.Row(elem_id="hff-clip"):
             with gr.Column(scale=0, min_width=350, elem_id="hff-inputs"):
                 self.example_buttons = build_examples()
@@ -97,20 +98,23 @@ class ClipView:
 
     # ---- events -----------------------------------------------------------------------------------------
 
+    @property
+    def _filling(self) -> dict[str, Any]:
+        """Of an event that puts an example into the inputs."""
+        return {"inputs": None, "outputs": [*self.inputs.values[:4], self.inputs.media_tabs], **QUICK}
+
+    @property
+    def _telling(self) -> dict[str, Any]:
+        """Of an event that says what there is to read."""
+        return {"fn": self._show_status, "inputs": self.inputs.values, "outputs": self.status, **QUICK}
+
     def _connect(self) -> None:
         inputs, out = self.inputs, self.report
-        told: dict[str, Any] = {"fn": self._show_status, "inputs": inputs.values, "outputs": self.status, **QUICK}
         # One event for all: of several, an older one that is answered late would put back what it has seen.
-        gr.on([component.change for component in inputs.values], trigger_mode="always_last", **told)
+        gr.on([component.change for component in inputs.values], trigger_mode="always_last", **self._telling)
         files = inputs.values[:3]
         gr.on([file.change for file in files], None, files, None, js=_TELL_FILES, api_visibility="private")
-        filled: Any = gr.on(
-            [button.click for button in self.example_buttons],
-            self._fill,
-            None,
-            [inputs.video, inputs.audio, inputs.image, inputs.text, inputs.media_tabs],
-            **QUICK,
-        )
+        filled: Any = gr.on([button.click for button in self.example_buttons], self._fill, **self._filling)
         # The downloads are among them: until the new files are made, the old reading's must not be taken.
         self._shown = [
             out.answer,
@@ -121,25 +125,12 @@ class ClipView:
             out.head,
             *out.downloads.values(),
         ]
-        # A newer analysis of a page takes the place of an older one.
-        asked: dict[str, Any] = {
-            "outputs": self._shown,
-            "show_progress_on": out.answer,
-            "api_visibility": "private",
-            "trigger_mode": "multiple",
-            **MODEL,
-        }
         for beginning, read, wanted in (
             (self.analyse.click, self._analyse, inputs.values),
             (filled.success, self._analyse, inputs.values),
             (out.rerun.click, self._rerun, [out.transcript]),
         ):
-            # First: the browser begins the events of one trigger one after the other's end.
-            beginning(None, None, None, js=_BEGUN, api_visibility="private")
-            analysis = beginning(read, wanted, **asked)
-            analysis.then(None, None, None, js=_ENDED, api_visibility="private")
-            analysis.then(**told)  # the inputs may have changed meanwhile
-            self._connect_report(analysis)
+            self._connect_analysis(beginning, read, wanted)
         self.stop.click(self._stop, None, None, **QUICK)
         gr.on([out.layer.input, out.head.input], inputs=[out.layer, out.head], **_map_of(self._attention, out))
         out.explain.input(
@@ -155,7 +146,29 @@ class ClipView:
         emptied = [*inputs.values[:4], *self._shown]
         cleared = self.clear.click(self._clear, None, emptied, js=_CLEARING, **QUICK)
         cleared.then(None, None, None, js=_CLEARED, api_visibility="private")
-        cleared.then(**told)
+        cleared.then(**self._telling)
+
+    def read_example(self, button: gr.Button, example: Example, watched: gr.HTML) -> None:
+        """Have another view's ``button`` read ``example`` as if it had been chosen here; ``watched`` shows progress."""
+        filled: Any = button.click(lambda: _filled(example), **self._filling)
+        self._connect_analysis(filled.success, self._analyse, self.inputs.values, watched)
+
+    def _connect_analysis(self, beginning, read: Callable, wanted: list, *watched: gr.HTML) -> None:
+        # First: the browser begins the events of one trigger one after the other's end.
+        beginning(None, None, None, js=_BEGUN, api_visibility="private")
+        analysis = beginning(
+            read,
+            wanted,
+            self._shown,
+            show_progress_on=[self.report.answer, *watched],
+            api_visibility="private",
+            trigger_mode="multiple",  # a newer analysis of a page takes the place of an older one
+            **MODEL,
+        )
+        analysis.then(None, None, None, js=_ENDED, api_visibility="private")
+        analysis.then(**self._telling)  # the inputs may have changed meanwhile
+        self.analyses.append(analysis)
+        self._connect_report(analysis)
 
     def _connect_report(self, analysis) -> None:
         """What follows an analysis: the figures, the map of all layers and heads, the files to keep."""
@@ -276,9 +289,7 @@ class ClipView:
             for button, example in zip(self.example_buttons, EXAMPLES, strict=True)
             if button._id == event.target._id
         )
-        kinds = ("video", "audio", "image")
-        tab = next((kind for kind in kinds if getattr(pressed, kind)), "video")
-        return (*(pressed.path(kind) for kind in kinds), pressed.text, gr.Tabs(selected=tab))
+        return _filled(pressed)
 
     def _whole_map(self, request: gr.Request) -> str:
         """All layers and heads: nothing is asked of the choices, which a new reading has just changed."""
@@ -319,6 +330,13 @@ class ClipView:
 
 
 # ---- what events give back ----------------------------------------------------------------------------------
+
+
+def _filled(example: Example) -> tuple:
+    """The inputs with an example in them."""
+    kinds = ("video", "audio", "image")
+    tab = next((kind for kind in kinds if getattr(example, kind)), "video")
+    return (*(example.path(kind) for kind in kinds), example.text, gr.Tabs(selected=tab))
 
 
 def _map_of(draw: Callable[..., str], out: Report) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from hff.config import MODALITIES, SAMPLE_RATE
 from hff.lab.state import LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import percent
+from hff.page.shared.drawing import mel_colours
 from hff.page.shared.explained import face_strip, marked, meaning
 from hff.page.shared.render import render
-from hff.page.shared.theme import COLOUR_MAP
 from hff.result import FaceSeen, Transcript
 from hff.saliency.explanation import evenly
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 FACES = 5  # shown, from the first to the last
 LOUDEST = 0.9  # peak of the sound that is played: noise far above the voice must not hurt the ears
-_MEL_RANGE = 80.0  # dB below the loudest that the spectrogram shows
 
 
 def evidence(
@@ -110,15 +109,12 @@ def wav_bytes(wave: np.ndarray) -> bytes:
 
 def spectrogram(recording: Recording, when: str) -> Markup:
     """The mel spectrogram as a small picture."""
-    import matplotlib
     from PIL import Image
 
     mel = recording.evidence().mel
     if mel is None:
         return Markup()
-    mel = np.asarray(mel, float)
-    shown = np.clip((mel - mel.max()) / _MEL_RANGE + 1, 0, 1)[::-1]
-    colours = (matplotlib.colormaps[COLOUR_MAP](shown)[..., :3] * 255).astype(np.uint8)
+    colours = mel_colours(mel, float(mel.max()))
     return _picture(Image.fromarray(colours), texts.LAB_MEL.format(when=when), "hff-lab-mel")
 
 

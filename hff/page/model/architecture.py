@@ -1,7 +1,8 @@
-"""The model drawn: one block for each part, with the numbers of the paper's equations."""
+"""The model drawn: a block for each part, with the paper's equations, and what flows between them at a moment."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -9,13 +10,13 @@ from markupsafe import Markup
 from hff import modalities
 from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.locale import names, texts
+from hff.moment import Moment, Shown
+from hff.page.model import flow
+from hff.page.model.blueprint import Blueprint, blueprints
+from hff.page.shared.amounts import percent
 from hff.page.shared.render import render
 
-_WIDTH, _HEIGHT = 1180, 430
-_TOP, _TALL, _GAP = 70, 314, 31  # of the column of encoders; the gap shrinks where there are more than three
-_LEVELS = ((20, 190), (262, 360), (674, 176), (902, 130), (1072, 98))  # left edge and width of each of ``texts.LEVELS``
-# Attention looks back at the aligned tokens of every modality, round the fusion.
-_TOKENS = "M321 386V408H762V388"
+FIRST_PART = "weights"  # whose numbers are shown before any was chosen
 _SOFT_HYPHEN = "\u00ad"  # before a line break within a word
 EQUATIONS = {  # of the paper, by block
     "align": "(16)",
@@ -28,34 +29,24 @@ EQUATIONS = {  # of the paper, by block
 
 
 @dataclass(frozen=True)
-class Block:
-    """A box of the drawing; ``key`` names its texts in ``texts.BLOCKS``."""
+class ModelPart:
+    """One block's words: its name (with a line break where it is drawn in two), a sentence about it, its equations."""
 
     key: str
-    x: int
-    y: int
-    width: int
-    height: int
-    colour: str = ""  # a modality's class, or none
+    colour: str  # a modality's class, or none
+    drawn: str
+    sentence: str
+    equations: str
+
+    @property
+    def title(self) -> str:
+        return self.drawn.replace(f"{_SOFT_HYPHEN}\n", "").replace("\n", " ")
 
 
-def blocks(config: HFFConfig) -> list[Block]:
-    return [
-        *_encoders(config),
-        Block("align", 262, 70, 118, 314),
-        Block("weights", 432, 70, 190, 140),
-        Block("uncertainty", 432, 244, 190, 140),
-        Block("attention", 674, 70, 176, 314),
-        Block("time", 902, 70, 130, 314),
-        Block("classifier", 1072, 70, 98, 314),
-    ]
-
-
-def _encoders(config: HFFConfig) -> list[Block]:
-    count = len(config.dims)
-    gap = _GAP if count <= 3 else _GAP // 2
-    height = (_TALL - gap * (count - 1)) // count
-    return [Block(m, 20, _TOP + n * (height + gap), 190, height, f"hff-{m}") for n, m in enumerate(config.dims)]
+def parts(config: HFFConfig) -> list[ModelPart]:
+    """In the order of the flow."""
+    keys = (*config.dims, "align", "uncertainty", "weights", "attention", "time", "classifier")
+    return [ModelPart(key, f"hff-{key}" if key in config.dims else "", *_texts(key, config)) for key in keys]
 
 
 def _texts(key: str, config: HFFConfig) -> tuple[str, str, str]:
@@ -68,6 +59,11 @@ def _texts(key: str, config: HFFConfig) -> tuple[str, str, str]:
         return *texts.BLOCKS[other], ""
     title, sentence = texts.BLOCKS.get(key) or (names.modality(key), "")
     return title, sentence, EQUATIONS[key] if key in EQUATIONS else modalities.of(key).equations
+
+
+def speech_title(encoder: str) -> str:
+    """What a speech encoder is called in the drawing."""
+    return parts(HFFConfig(speech_encoder=encoder))[0].title
 
 
 def sizes(config: HFFConfig) -> dict[str, str]:
@@ -85,39 +81,50 @@ def sizes(config: HFFConfig) -> dict[str, str]:
     }
 
 
-def architecture_html(config: HFFConfig) -> Markup:
-    """The drawing and, below it, a sentence for each block."""
-    figures = sizes(config)
-    levels = zip(texts.LEVELS, _LEVELS, strict=True)
-    shown = []
-    for block in blocks(config):
-        title, sentence, equations = _texts(block.key, config)
-        lines = _lines(title, equations, figures[block.key])
-        shown.append((block, _in_one_line(title), equations, sentence, lines))
-    return render("architecture.html", "architecture", _WIDTH, _HEIGHT, levels, _arrows(config), _TOKENS, shown)
+def architecture_html(
+    config: HFFConfig, moment: Moment | None = None, shown: Mapping[str, Shown] | None = None
+) -> Markup:
+    """The drawing, twice: the style shows the one that fits the screen. With the flow of a moment, or without."""
+    drawings = [_drawing(plan, config, moment, shown or {}) for plan in blueprints(config)]
+    return render("architecture.html", "architecture", drawings, FIRST_PART)
 
 
-def _lines(title: str, equations: str, figures: str) -> list[tuple[str, str]]:
+def _drawing(plan: Blueprint, config: HFFConfig, moment: Moment | None, shown: Mapping[str, Shown]) -> dict:
+    named = {m: names.modality(m) for m in config.dims}
+    return {
+        "plan": plan,
+        "levels": list(zip(texts.LEVELS, plan.levels, strict=True)) if plan.levels else [],
+        "arrows": flow.arrows(plan),
+        "bands": flow.bands(plan, config.dims, moment),
+        "labels": flow.labels(plan, named, moment, shown) if moment is not None else [],
+        "blocks": [
+            (part, plan.blocks[part.key], _lines(part, plan, config, moment), _is_absent(part, config, moment))
+            for part in parts(config)
+        ],
+    }
+
+
+def _lines(part: ModelPart, plan: Blueprint, config: HFFConfig, moment: Moment | None) -> list[tuple[str, str]]:
     """The lines in a block, each with its style."""
+    title, figures = part.drawn, sizes(config)[part.key]
+    if plan.upright:  # little room: a modality by its name alone, others on one line
+        broad = plan.blocks[part.key].width > plan.width / 2
+        title = names.modality(part.key) if part.colour else part.title if broad else part.drawn
+        figures = "" if part.colour else figures
     lines = [(line.replace(_SOFT_HYPHEN, "-"), "hff-block-title") for line in title.split("\n")]
-    more = [(equations, "hff-block-equations"), (figures, "hff-block-size")]
+    if _is_absent(part, config, moment):
+        figures = texts.ABSENT
+    answer = _answer(moment) if part.key == "classifier" and moment is not None and moment.weighings else []
+    small = [part.equations, figures]
+    if plan.upright:
+        small, answer = [" · ".join(filter(None, small))], [" ".join(answer)]
+    more = [*((line, "hff-block-size") for line in small), *((line, "hff-block-answer") for line in answer)]
     return [*lines, *(line for line in more if line[0])]
 
 
-def _in_one_line(title: str) -> str:
-    return title.replace(f"{_SOFT_HYPHEN}\n", "").replace("\n", " ")
+def _answer(moment: Moment) -> list[str]:
+    return [names.emotion(moment.emotion), percent(moment.probabilities[moment.emotion])]
 
 
-def _arrows(config: HFFConfig) -> list[tuple[float, float, float, float]]:
-    """Each from (x, y) to (x, y)."""
-    middles = [block.y + block.height / 2 for block in _encoders(config)]
-    encoders = [(212, middle, 258, middle) for middle in middles]
-    return [
-        *encoders,
-        (382, 140, 428, 140),
-        (382, 314, 428, 314),
-        (624, 140, 670, 140),
-        (527, 242, 527, 214),
-        (852, 227, 898, 227),
-        (1034, 227, 1068, 227),
-    ]
+def _is_absent(part: ModelPart, config: HFFConfig, moment: Moment | None) -> bool:
+    return moment is not None and part.key in config.dims and part.key not in moment.weighings

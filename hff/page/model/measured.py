@@ -3,7 +3,7 @@
 ``weights/metrics.json`` is written by ``python -m train evaluate``:
 ``{"generated_by": command, "tables": [{"title", "note", "command", "columns": [..], "rows": [[..]]}],
 "confusion": {"title", "labels": [..], "matrix": [[..]]}, "reliability": {"bins": [[confidence, accuracy, count]],
-"ece": x}}``. Every part may be missing; what is there is shown.
+"ece": x}, "joint_clips": [{"truth", "emotion", ..}]}``. Every part may be missing; what is there is shown.
 """
 
 from __future__ import annotations
@@ -56,6 +56,32 @@ def _load(path: Path) -> object:
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read: %s", path, error)
         return None
+
+
+def accuracy_sentence(metrics: dict) -> str:
+    """How often it is right, in one sentence; empty where the file does not say.
+
+    On clean clips from the confusion matrix, on mixed ones from the reliability diagram, on filmed ones one by one.
+    """
+    counts = np.asarray((metrics.get("confusion") or {}).get("matrix") or [], float)
+    bins = np.asarray((metrics.get("reliability") or {}).get("bins") or [], float)
+    if counts.ndim != 2 or not counts.sum() or bins.ndim != 2 or not bins[:, 2].sum():
+        return ""
+    told = {
+        "clean": _of_hundred(np.trace(counts) / counts.sum()),
+        "mixed": _of_hundred(bins[:, 1] @ bins[:, 2] / bins[:, 2].sum()),
+        "guess": _of_hundred(1 / len(counts)),
+    }
+    filmed = metrics.get("joint_clips") or []
+    if not filmed:
+        return texts.ACCURACY.format(**told)
+    right = sum(clip["emotion"] == clip["truth"] for clip in filmed)
+    return texts.ACCURACY_JOINT.format(**told, right=right, count=len(filmed))
+
+
+def _of_hundred(share: float) -> int:
+    """Whole ones of a hundred; what is not quite all of them never reads as all."""
+    return min(round(100 * share), 99 if share < 1 else 100)
 
 
 def metrics_html(metrics: dict) -> Markup:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 
+from hff.arithmetic import visible
 from hff.locale import language, number_format, texts
 
 SIGMA_FULL = 1.0  # sigma^2 that fills a bar or an axis, in every view; a blind guess has a mark below it
@@ -33,6 +35,16 @@ def number(value: float) -> str:
 def decimal(value: float, places: int = 2) -> str:
     """A figure with a fixed number of places."""
     return number_format.decimal(value, places, language())
+
+
+def exact(figure: Decimal) -> str:
+    """A figure that is rounded already, with all the places that it has."""
+    return number_format.localised(f"{figure:f}", language())
+
+
+def visible_decimal(value: float, places: int = 2) -> str:
+    """As ``decimal``, with as many places as it takes to see that it is not nothing."""
+    return exact(visible(value, places))
 
 
 def in_hundredths(shares: Iterable[float]) -> list[float]:

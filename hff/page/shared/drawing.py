@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from hff.locale import language, number_format
-from hff.page.shared.theme import PAGE, PRINT, Palette, css_fonts, page_variables
+from hff.page.shared.theme import COLOUR_MAP, PAGE, PRINT, Palette, css_fonts, page_variables
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _DRAWING = threading.Lock()
 _MEASURED_FONT = "DejaVu Sans"  # comes with matplotlib and is wide: text set in another font never takes more room
 PNG_DPI = 150
+_MEL_RANGE = 80.0  # dB below the loudest that a spectrogram shows
 
 
 def _style(palette: Palette) -> dict:
@@ -56,6 +57,15 @@ def _style(palette: Palette) -> dict:
         "figure.facecolor": "none",
         "legend.frameon": False,
     }
+
+
+def mel_colours(mel: np.ndarray, loudest: float) -> np.ndarray:
+    """A mel spectrogram (n_mels, frames) in dB -> its picture (n_mels, frames, 3) uint8, low tones at the bottom."""
+    import matplotlib
+    import numpy as np
+
+    shown = np.clip((np.asarray(mel, float) - loudest) / _MEL_RANGE + 1, 0, 1)[::-1]
+    return (matplotlib.colormaps[COLOUR_MAP](shown)[..., :3] * 255).astype(np.uint8)
 
 
 def picture_address(picture: np.ndarray) -> str:

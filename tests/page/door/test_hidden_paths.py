@@ -29,6 +29,7 @@ from tests.support.page_browser import (
     choose_example,
     download,
     eventually,
+    open_fold,
 )
 
 
@@ -282,7 +283,7 @@ def test_a_visitor_notices_nothing_of_it(server):
         assert choose_example(page, "Clip")
         assert download(page, "html").startswith(b"<!doctype html>")
         page.get_by_role("tab", name=texts.TAB_MODEL, exact=True).click()
-        page.wait_for_selector("#hff-measured .hff-note")
+        open_fold(page, "#hff-measured")
         met = [(request.method, request.url) for request in page.requests if request.url.startswith("http")]
         refused = [
             (request.url, request.response().status)
