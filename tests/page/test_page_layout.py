@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from hff.cancel import checkpoint
-from hff.config import SPEECH_ENCODERS
+from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.errors import InputError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
+from hff.moment import moment_of, shown_of, weightiest
 from hff.page.clip import clip_view
 from hff.page.clip.attention_map import describe
 from hff.page.clip.inputs import status_line
+from hff.result import Result
 from hff.weights import preferred_config
 from tests.support.page_browser import (
     FakeModel,
@@ -25,6 +27,7 @@ from tests.support.page_browser import (
     browsing,
     choose_example,
     download,
+    open_fold,
     open_section,
     outside,
 )
@@ -66,8 +69,13 @@ def test_a_phone_shows_everything_in_its_width(server, model):
             open_section_anyhow(page, name)
             assert no_sideways_scrolling(page), name
         page.get_by_role("tab", name="Model", exact=True).click()
-        page.wait_for_selector(".hff-architecture")
-        assert no_sideways_scrolling(page)
+        page.wait_for_selector(".hff-walk-now")
+        assert page.is_visible(".hff-narrow")
+        assert not page.is_visible(".hff-wide")
+        for block in ("speech", "weights", "attention", "classifier"):
+            page.click(f".hff-narrow [data-block={block}]")
+            assert page.is_visible(f"#hff-part-{block}")
+            assert no_sideways_scrolling(page), block
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -304,8 +312,8 @@ def test_the_page_asks_nobody_else_for_anything(server, model):
         for name in ("Attention", "Each one alone", "Words", "Keep it"):
             open_section(page, name)
         page.get_by_role("tab", name="Model", exact=True).click()
-        page.wait_for_selector(".hff-architecture")
-        page.wait_for_selector("#hff-measured .hff-note")
+        page.wait_for_selector(".hff-walk-now")
+        open_fold(page, "#hff-measured")
         assert len(page.requests) > 20
         assert outside(page.requests, server.url) == []
 
@@ -321,9 +329,64 @@ def test_the_model_view_draws_the_paper_and_says_its_limits(server, model):
         assert ("(1)–(8)" in drawing) == (shipped == SPEECH_ENCODERS[0])
         title, *_ = texts.BLOCKS.get(f"speech {shipped}") or texts.BLOCKS["speech"]
         assert title.split("\n")[-1] in drawing
-        page.wait_for_selector("#hff-measured .hff-note")
         assert "Not for decisions about people" in page.inner_text("#hff-limits")
-        assert "RAVDESS" in page.inner_text("#hff-data")
+        assert bottom(page, "#hff-limits") < bottom(page, "#hff-walk")
+        assert page.evaluate("document.documentElement.scrollHeight") < 2000, "the tables are folded"
+        for part, said in (("#hff-measured", "Calibration"), ("#hff-data", "RAVDESS")):
+            assert said not in page.inner_text(part)
+            open_fold(page, part)
+            assert said in page.inner_text(part)
+        page.get_by_role("tab", name="Clip", exact=True).click()
+        page.get_by_role("tab", name="Model", exact=True).click()
+        page.wait_for_timeout(1000)
+        assert "Calibration" in page.inner_text("#hff-measured"), "what was unfolded stays so"
+
+
+def test_a_walk_through_the_numbers_of_an_example(server, model):
+    model.answer = result = make_result(6)
+    with browsing(server.url, height=650) as page:
+        page.get_by_role("tab", name="Model", exact=True).click()
+        assert texts.WALK_NONE.format(clip=texts.TAB_CLIP) in page.inner_text("#hff-walk")
+        with answering(page):
+            page.click("#hff-walk-example")
+        page.wait_for_selector(".hff-walk-now")
+        assert "clip.mp4" in page.inner_text("#hff-walk-source")
+        assert not page.is_visible("#hff-walk-example")
+        at = weightiest(result)
+        wanted = weights_at(result, at)
+        assert page.locator("#hff-part-weights [data-card] .hff-says").all_inner_texts() == wanted
+        # the drawing, the slider and the numbers are on one screen
+        page.evaluate("document.getElementById('hff-walk-drawing').scrollIntoView()")
+        assert bottom(page, "#hff-part-weights .hff-walk-cards") <= 650
+        for block in ("speech", "text", "vision", "align", "uncertainty", "weights", "attention", "time", "classifier"):
+            page.click(f".hff-wide [data-block={block}]")
+            assert page.locator("[data-part] >> visible=true").evaluate_all("all => all.map(one => one.id)") == [
+                f"hff-part-{block}"
+            ]
+            assert page.get_attribute(f".hff-wide [data-block={block}]", "aria-pressed") == "true"
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        assert page.is_visible("#hff-part-text")
+        assert page.evaluate("document.activeElement.dataset.block") == "text"
+        ring = "getComputedStyle(document.activeElement.querySelector('rect')).strokeWidth"
+        assert page.evaluate(ring) == "6px"
+        # another moment: the numbers are its own, and the part that was chosen stays
+        page.click(".hff-wide [data-block=weights]")
+        page.focus("#hff-moment input[type=range]")
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_selector(f".hff-walk-now:has-text('Moment {at} of 12')")
+        assert page.locator("#hff-part-weights [data-card] .hff-says").all_inner_texts() == weights_at(result, at - 1)
+        assert page.is_visible("#hff-part-weights")
+        assert no_sideways_scrolling(page)
+        page.get_by_role("tab", name="Clip", exact=True).click()
+        assert page.inner_text("#hff-emotion").lower() == result.emotion
+        assert len(model.calls) == 1
+
+
+def weights_at(result: Result, number: int) -> list[str]:
+    """What the cards of the walk say of the weights, with every modality present."""
+    shown = shown_of(moment_of(result, number, HFFConfig()))
+    return [f"α {one.alpha}" for one in shown.values()]
 
 
 OPACITY = "getComputedStyle(document.getElementById('hff-report-column')).opacity"

@@ -239,6 +239,17 @@ def test_the_lab_after_a_change_a_guess_and_a_sweep(tmp_path: Path, fake: FakeAn
     assert {text[:80]: found for text in told(shown) if (found := plain(text, SYMBOLS | own))} == {}
 
 
+def test_the_walk_through_the_numbers(tmp_path: Path):
+    visit = Visit(Engine(FakeModel), tmp_path)
+    shown = [visit.ask("_arrive", 1)]
+    session = visit.sessions.of("visit")
+    for result in (make_result(4), make_result(70), make_result(0.5, ("text",)), make_result(0.5, ("vision",))):
+        session.result, session.clip_turn = result, object()
+        shown += [visit.ask("_arrive", 1), visit.ask("_show", 140)]
+    assert sum("hff-walk-now" in text for text in told(shown)) == 8
+    assert {text[:80]: found for text in told(shown) if (found := plain(text, SYMBOLS | words_of(SENTENCE)))} == {}
+
+
 def test_the_measured_figures():
     """Of the shipped weights: whoever adds a table says its words in ``MEASURED_TEXTS`` of every language."""
     shown = re.sub("<code>.*?</code>", "", metrics_html(load_measured(weights.folder())))
