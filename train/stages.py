@@ -199,7 +199,9 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add("--speakers", type=int, default=0, help="speakers of a dialogue that are told apart (default: 0, none)")
     add("--past-only", action="store_true", help="no answer may rest on what is said later")
     add("--models", default="all", help="names with commas between: HFF, TFN, ... (default: all)")
-    add("--seeds", type=int, default=5, help="trainings of each model (default: 5)")
+    add("--seeds", type=int, default=5, help="trainings of each model (default: %(default)s)")
+    add("--tries", type=int, help="settings tried for each model (default: 5; with --text tuned 1)")
+    add("--processes", type=int, default=1, help="trainings at a time (default: %(default)s)")
 
 
 def _compare(options: Options) -> dict[str, Any]:

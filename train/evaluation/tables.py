@@ -13,6 +13,12 @@ from hff.weights import CARD_FILE
 from train.engine.whole_files import write_whole
 from train.evaluation import model_card
 
+COST_COLUMNS = ["parameters", "memory, MB", "seconds an epoch"]
+COST_NOTE = (
+    "Memory is what a training step holds of weights, gradients, the optimiser and what the gradient is made from; "
+    "seconds are those of the machine that trained it."
+)
+
 
 def mean_and_deviation(values: list[float]) -> str:
     """ "0.812 ± 0.010": mean and sample standard deviation; of one value the value alone."""

@@ -136,11 +136,12 @@ def against_the_best(differences: dict[str, dict[str, Difference]], name: str) -
 def terms_note(arena: Arena, tries: int) -> str:
     """What every table of the command says of how its models came to be."""
     budget = arena.budget
+    search = settings.search_note(CONTENDERS[0].setting, tries, "by its validation score")
     return (
         f"{budget.epochs} epochs of {budget.batches} batches for each, the same in the same order, "
-        f"{len(budget.seeds)} seeds. {settings.said(CONTENDERS[0].setting, tries)} No model is told anything but the "
-        f"clip's label. The epoch with the best validation score is tested, on {robustness.CLIPS} class-paired clips a "
-        f"column. Broken: severity 1, in {robustness.DAMAGE['test']}; unseen: in {robustness.DAMAGE['unseen']}."
+        f"{len(budget.seeds)} seeds. {search} No model is told anything but the clip's label. The epoch with the best "
+        f"validation score is tested, on {robustness.CLIPS} class-paired clips a column. Broken: severity 1, in "
+        f"{robustness.DAMAGE['test']}; unseen: in {robustness.DAMAGE['unseen']}."
     )
 
 
@@ -155,10 +156,9 @@ def figures_table(trials: list[Trial], names: list[str], measure: str, classes: 
         rows.append(row + [report.mean_and_deviation(measured(group, n, classes)[measure]) for n in names])
     return {
         "title": f"{TITLE}: {measure}",
-        "note": f"Mean and standard deviation over the seeds. {note} Seconds are those of the fastest epoch; memory is "
-        "what a training step holds of weights, gradients, the optimiser and what the gradient is made from.",
+        "note": f"Mean and standard deviation over the seeds. {note} {report.COST_NOTE}",
         "command": command,
-        "columns": ["model", "parameters", "memory, MB", "seconds an epoch", *names],
+        "columns": ["model", *report.COST_COLUMNS, *names],
         "rows": rows,
     }
 

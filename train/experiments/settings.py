@@ -58,8 +58,8 @@ def settings(usual: Setting, tries: int) -> list[Setting]:
     return [usual, *(others[i] for i in order)][:tries]
 
 
-def said(usual: Setting, tries: int) -> str:
-    """A sentence on the search, for a table's note."""
+def search_note(usual: Setting, tries: int, how: str) -> str:
+    """A sentence on the search, for a table's note; ``how`` the setting was chosen."""
     if tries < 2:
         return "Each model with the same learning rate, width and dropout."
     tried = settings(usual, tries)
@@ -68,7 +68,7 @@ def said(usual: Setting, tries: int) -> str:
         for name in ("learning_rate", "width", "dropout")
     )
     return (
-        f"Each model's own of the same {tries} settings, by its validation score: learning rate {rates}, "
+        f"Each model's own of the same {tries} settings, {how}: learning rate {rates}, "
         f"width {widths}, dropout {dropouts}."
     )
 

@@ -17,10 +17,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +30,7 @@ from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
 from hff.model.hff import HFF
+from train.engine import pool
 from train.engine.data_files import fingerprint
 from train.engine.loop import fit
 from train.engine.memory import training_bytes
@@ -46,14 +45,10 @@ from train.fusion.pairing import Batch, Mix, PairedClips
 
 # Whose source decides what a trained model comes to, as far as a model or ``terms`` imports it.
 DECIDES = (
-    "hff.model",
-    "hff.config",
-    "hff.modalities",
-    "train.rivals",
-    "train.fusion",
-    "train.engine.loop",
-    "train.metrics",
-)
+    "hff.model", "hff.config", "hff.modalities", "train.rivals", "train.fusion", "train.engine.loop", "train.metrics",
+    "train.corpora.conversation", "train.encoders.dialogue_text",
+    "train.experiments.benchmark.leaks", "train.experiments.benchmark.tasks",
+)  # fmt: skip
 MEASURES: dict[str, Measure] = {"accuracy": accuracy, "macro F1": macro_f1}
 ANSWERS_FILE = "answers.safetensors"
 
@@ -191,11 +186,8 @@ class Arena:
         threads = max(1, torch.get_num_threads() // self.processes)
         arena = (self.out, self.device, self.budget, self.labels, self.mix)
         print(f"{len(waiting)} trials in {self.processes} processes", flush=True)
-        with ProcessPoolExecutor(
-            min(self.processes, len(waiting)), get_context("spawn"), _enter, (arena, threads)
-        ) as pool:
-            for done in [pool.submit(_train_one, *one) for one in waiting]:
-                print(f"trained: {done.result()}", flush=True)
+        for name in pool.each(_train_one, waiting, min(self.processes, len(waiting)), _enter, (arena, threads)):
+            print(f"trained: {name}", flush=True)
 
     def finished(self, contender: Contender, seed: int) -> Trial | None:
         folder = self.folder_of(contender, seed)
@@ -289,14 +281,15 @@ def matrices(group: list[Trial], condition: str, classes: int) -> np.ndarray:
     return confusions(np.stack([said for said, _ in answers]), answers[0][1], classes)
 
 
-def code_of(build: Callable) -> str:
-    """A digest of the source that decides what a trial of the model that ``build`` makes comes to.
+def code_of(build: Callable, training: Path = Path(terms.__file__)) -> str:
+    """A digest of the source that decides what a training of the model that ``build`` makes comes to.
 
-    That is the model's own module, the terms, and what of ``DECIDES`` these import, they or what they import: an edited
-    rival is trained anew, and the others are not. What it is tested on has a key of its own (``Condition``).
+    That is the model's own module, the module ``training`` that trains it, and what of ``DECIDES`` these import, they
+    or what they import: an edited rival is trained anew, and the others are not. What it is tested on has a key of its
+    own (``Condition``).
     """
     found: set[Path] = set()
-    waiting = {source_of(build), Path(terms.__file__)}
+    waiting = {source_of(build), training}
     while waiting:
         path = waiting.pop()
         found.add(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,16 @@ from train.__main__ import main
 from train.corpora import mmsa
 from train.corpora.base import CorpusError
 from train.corpora.conversation import all_labels, folds, stacked
+from train.engine import learning_curve
+from train.evaluation import tables as report
 from train.experiments.benchmark import benchmark, bert_features
+from train.experiments.benchmark import dialogues as dialogues_module
+from train.experiments.benchmark.bench_data import BenchData
 from train.experiments.benchmark.dialogues import TUNED, DialogueModel, Recipe
+from train.experiments.benchmark.jobs import Bench, Job
 from train.experiments.benchmark.leaks import Leak, exchanged, find
 from train.experiments.benchmark.tasks import Grades, sentiment_scores
+from train.experiments.settings import Setting, settings
 from train.fusion.dialogue_batches import batches
 from train.rivals import RIVALS
 
@@ -275,10 +281,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(Recipe().plan, epochs=8, learning_rate=1e-2, batch_size=4)
     recipe = Recipe(d_model=16, heads=2, dropout=0.1, classifier_dropout=0.1, input_dropout=0.1, plan=plan)
     monkeypatch.setattr(benchmark, "Recipe", lambda: recipe)
+    monkeypatch.setattr(learning_curve, "draw_curve", lambda folder: None)  # half a second each
 
 
 def command(path: Path, *more: str) -> int:
-    return main(["benchmark", "--features", str(path), "--out", str(path.parent / "out"), "--device", "cpu", *more])
+    asked = ["benchmark", "--features", str(path), "--out", str(path.parent / "out"), "--device", "cpu"]
+    return main([*asked, *(() if "--tries" in more else ("--tries", "1")), *more])
 
 
 def test_a_whole_run_without_test(path, monkeypatch, capsys):
@@ -291,9 +299,10 @@ def test_a_whole_run_without_test(path, monkeypatch, capsys):
     scores = json.loads(table.read_text())["scores"]
     assert [len(scores[name]) for name in ("HFF", "concatenation", "HFF, seeds together")] == [2, 2, 1]
     # A finished run is not trained again; its figures stay.
-    stamps = {p: p.stat().st_mtime_ns for p in (path.parent / "out").rglob("last.pt")}
+    stamps = {p: p.stat().st_mtime_ns for p in (path.parent / "out").rglob("log.csv")}
+    assert len(stamps) == 4
     assert command(path, "--models", "hff,Concatenation", "--seeds", "2", "--text", "given") == 0
-    assert {p: p.stat().st_mtime_ns for p in (path.parent / "out").rglob("last.pt")} == stamps
+    assert {p: p.stat().st_mtime_ns for p in (path.parent / "out").rglob("log.csv")} == stamps
     assert json.loads(table.read_text())["scores"] == scores
 
 
@@ -395,7 +404,7 @@ def test_emotions_of_dialogues_with_speakers_and_the_past_alone(tmp_path, monkey
     short(monkeypatch)
     iemocap_file(tmp_path)
     arguments = ["benchmark", "--corpus", "iemocap", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
-    asked = ["--models", "hff without attention,hff,late averaging", "--seeds", "1", "--text", "given"]
+    asked = ["--models", "hff without attention,hff,late averaging", "--seeds", "1", "--text", "given", "--tries", "1"]
     assert main([*arguments, *asked, "--past-only", "--speakers", "2", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert "note: IEMOCAP, train: " in said
@@ -451,3 +460,82 @@ def test_an_encoder_that_learns_along(tmp_path, monkeypatch, capsys):
     found = json.loads(table.read_text())
     assert set(found["scores"]) == {"HFF", "concatenation"}
     assert found["recipe"]["words"].endswith("bert")
+
+
+def searched(folder: Path, part: str) -> dict:
+    (path,) = (folder / "out").rglob(f"{part}.json")
+    return json.loads(path.read_text())
+
+
+def test_a_search_never_looks_at_what_is_scored(tmp_path, monkeypatch):
+    """In each fold of a cross-validation the setting comes from dialogues that are trained on there."""
+    short(monkeypatch)
+    looked: list[tuple[set, set, str]] = []
+    train = dialogues_module.train
+
+    def watched(build, recipe, task, training, leaks, seed, folder, device, chooses=()):
+        plan = replace(recipe.plan, epochs=1)
+        looked.append(({one.name for one in training}, folder.parts[-3], f"{recipe.plan.learning_rate:g}"))
+        return train(build, replace(recipe, plan=plan), task, training, leaks, seed, folder, device, chooses)
+
+    monkeypatch.setattr(dialogues_module, "train", watched)
+    path = stored(tmp_path, train=split(20, 0, length=2), valid=split(5, 1, length=2))
+    assert command(path, "--models", "late averaging", "--seeds", "1", "--text", "given", "--cv", "--tries", "2") == 0
+    everyone = {one.name for part in mmsa.load_file(path).splits.values() for one in part}
+    scored = {where: everyone - names for names, where, _ in looked if "search" not in where}
+    assert len(scored) == 5
+    searches = [(names, where.split(",")[0]) for names, where, _ in looked if "search" in where]
+    assert len(searches) == 10  # two settings for each fold
+    for names, fold in searches:
+        assert not names & scored[fold]
+        assert len(names) == 16
+    found = searched(tmp_path, "cross-validation")
+    assert [len(fold["late averaging"]["scores"]) for fold in found["settings"]] == [2] * 5
+    rates = {rate for _, where, rate in looked if "search" in where}
+    assert len(rates) == 2
+
+
+def test_the_setting_that_read_best_is_taken_and_what_it_costs_is_told(tmp_path, monkeypatch):
+    short(monkeypatch)
+    path = stored(tmp_path, train=split(5, 0), valid=split(5, 1))
+    asked = ("--models", "HFF,late averaging", "--seeds", "2", "--text", "given", "--tries", "2", "--epochs", "1")
+    assert command(path, *asked) == 0
+    found = searched(tmp_path, "validation")
+    for model, tuned in found["settings"][0].items():
+        scores = tuned["scores"]
+        usual = Setting(1e-2, 16, 0.1)
+        assert tuned["setting"] == asdict(settings(usual, 2)[scores.index(max(scores))])
+        assert found["costs"][model].keys() == {"parameters", "bytes", "seconds"}
+    assert found["command"] == (
+        "python -m train benchmark --features features.pkl --out DIR --seeds 2 --tries 2 --text given --epochs 1 "
+        '--models "HFF,late averaging"'
+    )
+    (table,) = json.loads((tmp_path / "out" / "weights" / "metrics.json").read_text())["tables"]
+    assert table["title"] == "features: HFF and its rivals, validation"
+    assert table["command"] == found["command"]
+    assert "30 utterances of 5 dialogues or videos; 2 seeds" in table["note"]
+    assert "2 settings, by 5 folds of what it trains on" in table["note"]
+    hff, other = table["rows"]
+    assert hff[-1] is None
+    over = found["HFF over"]["late averaging"]
+    assert other[-1].startswith(f"{100 * over['mean']:+.1f} (")
+    assert hff[4] == report.mean_and_deviation([row["accuracy"] for row in found["scores"]["HFF"]])
+
+
+def test_a_job_reads_the_same_in_another_process(tmp_path):
+    """There a bench and its jobs come as pickles: the readings are the same, and what is done is not done again."""
+    path = stored(tmp_path, train=split(5, 0, length=3), valid=split(2, 1, length=3))
+    recipe = Recipe(d_model=8, heads=2, plan=replace(Recipe().plan, epochs=1))
+    data = BenchData(mmsa.load_file(path), {}, "given")
+    task = Grades(all_labels(data.dialogues.splits["train"]))
+    here = Bench(data, task, recipe, [], torch.device("cpu"), tmp_path / "here", 1)
+    training, held = here.places("train"), here.places("validation")
+    assert [one.name for one in here.at(held)] == [one.name for one in data.dialogues.splits["validation"]]
+    job = Job("HFF without attention", benchmark.models("HFF without attention")["HFF without attention"], here.usual,
+              training, held, 0, "validation")  # fmt: skip
+    there, same = pickle.loads(pickle.dumps((replace(here, out=tmp_path / "there"), job)))
+    np.testing.assert_array_equal(here.read(job), there.read(same))
+    (log,) = (tmp_path / "here").rglob("log.csv")
+    log.unlink()
+    np.testing.assert_array_equal(here.read_all([job])[0], there.read(same))
+    assert not log.exists()

@@ -8,6 +8,10 @@ Sentiment: train on the training part and score validation; where there is a tes
 that, once. No score chooses an epoch: their number is part of ``Recipe``. Emotions: the epoch is chosen on
 validation, whichever part is scored. The mean is of single models; "seeds together" averages their readings.
 
+Each model gets its own learning rate, width and dropout by the same search (``tuning``), never on what is scored;
+``--tries 1`` takes the usual ones. ``--processes`` trains several at a time. What HFF is ahead or behind comes with an
+interval over dialogues and seeds. The table is printed and goes to ``metrics.json`` beside the weights in OUT.
+
 ``--past-only`` lets no answer rest on what is said later, ``--speakers N`` tells that many speakers of a dialogue
 apart, ``--modalities TV`` leaves the others out, ``--only test`` trains nothing for the validation figures.
 ``--models`` takes HFF's ablations too ("HFF without attention", "HFF 4 heads" ...).
@@ -25,37 +29,35 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from hff.config import HFFConfig
 from hff.errors import InputError
 from hff.model.hff import HFF
-from train.corpora.conversation import Conversation, all_labels, folds, stacked, with_features
+from hff.weights import MEASURED_FILE
+from train.corpora.conversation import FOLDS, folds
 from train.encoders.dialogue_text import SHIPPED_TEXT
-from train.evaluation.intervals import Difference, Measure, accuracy, confusions, paired, weighted_f1
+from train.evaluation import tables
 from train.experiments.ablate import HEAD_COUNTS, SWITCHES
 from train.experiments.benchmark import bench_data
 from train.experiments.benchmark.bench_data import BenchData
-from train.experiments.benchmark.dialogues import TUNED, Build, Recipe, predict, train
-from train.experiments.benchmark.leaks import Leak, exchanged, find
+from train.experiments.benchmark.dialogues import TUNED, Build, Recipe
+from train.experiments.benchmark.jobs import Bench, Job, fingerprint
+from train.experiments.benchmark.leaks import find
+from train.experiments.benchmark.results import CROSS_VALIDATION, Found, card_table, cell
 from train.experiments.benchmark.tasks import Emotions, Grades, task_of
-from train.experiments.trials import code_of, source_digest
+from train.experiments.benchmark.tuning import Ground, tune
 
-NUMBERS = ("MAE", "correlation")  # figures that are no shares
+TRIES = 5  # settings for each model
 HFF_VARIANTS: dict[str, dict[str, Any]] = {f"HFF {name}": {part: False} for name, part in SWITCHES.items()} | {
     f"HFF {heads} heads": {"heads": heads} for heads in HEAD_COUNTS
 }
-HEADLINES: dict[str, Measure] = {"accuracy": accuracy, "weighted F1": weighted_f1}
 
 
 def changed_hff(config: HFFConfig, **changes: Any) -> HFF:
@@ -79,89 +81,14 @@ def models(names: str) -> dict[str, Build]:
     return {lower[name]: known[lower[name]] for name in wanted}
 
 
-@dataclass
-class Bench:
-    """What all trainings of one command share."""
-
-    data: BenchData
-    task: Emotions | Grades
-    recipe: Recipe
-    leaks: list[Leak]
-    device: torch.device
-    out: Path
-    seeds: int
-
-    def fit_predict(
-        self,
-        build: Build,
-        training: Sequence[Conversation],
-        held: Sequence[Conversation],
-        seed: int,
-        name: str,
-        chooses: Sequence[Conversation] = (),
-    ) -> np.ndarray:
-        """Train on some dialogues and read others: (N,C)."""
-        folder = self.out / f"{name} {_code(build)}" / f"seed {seed}"
-        model = train(build, self.recipe, self.task, training, self.leaks, seed, folder, self.device, chooses)
-        reading = predict(model, held, self.task, self.device)
-        figure = self.task.figures(all_labels(held), reading)[self.task.headline]
-        print(f"{name}, seed {seed}: {self.task.headline} {100 * figure:.1f} on {len(reading)} utterances", flush=True)
-        return reading
-
-    def as_new(self, held: Sequence[Conversation], seed: int) -> Sequence[Conversation]:
-        """Dialogues whose features have seen their labels, spoilt until they are like those of new ones."""
-        if not self.leaks:
-            return held
-        features = {m: stacked(held, m) for m in held[0].features}
-        rng = np.random.default_rng([seed, sum(len(one) for one in held)])
-        return with_features(held, exchanged(features, self.leaks, rng))
-
-
-@dataclass
-class Found:
-    """What each model says of one part of the data: a reading (N,C) for each seed."""
-
-    part: str
-    held: Sequence[Conversation]
-    readings: dict[str, list[np.ndarray]]
-
-    def figures(self, task: Emotions | Grades) -> dict[str, list[dict[str, float]]]:
-        """For each model the scores of each seed, and those of the seeds' mean reading."""
-        labels, rows = all_labels(self.held), {}
-        for model, readings in self.readings.items():
-            rows[model] = [task.figures(labels, reading) for reading in readings]
-            if len(readings) > 1:
-                rows[f"{model}, seeds together"] = [task.figures(labels, np.mean(readings, axis=0))]
-        return rows
-
-    def differences(self, task: Emotions | Grades) -> dict[str, Difference]:
-        """HFF's headline figure over that of each other model, paired over seeds and whole dialogues."""
-        truth = task.classes(all_labels(self.held))
-        scored = truth >= 0
-        groups = np.repeat(np.arange(len(self.held)), [len(one) for one in self.held])[scored]
-        classes = max(len(task.names), 2) if isinstance(task, Emotions) else 2
-
-        def matrices(readings: list[np.ndarray]) -> np.ndarray:
-            said = np.stack([task.said(reading)[scored] for reading in readings])
-            return confusions(said, truth[scored].astype(int), classes, groups)
-
-        by_model = {model: matrices(readings) for model, readings in self.readings.items()}
-        measure = HEADLINES[task.headline]
-        return {
-            model: paired([by_model["HFF"]], [theirs], measure)
-            for model, theirs in by_model.items()
-            if model != "HFF" and "HFF" in by_model
-        }
-
-
 def run(options: argparse.Namespace) -> dict[str, float]:
     """The stage: prints a table for every part that is scored; returns each model's mean headline on the last."""
     cache = options.out / "benchmark" / "features"
     found = bench_data.read(options.corpus, options.features, options.data, cache, options.device)
     wanted = bench_data.modalities_of(options.modalities)
     data = bench_data.prepare(found, options.text, wanted, options.out / "benchmark" / "text", options.device)
-    bench = bench_of(data, recipe_from(options, data), options)
     chosen = models(options.models)
+    bench = bench_of(data, recipe_from(options, data), options)
     figures: dict[str, float] = {}
     for part in scored_parts(bench, chosen, options):
         figures = report(bench, part, options)
@@ -187,81 +114,91 @@ def bench_of(data: BenchData, recipe: Recipe, options: argparse.Namespace) -> Be
     for leak in leaks:
         print(f"note: {leak}", flush=True)
     folder = options.out / "benchmark" / f"{data.dialogues.name} text {data.text} {fingerprint(known, recipe, leaks)}"
-    return Bench(data, task, recipe, leaks, options.device, folder, options.seeds)
+    tries = options.tries or (1 if recipe.words else TRIES)  # an encoder that learns along takes its time
+    return Bench(data, task, recipe, leaks, options.device, folder, options.seeds, tries, options.processes)
 
 
 def scored_parts(bench: Bench, chosen: dict[str, Build], options: argparse.Namespace) -> list[Found]:
     """What every model says of validation and test, or in cross-validation, as it was asked for."""
     splits = bench.data.dialogues.splits
-    known = [*splits["train"], *splits["validation"]]
     if options.cv:
-        return [cross_validate(bench, chosen, known)]
+        return [cross_validate(bench, chosen)]
     parts = []
     if options.only != "test":
-        parts.append(evaluate(bench, chosen, splits["train"], splits["validation"], "validation"))
+        parts.append(evaluate(bench, chosen, ("train",), "validation"))
     if "test" in splits and options.only != "validation":
-        training = splits["train"] if isinstance(bench.task, Emotions) else known
-        parts.append(evaluate(bench, chosen, training, splits["test"], "test"))
+        training = ("train",) if isinstance(bench.task, Emotions) else ("train", "validation")
+        parts.append(evaluate(bench, chosen, training, "test"))
     if not parts:
         raise InputError(f"{bench.data.dialogues.name} has no test part, so --only test leaves nothing to score.")
     return parts
 
 
-def fingerprint(conversations: Sequence[Conversation], recipe: Recipe, leaks: Sequence[Leak]) -> str:
-    """Names the runs of these features and this recipe: a folder's finished runs are not trained again."""
-    digest = hashlib.sha256(repr((recipe, leaks, [one.name for one in conversations])).encode())
-    for one in conversations:
-        for values in (*one.features.values(), one.labels, one.speaker_numbers):
-            digest.update(values.tobytes())
-    return digest.hexdigest()[:8]
-
-
-def _code(build: Build) -> str:
-    """Names the code that a run depends on: a changed model or recipe is trained anew."""
-    made_by = build.func if isinstance(build, partial) else build
-    own = {Path(str(sys.modules[f"{__package__}.{name}"].__file__)) for name in ("dialogues", "leaks", "tasks")}
-    return hashlib.sha256((code_of(made_by) + source_digest(own)).encode()).hexdigest()[:6]
-
-
-def evaluate(
-    bench: Bench, chosen: dict[str, Build], training: Sequence[Conversation], held: Sequence[Conversation], part: str
-) -> Found:
-    """Every model's readings of ``held``, one a seed."""
-    chooses = bench.data.dialogues.splits["validation"] if isinstance(bench.task, Emotions) else ()
+def evaluate(bench: Bench, chosen: dict[str, Build], training: tuple[str, ...], part: str) -> Found:
+    """Every model's readings of a part, one a seed."""
+    chooses = bench.places("validation") if isinstance(bench.task, Emotions) else ()
     where = "emotions" if chooses else part  # one training serves both parts where validation chooses the epoch
-    readings = {
-        model: [
-            bench.fit_predict(
-                build,
-                training,
-                held if part == "test" else bench.as_new(held, seed),
-                seed,
-                f"{where}/{model}",
-                chooses,
-            )
-            for seed in range(bench.seeds)
-        ]
+    ground = Ground(where, bench.places(*training), chooses, inner=FOLDS)
+    (tuned,) = tune(bench, chosen, [ground])
+    jobs = {
+        (model, seed): Job(
+            model,
+            build,
+            tuned[model].setting,
+            ground.training,
+            bench.places(part),
+            seed,
+            where,
+            chooses,
+            part != "test",
+        )
         for model, build in chosen.items()
+        for seed in range(bench.seeds)
     }
-    return Found(part, held, readings)
+    bench.read_all(list(jobs.values()))
+    readings = {model: [bench.read(jobs[model, seed]) for seed in range(bench.seeds)] for model in chosen}
+    return Found(part, bench.at(bench.places(part)), readings, [tuned], _costs(bench, chosen, jobs))
 
 
-def cross_validate(bench: Bench, chosen: dict[str, Build], known: Sequence[Conversation]) -> Found:
-    """Every model's readings of all dialogues, each by a model that has not seen it, one a seed."""
-    lengths = [len(one) for one in known]
+def cross_validate(bench: Bench, chosen: dict[str, Build]) -> Found:
+    """Every model's readings of all dialogues, each by a model that has not seen it, one a seed.
+
+    In each fold the setting is chosen on a fold of what is trained on there.
+    """
+    known = bench.places("train", "validation")
+    held = [tuple(place for place, is_out in zip(known, out, strict=True) if is_out) for out in folds(bench.at(known))]
+    grounds = [
+        Ground(f"fold {number}", tuple(place for place in known if place not in out)) for number, out in enumerate(held)
+    ]
+    tuned = tune(bench, chosen, grounds)
+    jobs = {
+        (model, seed, number): Job(
+            model, build, tuned[number][model].setting, ground.training, held[number], seed, ground.where
+        )
+        for number, ground in enumerate(grounds)
+        for model, build in chosen.items()
+        for seed in range(bench.seeds)
+    }
+    bench.read_all(list(jobs.values()))
+    order = np.argsort([place for out in held for place in out])
+    lengths = [len(one) for one in bench.at(tuple(place for out in held for place in out))]
     readings: dict[str, list[np.ndarray]] = {}
-    for model, build in chosen.items():
+    for model in chosen:
         readings[model] = []
         for seed in range(bench.seeds):
-            whole = np.zeros((sum(lengths), len(bench.task.names)), np.float32)
-            for number, out in enumerate(folds(known)):
-                training = [one for one, held in zip(known, out, strict=True) if not held]
-                held = bench.as_new([one for one, held in zip(known, out, strict=True) if held], seed)
-                whole[np.repeat(out, lengths)] = bench.fit_predict(
-                    build, training, held, seed, f"fold {number}/{model}"
-                )
-            readings[model].append(whole)
-    return Found("cross-validation", known, readings)
+            by_fold = np.concatenate([bench.read(jobs[model, seed, number]) for number in range(len(held))])
+            by_dialogue = np.split(by_fold, np.cumsum(lengths)[:-1])
+            readings[model].append(np.concatenate([by_dialogue[i] for i in order]))
+    return Found(CROSS_VALIDATION, bench.at(known), readings, tuned, _costs(bench, chosen, jobs))
+
+
+def _costs(bench: Bench, chosen: dict[str, Build], jobs: Mapping[tuple, Job]) -> dict[str, dict[str, float]]:
+    """The middle of what each model's trainings cost."""
+    found = {}
+    for model in chosen:
+        own = [bench.cost(job) for (name, *_), job in jobs.items() if name == model]
+        found[model] = {key: float(np.median([cost[key] for cost in own])) for key in own[0]}
+    return found
 
 
 def report(bench: Bench, found: Found, options: argparse.Namespace) -> dict[str, float]:
@@ -278,6 +215,7 @@ def report(bench: Bench, found: Found, options: argparse.Namespace) -> dict[str,
     for model, difference in differences.items():
         print(f"  HFF's {task.headline} over {model}: {difference}", flush=True)
     written = {
+        "command": command_of(options, bench),
         "data": data.dialogues.name,
         "text": data.text,
         "part": found.part,
@@ -285,16 +223,30 @@ def report(bench: Bench, found: Found, options: argparse.Namespace) -> dict[str,
         "differences from the published counts": data.dialogues.differences,
         "headline": task.headline,
         "recipe": dataclasses.asdict(bench.recipe),
+        "settings": [{model: dataclasses.asdict(one) for model, one in tuned.items()} for tuned in found.tuned],
+        "costs": found.costs,
         "scores": rows,
         "HFF over": {model: vars(difference) for model, difference in differences.items()},
     }
     bench.out.mkdir(parents=True, exist_ok=True)
     (bench.out / f"{found.part}.json").write_text(json.dumps(written, indent=1))
+    tables.add_tables(
+        options.out / "weights" / MEASURED_FILE, [card_table(bench, found, differences, command_of(options, bench))]
+    )
     return {model: round(float(np.mean([row[task.headline] for row in scores])), 4) for model, scores in rows.items()}
 
 
-def cell(key: str, values: Sequence[float]) -> str:
-    """Mean and deviation of a figure, shares in percent."""
-    scale = 1 if key in NUMBERS else 100
-    spread = f" ± {scale * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{scale * np.mean(values):.2f}{spread}"
+def command_of(options: argparse.Namespace, bench: Bench) -> str:
+    """The command line that makes a table."""
+    source = f"--corpus {options.corpus} --data DIR" if options.corpus else f"--features {options.features.name}"
+    words = [f"python -m train benchmark {source} --out DIR --seeds {bench.seeds} --tries {bench.tries}"]
+    for name in ("only", "text", "epochs"):
+        if getattr(options, name, None):
+            words.append(f"--{name} {getattr(options, name)}")
+    if options.encoder:
+        words.append(f"--encoder {Path(options.encoder).name}")
+    for name in ("modalities", "models"):
+        if getattr(options, name) != "all":
+            words.append(f'--{name} "{getattr(options, name)}"')
+    words += [f"--speakers {options.speakers}"] if options.speakers else []
+    return " ".join([*words, *(["--cv"] if options.cv else []), *(["--past-only"] if options.past_only else [])])
