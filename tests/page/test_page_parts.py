@@ -173,15 +173,15 @@ def test_figures_write_numbers_by_the_language():
 
 
 def test_what_was_measured_is_said_in_the_language_of_the_moment():
-    note = "Chance is 1/7. clean: HFF leads: +0.8 points against MulT; something new: HFF leads: -1 points against LMF."
-    assert said(note) == note.replace("-1", "−1")
+    note = "Chance is 1/7. clean: ahead of MulT, +0.8 (+0.1 to +1.5); something new: behind LMF, -1.0 (-1.8 to -0.2)."
+    assert said(note) == note.replace("-", "−")
     with using("de"):
         assert said("accuracy, broken, unseen") == "Genauigkeit, gestört, neu"
         assert said("0.928 ± 0.001") == "0,928 ± 0,001"
         assert said("speech + text + vision") == "Stimme + Worte + Gesicht"
         assert said(note) == (
-            "Raten ergibt 1/7. ungestört: HFF liegt vorn (+0,8 Punkte, verglichen: MulT); "
-            "something new: HFF liegt vorn (−1 Punkte, verglichen: LMF)."
+            "Raten ergibt 1/7. ungestört: vorn (+0,8 (+0,1 bis +1,5), verglichen: MulT); "
+            "something new: zurück (−1,0 (−1,8 bis −0,2), verglichen: LMF)."
         )
         assert said("Nobody knows, clean or not. <b>") == "Nobody knows, clean or not. <b>"
 
