@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hff.clean_text import clean
-from hff.encoders.bert import is_cut, split_pieces, tokenizer
+from hff.encoders.bert import ABOUT_WORDS, MAX_PIECES, is_cut, split_pieces, tokenizer
 from hff.errors import NothingToAnalyse
 from hff.lab.state import LabState
 from hff.pipeline import recording
@@ -67,6 +69,15 @@ def test_what_cannot_be_seen_is_no_word(text):
 )
 def test_the_rest_stays_as_it_is(text, words):
     assert clean(text) == words
+
+
+def test_about_as_many_words_are_read_as_is_said():
+    """Of everyday sentences; harder words take more tokens each, so that fewer are read."""
+    with (Path(__file__).resolve().parents[1] / "train/corpora/own_sentences.csv").open(encoding="utf-8") as file:
+        sentences = " ".join(row["text"] for row in csv.DictReader(file))
+    pieces = split_pieces(" ".join([sentences] * 3))
+    assert len(pieces) == MAX_PIECES
+    assert 0.6 < ABOUT_WORDS / sum(len(piece.split()) for piece in pieces) < 1
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=["Cn"]), max_size=30))

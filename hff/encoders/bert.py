@@ -17,7 +17,8 @@ from hff import pretrained as parts
 from hff.clean_text import clean
 
 MAX_TOKENS = 128  # per piece, [CLS] and [SEP] included; longer text is cut into pieces and averaged
-MAX_PIECES = 64  # about 5000 words; what lies beyond is not read, and the caller is told
+MAX_PIECES = 64  # what lies beyond is not read, and the caller is told
+ABOUT_WORDS = 5_000  # of English that ``MAX_PIECES`` hold
 PIECES_AT_ONCE = 32  # pieces in one pass
 
 

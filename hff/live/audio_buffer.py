@@ -117,5 +117,5 @@ def _checked(rate: int, samples: np.ndarray) -> np.ndarray:
         raise InputError(say("sound.rate", rate=rate, least=MIN_RATE, most=MAX_RATE))
     wave = np.ascontiguousarray(samples, np.float32)
     if wave.ndim != 1 or len(wave) > MAX_CHUNK_SECONDS * rate:
-        raise InputError(say("live.chunk", shape=str(wave.shape)))
+        raise InputError(say("live.chunk", shape=str(wave.shape), most=MAX_CHUNK_SECONDS))
     return np.clip(np.nan_to_num(wave), -1, 1)

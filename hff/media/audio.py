@@ -28,6 +28,7 @@ from hff.media.container import (
 from hff.media.files import open_file
 
 MAX_AUDIO_SECONDS = 2 * 3600  # s, about 460 MB as float32
+_HOURS = MAX_AUDIO_SECONDS / 3600
 MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz, of arrays
 MEMORY = 2.0  # s over which channels are compared
 INVERTED = -0.6  # correlation of a channel with the loudest, below which it is turned round
@@ -50,7 +51,7 @@ def read_audio(
     Returns (samples,) float32 at ``SAMPLE_RATE`` in [-1, 1]. A track that starts after the picture gets
     silence in front, so that both share one clock.
 
-    Raises ``InputError``: unreadable, no sound track, no samples, NaN or infinity, longer than two hours.
+    Raises ``InputError``: unreadable, no sound track, no samples, NaN or infinity, longer than ``MAX_AUDIO_SECONDS``.
     """
     if isinstance(source, tuple) and len(source) == 2:
         return _read_array(*source)
@@ -63,7 +64,7 @@ def read_audio(
             raise InputError(say("sound.none", name=buffer.name))
         length = duration(container)
         if length is not None and length > MAX_AUDIO_SECONDS:
-            raise InputError(say("sound.long", name=buffer.name))
+            raise InputError(say("sound.long", name=buffer.name, hours=_HOURS))
         buffer.reserve(length)
         cast(Any, stream).thread_type = "AUTO"
         for seconds in _decode(decoded_frames(container, stream, source, warn), Clock(container, warn), buffer):
@@ -195,7 +196,7 @@ class _Buffer:
         for block in blocks:
             end = self.size + len(block)
             if end > MAX_AUDIO_SECONDS * SAMPLE_RATE:
-                raise InputError(say("sound.long", name=self.name))
+                raise InputError(say("sound.long", name=self.name, hours=_HOURS))
             if end > len(self.samples):
                 self._grow(max(end, int(1.5 * len(self.samples))))
             self.samples[self.size : end] = block
@@ -229,7 +230,7 @@ def _read_array(rate: int, array: np.ndarray) -> np.ndarray:
     check_rate(rate)
     array = np.asarray(array)
     if max(array.shape, default=0) > MAX_AUDIO_SECONDS * rate:
-        raise InputError(say("sound.long", name=name))
+        raise InputError(say("sound.long", name=name, hours=_HOURS))
     wave = _mono(array, name)
     wave = _checked(wave, name)
     rate = int(rate)

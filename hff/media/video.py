@@ -61,10 +61,11 @@ def read_frames(
     ``source`` is a path, an array (N,H,W,3) of ``ARRAY_FPS`` frames a second, or ``(fps, array)``. Times
     are presentation times from the start of the clip (variable frame rates included); a frame that stays on
     display, or comes again with the very same pixels, is given again as the same array. Rotation and pixel shape
-    are applied. Memory does not grow with the length. A still picture gives one frame. Of a video longer than two
-    hours the first two are read, and ``warn`` is told. ``info``: what ``probe`` said of the file, where it is known.
+    are applied. Memory does not grow with the length. A still picture gives one frame. Of a video longer than
+    ``MAX_VIDEO_SECONDS`` the beginning is read, and ``warn`` is told. ``info``: what ``probe`` said of the file, where
+    it is known.
 
-    Raises ``InputError`` (at the first ``next``): unreadable, no video in it, frames larger than 40 megapixels.
+    Raises ``InputError`` (at the first ``next``): unreadable, no video in it, frames of more than ``MAX_FRAME_PIXELS``.
     """
     if not rate > 0 or not math.isfinite(rate):
         raise ValueError(f"rate must be above 0 frames a second, got {rate}")
@@ -110,7 +111,8 @@ def _file_frames(path: str | os.PathLike, rate: float, progress: Advance | None,
 def _check_size(stream: av.VideoStream, path: str | os.PathLike) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_FRAME_PIXELS:
-        raise InputError(say("video.frame_size", name=name_of(path), width=width, height=height))
+        most = MAX_FRAME_PIXELS // 1_000_000
+        raise InputError(say("video.frame_size", name=name_of(path), width=width, height=height, megapixels=most))
     stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # sizes can change on the way
 
 
@@ -122,7 +124,7 @@ def _intervals(
     for start, lasts, frame in frames:
         if start >= MAX_VIDEO_SECONDS:
             if warn:
-                warn(say("video.long"))
+                warn(say("video.long", hours=MAX_VIDEO_SECONDS / 3600))
             break
         if before is None:
             start = 0.0 if start < _LATE else start

@@ -52,7 +52,7 @@ def _build(engine: Engine, sessions: Sessions, live: LiveHub) -> gr.Blocks:
     ) as page:
         with gr.Row(elem_id="hff-top"):
             gr.HTML(render("header.html", "title"), elem_id="hff-title")
-            build_glossary()
+            build_glossary(len(engine.config().labels))
             gr.HTML(switch_html(), elem_id="hff-language")
             theme = gr.Button(texts.THEME_BUTTON, size="sm", scale=0, elem_id="hff-theme")
         theme.click(None, None, None, js=_TOGGLE, api_visibility="private")

@@ -21,7 +21,7 @@ from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import transcribe as recognise
 from hff.detectors.faces import FaceTracker
 from hff.detectors.vad import certainty, voiced_segments
-from hff.encoders.bert import is_cut
+from hff.encoders.bert import ABOUT_WORDS, is_cut
 from hff.encoders.mfcc import HOP_LENGTH
 from hff.encoders.mfcc_cnn import pooled_mel_spectrogram
 from hff.errors import InputError, NothingToAnalyse
@@ -44,7 +44,7 @@ MAYBE_NO_SPEECH = say("recording.maybe_no_speech")
 UNSURE = 0.5  # certainty below which a voice of which no words are known may be none ...
 UNSURE_WITHOUT_WORDS = 0.75  # ... or below this, if words were looked for and not found
 BLANK_TEXT = say("recording.blank_text")
-TEXT_CUT = say("recording.text_cut")
+TEXT_CUT = say("recording.text_cut", words=ABOUT_WORDS)
 SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
 
 

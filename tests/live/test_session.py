@@ -13,7 +13,7 @@ import torch
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
 from hff.errors import InputError
 from hff.examples.ready import EXAMPLES_FOLDER
-from hff.live.audio_buffer import SoundTrack
+from hff.live.audio_buffer import MAX_CHUNK_SECONDS, SoundTrack
 from hff.live.pace import AIM, EFFORTS, LONGEST_PATIENCE, SETTLE, Pace
 from hff.live.reading import now_weights
 from hff.live.session import RESTART_GAP, LiveSession
@@ -203,7 +203,7 @@ def test_after_a_long_silence_of_everything_it_begins_anew(fake: FakeAnalyzer): 
         (lambda s: s.add_sound(-1.0, RATE, tone(0.1, RATE)), "time"),
         (lambda s: s.add_sound(0.0, 3, tone(0.1, RATE)), "sample rate"),
         (lambda s: s.add_sound(0.0, RATE, np.zeros((2, 100))), "chunk"),
-        (lambda s: s.add_sound(0.0, RATE, np.zeros(20 * RATE)), "chunk"),
+        (lambda s: s.add_sound(0.0, RATE, np.zeros(20 * RATE)), f"chunk.*at most {MAX_CHUNK_SECONDS:g} s at once"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(fake: FakeAnalyzer, call, message: str):  # noqa: F811

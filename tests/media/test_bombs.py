@@ -291,7 +291,7 @@ def test_of_a_video_of_many_hours_the_first_two_are_read(tmp_path: Path):
     path = slow_gif(tmp_path / "hours.gif", pictures, 60)
     warnings: list[str] = []
     times = [frame.time for frame in read_frames(path, 0.1, warn=warnings.append)]
-    assert warnings == ["The video is longer than two hours; only its first two hours are looked at."]
+    assert warnings == ["The video is longer than 2 hours; only its first 2 hours are looked at."]
     assert MAX_VIDEO_SECONDS - 60 <= max(times) < MAX_VIDEO_SECONDS
 
 

@@ -50,9 +50,11 @@ Every table comes from the command named under it, on test items, after all choi
 LIMITS = """
 ## Limits
 
-- Voices: two English sentences by 24 North American actors, and German actors; the second encoder has heard Polish
-  and Korean ones too. They act. Children, whispering, real shouting, other languages and spontaneous speech are outside
-  what either heard: nothing is known of how it does there but the figures on corpora that were left out.
+- Voices: the first speech encoder has heard {heard};
+  the second also {heard_too}.
+  They act, and {ravdess}'s say {sentences} sentences. Children, whispering, real shouting, other languages and
+  spontaneous speech are outside what either heard: nothing is known of how it does there but the figures on corpora
+  that were left out.
 - Faces: grey web pictures with far more happy and neutral faces than disgusted and fearful ones.
 - Words: English only; the recogniser (Whisper tiny.en) makes mistakes with accents and noise.
 - Pairing strangers teaches which modality to trust, not how one person's face and voice go together.
@@ -118,6 +120,19 @@ def head(labels: list[str], corpora: list[dict]) -> str:
     )
 
 
+def limits(corpora: list[dict]) -> str:
+    """What stands after the figures."""
+    first, second = (
+        [f"{c['name']} ({c['content']})" for c in corpora if part in c["parts"]] for part in ("speech", "whisper")
+    )
+    return LIMITS.format(
+        heard=in_a_row(first),
+        heard_too=in_a_row([voices for voices in second if voices not in first]),
+        ravdess=ravdess.NAME,
+        sentences=count_of([*ravdess.SENTENCES]),
+    )
+
+
 def write_corpora(folder: Path) -> list[dict]:
     """Write what the weights in ``folder`` were made from beside them, for the page."""
     corpora = described()
@@ -143,4 +158,4 @@ def write(report: dict, path: Path) -> None:
     rows = [[label, *row] for label, row in zip(confusion["labels"], confusion["matrix"], strict=True)]
     columns = ["true, down; said, across", *confusion["labels"]]
     parts.append(f"### Confusion: {confusion['title']}\n\n{table(columns, rows)}\n\n`{report['generated_by']}`\n")
-    path.write_text("\n".join(parts) + LIMITS)
+    path.write_text("\n".join(parts) + limits(corpora))

@@ -310,7 +310,8 @@ class LabView:
                     lab = self.benches.lab(request.session_hash, lesson.state.source)
                     first = self._bench(request, lab, lesson.before, lesson.state)
                     read.append((lesson, first.infer(lesson.before), lab.infer(lesson.state)))
-            path = self.sessions.of(request.session_hash).make_file(WORKSHEETS_NAME, worksheets(read))
+            eps = self.engine.config().precision_eps
+            path = self.sessions.of(request.session_hash).make_file(WORKSHEETS_NAME, worksheets(read, eps))
         except HFFError as error:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         return gr.DownloadButton(value=path, visible=True)
@@ -345,7 +346,7 @@ class LabView:
         session = self.sessions.of(request.session_hash)
         own = weights_said(before.alpha)
         lesson = lesson if lesson and lesson.state == state else None
-        page = worksheet(state, before, after, lesson, was)
+        page = worksheet(state, before, after, lesson, was, self.engine.config().precision_eps)
         why = (first.explain(was, FACES), lab.explain(state, FACES)) if session.lab_explains else None
         return [
             comparison(before, after, was, state),

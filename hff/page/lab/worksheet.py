@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hff.config import MODALITIES
+from hff.config import MODALITIES, HFFConfig
 from hff.examples.ready import EXAMPLES
 from hff.lab.comparison import TABLE_FIGURES, clip_means
 from hff.lab.lesson import Lesson
@@ -26,16 +26,24 @@ _STYLE = Path(__file__).parents[1] / "static" / "worksheet.css"
 
 
 def worksheet(
-    state: LabState, before: Result, after: Result, lesson: Lesson | None = None, was: LabState | None = None
+    state: LabState,
+    before: Result,
+    after: Result,
+    lesson: Lesson | None = None,
+    was: LabState | None = None,
+    eps: float = HFFConfig.precision_eps,
 ) -> str:
-    """The whole page; ``was`` is the state of ``before`` where that is not ``state.untouched``."""
+    """The whole page; ``was`` is the state of ``before`` where that is not ``state.untouched``.
+
+    ``eps``: equation (19)'s, of the model that read.
+    """
     title = lesson.title if lesson else texts.WORKSHEET_TITLE
-    return _page(title, [_sheet(state, before, after, lesson, was or state.untouched)])
+    return _page(title, [_sheet(state, before, after, lesson, was or state.untouched, eps)])
 
 
-def worksheets(read: Iterable[tuple[Lesson, Result, Result]]) -> str:
+def worksheets(read: Iterable[tuple[Lesson, Result, Result]], eps: float = HFFConfig.precision_eps) -> str:
     """One page to print with the sheets of many lessons, then the answers to all of them."""
-    sheets = [_sheet(lesson.state, before, after, lesson, lesson.before) for lesson, before, after in read]
+    sheets = [_sheet(lesson.state, before, after, lesson, lesson.before, eps) for lesson, before, after in read]
     return _page(texts.WORKSHEET_TITLE, sheets)
 
 
@@ -45,14 +53,14 @@ def _page(title: str, sheets: list[dict]) -> str:
     return str(render("worksheet.html", "page", title=title, sheets=sheets, style=Markup(style), fonts=fonts))
 
 
-def _sheet(state: LabState, before: Result, after: Result, lesson: Lesson | None, was: LabState) -> dict:
+def _sheet(state: LabState, before: Result, after: Result, lesson: Lesson | None, was: LabState, eps: float) -> dict:
     """What stands on one sheet and in its answers."""
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
     return {
         "title": lesson.title if lesson else texts.WORKSHEET_TITLE,
         "lesson": lesson,
         "setup": describe(state),
-        "questions": questions(state),
+        "questions": questions(state, eps),
         "before": _reading(before),
         "after": _reading(after),
         "columns": {name: texts.LAB_COLUMNS[name] for name in TABLE_FIGURES},
@@ -97,9 +105,9 @@ def weights_said(alpha: Mapping[str, float]) -> str:
     return listed(texts.ONE_WEIGHT.format(modality=names.modality(m), weight=decimal(a)) for m, a in alpha.items())
 
 
-def questions(state: LabState) -> list[str]:
+def questions(state: LabState, eps: float = HFFConfig.precision_eps) -> list[str]:
     """Questions that fit what was set up."""
-    asked = [texts.WORKSHEET_QUESTION_CHAIN]
+    asked = [sentence("WORKSHEET_QUESTION_CHAIN", eps=eps)]
     hurt = [m for m in MODALITIES if state.damage[m].severity > 0 and not state.damage[m].muted]
     asked += [sentence("WORKSHEET_QUESTION_DAMAGE", of=names.modality(m, "of")) for m in hurt]
     if any(state.damage[m].muted for m in MODALITIES):

@@ -9,6 +9,7 @@ import gradio as gr
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
+from hff.live.pace import EFFORTS
 from hff.live.session import LIVE_WINDOW_SECONDS
 from hff.locale import language, names, speaking, texts, translate
 from hff.page.live.hub import LiveHub
@@ -50,6 +51,7 @@ class LiveView:
             elem_id="hff-live",
             apply_default_css=False,
             says=texts.LIVE_SAYS,
+            most_spared=len(EFFORTS) - 1,
             modalities=list(MODALITIES),
             history=HISTORY_SECONDS,
             nobody=texts.LIVE_NOTHING,

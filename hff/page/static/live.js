@@ -252,6 +252,7 @@ function draw(mine, answer) {
     updates: number(rate, 1),
     age: seen === null ? "–" : number(seen, 2),
     level: answer.effort,
+    most: props.most_spared,
   });
   const face = answer.face && answer.face.time;
   Object.assign(root.dataset, {

@@ -29,7 +29,7 @@ from hff.page.lab.lab_view import LabView
 from hff.page.lab.lesson_view import LessonPanel
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.lab.sweep_view import csv_text
-from hff.page.lab.worksheet import describe, questions, worksheet
+from hff.page.lab.worksheet import describe, questions, worksheet, worksheets
 from hff.page.session.sessions import Sessions
 from hff.page.shared.amounts import in_hundredths
 from hff.pipeline.recording import Recording
@@ -333,6 +333,14 @@ def test_the_worksheet_says_what_is_set_up_and_asks_about_it():
     assert "Face" not in lines.split("by hand")[0]
     assert len(questions(state)) == 6
     assert len(questions(LabState(source="clip"))) == 2
+
+
+def test_the_worksheet_asks_for_w_with_the_models_own_epsilon():
+    lesson, reading = load_lessons()[0], make_result(3)
+    assert "w about 1 / (σ² + 0.05)?" in worksheet(lesson.state, reading, reading, lesson, eps=0.05)
+    assert "w about 1 / (σ² + 0.05)?" in worksheets([(lesson, reading, reading)], eps=0.05)
+    with using("de"):
+        assert "1 / (σ² + 0,05)" in worksheet(lesson.state, reading, reading, eps=0.05)
 
 
 def test_the_worksheet_keeps_the_answers_for_its_last_page():

@@ -19,6 +19,7 @@ from hff.locale import sentence, texts
 from hff.page.live import hub as live_hub
 from hff.page.live import messages
 from hff.page.live.hub import LiveHub
+from hff.page.live.layout import page
 from hff.page.shared.amounts import SIGMA_FULL
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
 from tests.support.media_fixtures import tone
@@ -60,6 +61,12 @@ def test_a_page_gets_what_it_needs_to_draw(fake: FakeAnalyzer):  # noqa: F811
     assert (left, top) == pytest.approx((10 / 64, 10 / 48), abs=1e-3)
     assert (width, height) == pytest.approx((30 / 64, 30 / 48), abs=1e-3)
     assert answer["notes"] == []
+
+
+def test_how_long_the_window_is_stands_over_the_attention_and_below_it():
+    drawn = str(page(5.0))
+    assert "Where it looks, last 5 seconds" in drawn
+    assert texts.LIVE_AXIS_PAST.format(seconds=5) in drawn
 
 
 def test_typed_words_are_part_of_what_is_sent(fake: FakeAnalyzer):  # noqa: F811

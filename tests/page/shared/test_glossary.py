@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from hff.locale import texts
+from hff.locale import texts, using
 from hff.page.shared.glossary import glossary_html
 from tests.support.page_browser import FakeModel, browsing, outside, serving
 
@@ -28,7 +28,13 @@ def test_each_explanation_is_one_sentence(word: str):
     assert sentence.endswith(".")
     assert not re.search(r"[.!?] [A-Z]", sentence)
     assert re.fullmatch(r"(\(\d+\)([,–] ?\(\d+\))?)?", numbers)
-    assert sentence in html.unescape(glossary_html())
+    assert sentence.format(guess="0.86") in html.unescape(glossary_html(7))
+
+
+def test_what_a_guess_is_goes_by_the_models_labels():
+    assert "0.67 and above a guess" in glossary_html(3)
+    with using("de"):
+        assert "ab 0,67 geraten" in glossary_html(3)
 
 
 def test_the_notes_of_the_views_use_the_same_words():

@@ -123,8 +123,35 @@ def test_the_shipped_list_and_card_are_written_from_the_readers():
     ]
     for corpus in described():
         assert (corpus["name"] in terms) == ("-NC" in corpus["licence"])
+    assert (shipped / "MODEL_CARD.md").read_text(encoding="utf-8").endswith(model_card.limits(described()))
     assert "muxspace" in {corpus["name"] for corpus in described()}
     assert {part for corpus in described() for part in corpus["parts"]} == set(SHIPPED_PARTS)
+
+
+def test_the_readme_names_the_corpora_for_non_commercial_use():
+    from pathlib import Path
+
+    from train.corpora import described
+    from train.evaluation.model_card import non_commercial
+
+    readme = " ".join((Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8").split())
+    assert f"this repository. {non_commercial(described())} are for non-commercial use" in readme
+
+
+def test_the_limits_name_each_voice_that_an_encoder_has_heard():
+    from train.corpora import described
+    from train.evaluation import model_card
+
+    corpora = [
+        {"name": "A", "content": "acted Greek speech", "parts": {"speech": "all"}},
+        {"name": "B", "content": "acted Thai speech", "parts": {"whisper": "all"}},
+        {"name": "C", "content": "tweets", "parts": {"text": "all"}},
+    ]
+    told = model_card.limits(corpora)
+    assert "has heard A (acted Greek speech);" in told
+    assert "the second also B (acted Thai speech)." in told
+    assert "tweets" not in told
+    assert "EmoDB (acted German speech)" in model_card.limits(described())
 
 
 def test_the_page_shows_every_corpus_that_the_weights_were_made_from():
