@@ -241,11 +241,11 @@ def test_the_lab_after_a_change_a_guess_and_a_sweep(tmp_path: Path, fake: FakeAn
 
 def test_the_walk_through_the_numbers(tmp_path: Path):
     visit = Visit(Engine(FakeModel), tmp_path)
-    shown = [visit.ask("_arrive", 1)]
+    shown = [visit.ask("_arrive")]
     session = visit.sessions.of("visit")
     for result in (make_result(4), make_result(70), make_result(0.5, ("text",)), make_result(0.5, ("vision",))):
         session.result, session.clip_turn = result, object()
-        shown += [visit.ask("_arrive", 1), visit.ask("_show", 140)]
+        shown += [visit.ask("_arrive"), visit.ask("_show", 140)]
     assert sum("hff-walk-now" in text for text in told(shown)) == 8
     assert {text[:80]: found for text in told(shown) if (found := plain(text, SYMBOLS | words_of(SENTENCE)))} == {}
 

@@ -116,7 +116,9 @@ def _lines(part: ModelPart, plan: Blueprint, config: HFFConfig, moment: Moment |
         figures = texts.ABSENT
     answer = _answer(moment) if part.key == "classifier" and moment is not None and moment.weighings else []
     small = [part.equations, figures]
-    if plan.upright:
+    if plan.upright and part.colour:
+        small = [figures or part.equations]
+    elif plan.upright:
         small, answer = [" · ".join(filter(None, small))], [" ".join(answer)]
     more = [*((line, "hff-block-size") for line in small), *((line, "hff-block-answer") for line in answer)]
     return [*lines, *(line for line in more if line[0])]

@@ -116,7 +116,7 @@ def labels(plan: Blueprint, modalities: Mapping[str, str], moment: Moment, shown
     found = []
     for m, name in modalities.items():
         words = texts.WALK_WEIGHT.format(modality=name, alpha=exact(shown[m].alpha)) if m in shown else ""
-        words = words or texts.WALK_WEIGHT_ABSENT.format(modality=name)
+        words = words or (texts.ABSENT if plan.upright else texts.WALK_WEIGHT_ABSENT.format(modality=name))
         lane = plan.middle(m)
         x, y = (lane, attention - 9) if plan.upright else (attention - 8, lane + 5)
         found.append(Label(words, x, y, "middle" if plan.upright else "end", f"hff-{m}"))

@@ -23,7 +23,7 @@ from hff.page.model.measured import accuracy_sentence, load_corpora, load_measur
 from hff.page.model.recorded import said
 from hff.page.model.walk import Story, drawing_html, parts_html
 from hff.page.session.background_model import Engine
-from hff.page.session.sessions import Sessions
+from hff.page.session.sessions import Session, Sessions
 from hff.page.shared import cards
 from hff.page.shared.render import render
 from hff.result import Result
@@ -59,32 +59,36 @@ class ModelView:
             gr.HTML(_folded(texts.DATA, cards.note(texts.DATA_NOTE) + data_html()), elem_id="hff-data")
         tab.select(_measured, None, measured, **QUICK)
         shown = [self.source, self.example, self.moment, self.drawing, self.parts]
-        tab.select(self._arrive, self.moment, shown, **QUICK)
+        tab.select(self._arrive, None, shown, **QUICK)
         clip.read_example(self.example, EXAMPLES[0], self.drawing)
         for analysis in clip.analyses:  # somebody may have gone here before it was done
-            analysis.then(self._arrive, self.moment, shown, **QUICK)
+            analysis.then(self._arrive, None, shown, **QUICK)
         self.moment.input(self._show, self.moment, [self.drawing, self.parts], trigger_mode="always_last", **QUICK)
 
-    def _arrive(self, number: float, request: gr.Request) -> tuple:
-        """The page's last reading, at the moment that was looked at or, of a new one, at the weightiest."""
+    def _arrive(self, request: gr.Request) -> tuple:
+        """The page's last reading, at the moment that was looked at or, of a new one, at the weightiest.
+
+        Which moment that is the session knows: what is hidden does not say what it was set to.
+        """
         session = self.sessions.of(request.session_hash)
         result = session.result
         if result is None:
             return _no_clip(), gr.Button(visible=True), gr.Slider(visible=False), *_drawn(self.config, None)
         if session.walked is not session.clip_turn:
-            session.walked, number = session.clip_turn, 1 + weightiest(result)
-        story = self._story(result, number)
-        count = len(result.timeline.times)
+            session.walked, session.moment = session.clip_turn, weightiest(result)
+        story, count = self._story(session, result), len(result.timeline.times)
         slider = gr.Slider(maximum=max(2, count), value=story.number + 1, visible=count > 1)
         return source_html(result), gr.Button(visible=False), slider, *_drawn(self.config, story)
 
     def _show(self, number: float, request: gr.Request) -> tuple:
-        result = self.sessions.result_of(request.session_hash)
-        return _drawn(self.config, None if result is None else self._story(result, number))
-
-    def _story(self, result: Result, number: float) -> Story:
         """``number`` counts from 1."""
-        return Story(self.config, result, min(max(0, round(number) - 1), len(result.timeline.times) - 1))
+        session = self.sessions.of(request.session_hash)
+        session.moment = round(number) - 1
+        result = session.result
+        return _drawn(self.config, None if result is None else self._story(session, result))
+
+    def _story(self, session: Session, result: Result) -> Story:
+        return Story(self.config, result, min(max(0, session.moment), len(result.timeline.times) - 1))
 
 
 def _drawn(config: HFFConfig, story: Story | None) -> tuple[Markup, Markup]:

@@ -49,7 +49,8 @@ class Session:
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
         self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
-        self.walked: object = None  # the ``clip_turn`` whose numbers the Model view has shown last
+        self.walked: object = None  # the ``clip_turn`` whose numbers the Model view has shown last ...
+        self.moment = 0  # ... and at which step
         self.sizes = {"recording": 0, "result": 0, "snapshot": 0}  # bytes, as they were when they were put here
         self.snapshot: Recording | None = None  # what was sent from the live view
         self.lab_explains = False  # the lab shows where the network looked and which words counted

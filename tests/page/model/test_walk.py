@@ -229,8 +229,11 @@ class Visit:
         self.events = {event.fn.__name__: event.fn for event in page.fns.values() if event.fn is not None}
         self.session = self.sessions.of("visit")
 
-    def ask(self, name: str, number: float) -> tuple:
-        return self.events[name](number, SimpleNamespace(session_hash="visit"))
+    def arrive(self) -> tuple:
+        return self.events["_arrive"](SimpleNamespace(session_hash="visit"))
+
+    def show(self, number: float) -> tuple:
+        return self.events["_show"](number, SimpleNamespace(session_hash="visit"))
 
     def analysed(self, seconds: float) -> Result:
         self.session.result, self.session.clip_turn = make_result(seconds), object()
@@ -239,28 +242,28 @@ class Visit:
 
 def test_the_walk_begins_at_the_weightiest_moment_and_stays_where_it_was(tmp_path: Path):
     visit = Visit(tmp_path)
-    source, example, slider, drawing, below = visit.ask("_arrive", 1)
+    source, example, slider, drawing, below = visit.arrive()
     assert texts.WALK_NONE.format(clip=texts.TAB_CLIP) in html.unescape(source)
     assert (example.visible, slider.visible) == (True, False)
     assert sums_in(below) == []
     first = visit.analysed(8)
-    source, example, slider, drawing, below = visit.ask("_arrive", 1)
+    source, example, slider, drawing, below = visit.arrive()
     assert "clip.mp4" in source
     assert (example.visible, slider.visible, slider.maximum) == (False, True, 16)
     assert slider.value == weightiest(first) + 1
     assert f"Moment {slider.value} of 16" in drawing
-    drawing, below = visit.ask("_show", 7)
+    drawing, below = visit.show(7)
     assert "Moment 7 of 16" in drawing
-    assert visit.ask("_arrive", 7)[2].value == 7, "the tab was left and opened again"
+    assert visit.arrive()[2].value == 7, "the tab was left and opened again"
     second = visit.analysed(4)
-    slider = visit.ask("_arrive", 7)[2]
+    slider = visit.arrive()[2]
     assert (slider.value, slider.maximum) == (weightiest(second) + 1, 8)
-    assert "Moment 8 of 8" in visit.ask("_show", 16)[0], "what is beyond the end is the end"
+    assert "Moment 8 of 8" in visit.show(16)[0], "what is beyond the end is the end"
 
 
 def test_a_clip_of_one_moment_needs_no_slider(tmp_path: Path):
     visit = Visit(tmp_path)
     visit.analysed(0.5)
-    _, _, slider, drawing, _ = visit.ask("_arrive", 1)
+    _, _, slider, drawing, _ = visit.arrive()
     assert slider.visible is False
     assert "Moment 1 of 1" in drawing
