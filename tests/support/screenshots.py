@@ -62,7 +62,8 @@ def model(page: Page) -> None:
     choose_example(page, texts.EXAMPLES["actor"][0])
     open_view(page, texts.TAB_MODEL)
     page.wait_for_selector(".hff-walk-now")
-    page.evaluate("document.getElementById('hff-walk-source').scrollIntoView()")
+    page.wait_for_timeout(FADE_MS)
+    page.evaluate("scrollBy(0, document.getElementById('hff-walk-source').getBoundingClientRect().top - 12)")
 
 
 VIEWS = {"model": model, "clip": clip, "lab": lab, "live": live}
