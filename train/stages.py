@@ -204,6 +204,23 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add("--processes", type=int, default=1, help="trainings at a time (default: %(default)s)")
 
 
+def _paper(options: Options) -> dict[str, Any]:
+    from train.experiments import paper
+
+    return paper.run(options)
+
+
+def _paper_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--corpora", default="all", help="of mosei, mosi, iemocap and meld, with commas between (default: those found)")
+    add("--text", choices=("given", "bert", "both", "tuned"), help="as of benchmark")
+    add("--encoder", metavar="START", help="as of benchmark")
+    add("--past-only", action="store_true", help="as of benchmark")
+    add("--seeds", type=int, default=5, help="trainings of each model (default: %(default)s)")
+    add("--tries", type=int, help="settings tried for each model (default: 5; with --text tuned 1)")
+    add("--processes", type=int, default=1, help="trainings at a time (default: %(default)s)")
+
+
 def _compare(options: Options) -> dict[str, Any]:
     from train.experiments import compare
 
@@ -247,6 +264,7 @@ STAGES = {
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),
+    "paper": Stage(_paper, "the paper's tables 2 to 5 on the corpora that are there", _paper_arguments),
     "compare": Stage(
         _compare, "HFF and its rivals on equal terms, clean and broken", partial(_trial_arguments, seeds=5, tries=6)
     ),
