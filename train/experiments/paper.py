@@ -65,7 +65,7 @@ TABLE_5 = {
 
 
 @dataclass
-class Table:
+class PaperTable:
     """One of the page's tables."""
 
     title: str
@@ -84,7 +84,7 @@ class Table:
 
 
 @dataclass
-class Corpus:
+class PaperCorpus:
     """One corpus of the page, and what it takes to train on it."""
 
     key: str
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> dict[str, str]:
             f"None of {', '.join(_asked(options))} is under {options.data}. What each is read from: "
             "python -m train data --data DIR."
         )
-    tables: list[Table] = []
+    tables: list[PaperTable] = []
     for table in _tables(corpora):
         tables.append(table)
         print(f"\n{table.markdown()}", flush=True)
@@ -135,14 +135,14 @@ def _asked(options: argparse.Namespace) -> list[str]:
     return asked
 
 
-def _found(options: argparse.Namespace) -> Iterator[Corpus]:
+def _found(options: argparse.Namespace) -> Iterator[PaperCorpus]:
     for key in _asked(options):
         own = argparse.Namespace(**vars(options) | {"speakers": SPEAKERS_TOLD_APART.get(key, 0)})
         missing: list[CorpusError] = []
         for name in LAYOUTS.get(key, (key,)):
             try:
                 cache = options.out / "benchmark" / "features"
-                yield Corpus(key, bench_data.read(name, None, options.data, cache, options.device), own)
+                yield PaperCorpus(key, bench_data.read(name, None, options.data, cache, options.device), own)
                 break
             except CorpusError as error:
                 missing.append(error)
@@ -150,7 +150,7 @@ def _found(options: argparse.Namespace) -> Iterator[Corpus]:
             print(f"note: goes on without {missing[0]}", flush=True)
 
 
-def _tables(corpora: Sequence[Corpus]) -> Iterator[Table]:
+def _tables(corpora: Sequence[PaperCorpus]) -> Iterator[PaperTable]:
     for corpus in corpora:
         yield table_2(corpus) if corpus.key in SENTIMENT else table_3(corpus)
     for corpus in corpora:
@@ -158,7 +158,7 @@ def _tables(corpora: Sequence[Corpus]) -> Iterator[Table]:
     yield table_5(corpora)
 
 
-def table_2(corpus: Corpus) -> Table:
+def table_2(corpus: PaperCorpus) -> PaperTable:
     """Sentiment: ACC-7 and ACC-2 of HFF and its rivals."""
     bench, found = corpus.scored(",".join(TABLE_2), corpus.modalities)
     scores = found.figures(bench.task)
@@ -169,10 +169,10 @@ def table_2(corpus: Corpus) -> Table:
         cells = [_beside(cell(key, [one[key] for one in scores[model]]), paper.get(key)) for key in keys]
         rows.append([model, *cells])
     shown = [{"accuracy": "ACC-2", "accuracy with zero": "ACC-2 with zero"}.get(key, key) for key in keys]
-    return Table(f"Table 2: {corpus.found.name}", ["model", *shown], rows, _notes(corpus, bench, found))
+    return PaperTable(f"Table 2: {corpus.found.name}", ["model", *shown], rows, _notes(corpus, bench, found))
 
 
-def table_3(corpus: Corpus) -> Table:
+def table_3(corpus: PaperCorpus) -> PaperTable:
     """Emotions: F1 of each, accuracy and weighted F1 of HFF and its rivals."""
     bench, found = corpus.scored(",".join(TABLE_3), corpus.modalities)
     scores = found.figures(bench.task)
@@ -182,10 +182,10 @@ def table_3(corpus: Corpus) -> Table:
         paper = theirs if corpus.key == "iemocap" else [None] * len(keys)
         cells = [_beside(cell(k, [one[k] for one in scores[model]]), p) for k, p in zip(keys, paper, strict=True)]
         rows.append([model, *cells])
-    return Table(f"Table 3: {corpus.found.name}", ["model", *keys], rows, _notes(corpus, bench, found))
+    return PaperTable(f"Table 3: {corpus.found.name}", ["model", *keys], rows, _notes(corpus, bench, found))
 
 
-def table_4(corpus: Corpus) -> Table:
+def table_4(corpus: PaperCorpus) -> PaperTable:
     """HFF without each of its parts, for every subset of the modalities that the corpus has."""
     subsets = [keep for keep in SUBSETS if set(keep) <= set(corpus.modalities)]
     names = ["HFF", *(f"HFF {name}" for name in SWITCHES)]
@@ -201,10 +201,10 @@ def table_4(corpus: Corpus) -> Table:
         notes = _notes(corpus, bench, found)  # of the last subset, which is all modalities
     columns = ["model", *("+".join(LETTERS[m] for m in keep) for keep in subsets)]
     title = f"Table 4: {corpus.found.name}, {bench.task.headline}"
-    return Table(title, columns, [[name, *cells] for name, cells in rows.items()], notes)
+    return PaperTable(title, columns, [[name, *cells] for name, cells in rows.items()], notes)
 
 
-def table_5(corpora: Sequence[Corpus]) -> Table:
+def table_5(corpora: Sequence[PaperCorpus]) -> PaperTable:
     """Numbers of attention heads."""
     columns, rows, notes = ["heads"], {heads: [str(heads)] for heads in HEAD_COUNTS}, []
     for corpus in corpora:
@@ -219,20 +219,20 @@ def table_5(corpora: Sequence[Corpus]) -> Table:
                 for key, figure in zip(("accuracy", "weighted F1"), paper, strict=True)
             ]
         notes.append(_terms(corpus, bench, found))
-    return Table("Table 5: attention heads", columns, list(rows.values()), notes)
+    return PaperTable("Table 5: attention heads", columns, list(rows.values()), notes)
 
 
 def _beside(measured: str, paper: float | None) -> str:
     return measured if paper is None else f"{measured} (paper {paper})"
 
 
-def _notes(corpus: Corpus, bench: Bench, found: Found) -> list[str]:
+def _notes(corpus: PaperCorpus, bench: Bench, found: Found) -> list[str]:
     """How the table was made, and what HFF is ahead or behind."""
     over = "; ".join(f"{model} {difference}" for model, difference in found.differences(bench.task).items())
     return [_terms(corpus, bench, found), f"HFF's {bench.task.headline} over: {over}."]
 
 
-def _terms(corpus: Corpus, bench: Bench, found: Found) -> str:
+def _terms(corpus: PaperCorpus, bench: Bench, found: Found) -> str:
     options, data = corpus.options, bench.data.dialogues
     counts = ", ".join(f"{count} {split}" for split, count in data.counts.items())
     parts = [
@@ -247,7 +247,7 @@ def _terms(corpus: Corpus, bench: Bench, found: Found) -> str:
     return f"{'. '.join(parts)}. Made by: {command}--tries {bench.tries}{text}{epochs}"
 
 
-def _write(options: argparse.Namespace, corpora: Sequence[Corpus], tables: Sequence[Table]) -> None:
+def _write(options: argparse.Namespace, corpora: Sequence[PaperCorpus], tables: Sequence[PaperTable]) -> None:
     title = "HFF's tables 2 to 5, measured beside the paper's"
     lacking = [key for key in _asked(options) if key not in {corpus.key for corpus in corpora}]
     intro = f"Corpora: {', '.join(corpus.found.name for corpus in corpora)}."
