@@ -24,7 +24,9 @@ from train.engine.whole_files import write_whole
 from train.evaluation import model_card
 from train.experiments.ablate import HEAD_COUNTS, SUBSETS, SWITCHES
 from train.experiments.benchmark import bench_data
-from train.experiments.benchmark.benchmark import Bench, Found, bench_of, cell, evaluate, models, recipe_from
+from train.experiments.benchmark.benchmark import bench_of, evaluate, models, recipe_from
+from train.experiments.benchmark.jobs import Bench
+from train.experiments.benchmark.results import Found, cell
 from train.experiments.benchmark.tasks import Emotions
 
 SENTIMENT, EMOTION = ("mosei", "mosi"), ("iemocap", "meld")
@@ -104,11 +106,9 @@ class PaperCorpus:
     def scored(self, names: str, keep: Sequence[str]) -> tuple[Bench, Found]:
         """What models say of the test part, or of validation where there is none."""
         bench = self.bench(keep)
-        splits = bench.data.dialogues.splits
-        known = [*splits["train"], *splits["validation"]]
-        part = "test" if "test" in splits else "validation"
+        part = "test" if "test" in bench.data.dialogues.splits else "validation"
         alone = isinstance(bench.task, Emotions) or part == "validation"
-        return bench, evaluate(bench, models(names), splits["train"] if alone else known, splits[part], part)
+        return bench, evaluate(bench, models(names), ("train",) if alone else ("train", "validation"), part)
 
 
 def run(options: argparse.Namespace) -> dict[str, str]:

@@ -18,7 +18,7 @@ from train.experiments.benchmark.dialogues import Recipe
 
 def command(folder, *more: str) -> int:
     where = ["--data", str(folder), "--out", str(folder / "out"), "--device", "cpu"]
-    return main(["paper", *where, "--seeds", "1", "--epochs", "1", *more])
+    return main(["paper", *where, "--seeds", "1", "--tries", "1", "--epochs", "1", *more])
 
 
 @pytest.fixture
