@@ -27,7 +27,7 @@ def what_changed(before: Result, after: Result) -> Change | None:
     gone = [m for m in MODALITIES if before.present[m] and not after.present[m]]
     if gone:
         return Change("gone", max(gone, key=lambda m: before.alpha[m]), same)
-    moved = max(MODALITIES, key=lambda m: abs(_alpha_change(before, after, m)))
+    moved = _moved(before, after)
     if not before.present[moved] and after.present[moved]:
         return Change("back", moved, same)
     if abs(_alpha_change(before, after, moved)) >= LEAST_CHANGE:
@@ -41,7 +41,12 @@ def what_changed(before: Result, after: Result) -> Change | None:
 def most_moved(before: Result, after: Result) -> str:
     """The modality to look at: the one that the sentence tells of, or whose weight moved most."""
     change = what_changed(before, after)
-    return change.modality if change else max(MODALITIES, key=lambda m: abs(_alpha_change(before, after, m)))
+    return change.modality if change else _moved(before, after)
+
+
+def _moved(before: Result, after: Result) -> str:
+    """The modality whose weight moved most; of those that moved alike the weightier one, so none that is absent."""
+    return max(MODALITIES, key=lambda m: (abs(_alpha_change(before, after, m)), after.alpha[m]))
 
 
 def _weight_change(before: Result, after: Result, moved: str, same: bool) -> Change:

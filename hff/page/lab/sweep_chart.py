@@ -90,6 +90,8 @@ def sweep_sentence(points: Sequence[SweepPoint], modality: str) -> str:
     if len(points) < 2:
         return texts.SWEEP_WAITING
     first, last = points[0], points[-1]
+    if first.variance[modality] is None:
+        return sentence("SWEEP_SENTENCE_absent", modality=names.modality(modality))
     told = {
         "severity": percent(last.severity),
         "of": names.modality(modality, "of"),

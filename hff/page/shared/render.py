@@ -7,9 +7,11 @@ out is ``Markup``: text that says of itself that it is HTML, and escapes whateve
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.ext import Extension
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from hff import modalities
@@ -37,8 +39,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         extensions=[CloseLines],
     )
-    made.filters |= {
-        "best": lambda probabilities: max(probabilities, key=probabilities.get),
+    made.filters["best"] = lambda probabilities: max(probabilities, key=probabilities.get)
+    spoken: dict[str, Callable] = {
         "percent": amounts.percent,
         "number": amounts.number,
         "decimal": amounts.decimal,
@@ -50,6 +52,7 @@ def _environment() -> Environment:
         "said": translate,
         "listed": listed,
     }
+    made.filters |= {name: _at_its_time(say) for name, say in spoken.items()}
     made.globals |= {
         "texts": texts,
         "language": language,
@@ -59,6 +62,16 @@ def _environment() -> Environment:
         "DIAL_GAP": marks.DIAL_GAP,
     }
     return made
+
+
+def _at_its_time(say: Callable) -> Callable:
+    """A filter that Jinja does not apply to a constant once and for all, in the language that is spoken first."""
+
+    @pass_context
+    def said(_: Context, value: object, *more: object) -> object:
+        return say(value, *more)
+
+    return said
 
 
 ENVIRONMENT = _environment()

@@ -8,6 +8,7 @@ import itertools
 import re
 import wave
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -289,6 +290,20 @@ def test_the_sweep_in_a_sentence():
     sentence = sweep_sentence(sweep_points(), "vision")
     assert "α of the face goes from 1.00 to 0.00" in sentence
     assert "turns from happy to sad" in sentence
+
+
+def test_a_sweep_of_what_is_not_there_says_so():
+    points = [replace(point, variance=point.variance | {"text": None}) for point in sweep_points()]
+    assert sweep_sentence(points, "text").startswith("Words: not there to begin with")
+
+
+def test_where_nothing_moved_the_chain_is_of_something_that_is_there():
+    reading = make_result(3, there=("text", "vision"))
+    shown = str(comparison(reading, reading, CLEAN, CLEAN))
+    chain = shown[shown.index('id="hff-lab-chain"') :].split("</p>")[0]
+    assert texts.ABSENT not in chain
+    heaviest = max(reading.alpha, key=reading.alpha.get)
+    assert f'hff-chain hff-{heaviest}"' in shown
 
 
 def test_the_data_of_a_sweep_leaves_absent_figures_empty():

@@ -34,6 +34,15 @@ def written():
     return write
 
 
+def test_a_templates_own_figures_are_said_in_the_language_of_the_moment(written):
+    assert written("{{ 0|decimal }}") == "0.00"
+    with using("de"):
+        environment = ENVIRONMENT.overlay(loader=DictLoader({"own.html": "{{ 0|decimal }}"}))
+        template = environment.get_template("own.html")
+        assert template.render() == "0,00"
+    assert template.render() == "0.00"
+
+
 def test_every_template_can_be_read():
     names = ENVIRONMENT.list_templates()
     assert {path.name for path in (PAGE / "templates").iterdir()} == set(names)
