@@ -13,7 +13,7 @@ const MARKUP = `<div id="hff-inputs"><div id="hff-video"><div class="buttons"></
 
 function page(longest = 90) {
   const { window } = new JSDOM(MARKUP, { runScripts: "outside-only", url: "http://localhost/" });
-  window.props = { clock: "{time} of {limit}", longest };
+  window.props = { clock: "{time} of {limit}", longest, sources: { "Upload file": "Datei hochladen" } };
   const asked = []; // requests, each answered when a test says so
   window.fetch = (address) => new Promise((answer) => { asked.push({ address, answer }); });
   window.eval(`(() => {${SCRIPT}})()`);
@@ -33,6 +33,15 @@ function page(longest = 90) {
     known: (...files) => window.dispatchEvent(new window.CustomEvent("hff-files", { detail: files })),
   };
 }
+
+test("what Gradio says in English is said in the page's language, whenever it comes", async () => {
+  const { window } = page();
+  const video = window.document.querySelector("#hff-video");
+  video.insertAdjacentHTML("beforeend", '<p class="source-selection"><button aria-label="Upload file"></button><i aria-label="x"></i></p>');
+  await until(() => video.querySelector(".source-selection button").getAttribute("aria-label") === "Datei hochladen");
+  assert.equal(video.querySelector("i").getAttribute("aria-label"), "x");
+  window.close();
+});
 
 test("a recording has a clock, which goes with it", async () => {
   const { window, record, clock } = page(90);

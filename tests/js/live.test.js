@@ -49,6 +49,13 @@ test("gauges show alpha and sigma, and an absent modality as absent", async () =
   assert.ok(Math.abs(width("b") / width("i") - 2) < 1e-6); // 0.2 aleatoric beside 0.1 epistemic
 });
 
+test("shown weights add up to 1", async () => {
+  await started({ feed: () => reading({ alpha: [0.005, 0.335, 0.66], aleatoric: [0.2, 0.2, 0.3], epistemic: [0.1, 0.1, 0.05] }) });
+  const shown = page.modalities.map((name) => Number(page.at(`gauge-${name}`).querySelector(".hff-alpha").textContent));
+  assert.equal(Math.round(100 * shown.reduce((sum, one) => sum + one)), 100);
+  assert.deepEqual(shown, [0.01, 0.33, 0.66]);
+});
+
 test("what is held through a pause of speech is marked", async () => {
   const calm = await started();
   const unit = (view) => view.at(`gauge-${view.modalities[0]}`).querySelector(".hff-unit").textContent;

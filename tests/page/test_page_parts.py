@@ -246,6 +246,14 @@ def test_a_map_of_one_head_is_that_head():
     np.testing.assert_allclose(choose(attention, None, None).sum((1, 2)), 1, rtol=1e-5)
 
 
+def test_weights_that_are_shown_add_up_to_1_in_every_place():
+    result = make_result(6, alpha={"speech": 0.0049, "text": 0.3349, "vision": 0.6602})
+    gauges = re.findall(r'<p class="hff-alpha">([\d.]+)</p>', str(cards.gauges(result)))
+    table = re.findall(r'<span class="hff-value">([\d.]+)</span>', str(effects.shapley(result)))
+    assert gauges == table
+    assert sum(round(100 * float(weight)) for weight in gauges) == 100
+
+
 def test_the_drawing_takes_its_sizes_from_the_config():
     shown = words_of(architecture_html(HFFConfig(layers=3, heads=6, speech_dim=99, labels=("a", "b"))))
     for figure in ("3 layers × 6 heads", "99 values", "2 emotions"):

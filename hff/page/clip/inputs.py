@@ -90,6 +90,7 @@ def build_inputs(transcribe: bool) -> Inputs:
         js_on_load=_SCRIPT.read_text(encoding="utf-8"),
         clock=texts.RECORDING_CLOCK,
         longest=LONGEST_RECORDING,
+        sources=dict(texts.SOURCES),
         elem_id="hff-clip-script",
     )
     return Inputs(video, audio, image, text, recognise, media_tabs)

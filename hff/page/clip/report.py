@@ -18,7 +18,7 @@ from hff.locale.lists import paragraph
 from hff.page.clip.attention_map import attention_figure, describe, grid_figure
 from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
-from hff.page.shared.amounts import decimal, number, percent
+from hff.page.shared.amounts import decimal, number, percent, weights
 from hff.page.shared.drawing import picture_address, png, svg
 from hff.page.shared.render import render
 from hff.page.shared.theme import Palette, colours_css, css_fonts
@@ -135,7 +135,7 @@ def _weights(axis, result: Result, palette: Palette) -> None:
             linewidth=0,
         )
         variance = result.variance[name]
-        label = texts.ABSENT if variance is None else f"α {decimal(result.alpha[name])}, σ² {number(variance)}"
+        label = texts.ABSENT if variance is None else f"α {decimal(weights(result.alpha)[name])}, σ² {number(variance)}"
         axis.text((result.alpha[name] if there else 0) + 0.02, row, label, va="center", clip_on=False)
     axis.set_yticks(range(len(MODALITIES)), [names.modality(name) for name in MODALITIES])
     axis.set_ylim(len(MODALITIES) - 0.5, -0.5)

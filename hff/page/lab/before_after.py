@@ -10,7 +10,7 @@ from hff.lab.comparison import TABLE_FIGURES, alpha_by_precision, clip_means
 from hff.lab.state import LabState
 from hff.lab.what_changed import LEAST_CHANGE, most_moved, what_changed
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import SIGMA_FULL, decimal, figure, guess_variance, in_hundredths, number, percent
+from hff.page.shared.amounts import SIGMA_FULL, decimal, figure, guess_variance, in_hundredths, number, percent, weights
 from hff.page.shared.render import render
 from hff.result import Result
 
@@ -35,8 +35,8 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
         gone=names.modality(told, "gone"),
         back=names.modality(told, "back"),
         of=names.modality(told, "of"),
-        old=decimal(before.alpha[told]),
-        new=decimal(after.alpha[told]),
+        old=decimal(weights(before.alpha)[told]),
+        new=decimal(weights(after.alpha)[told]),
         old_variance=number(before.variance[told] or 0.0),
         new_variance=number(after.variance[told] or 0.0),
         old_emotion=names.emotion(before.emotion),
@@ -61,7 +61,7 @@ def hand_sentences(state: LabState, after: Result) -> list[str]:
 
 def alpha0_sentence(state: LabState, after: Result, modality: str) -> str:
     """What the first weight did to a modality's alpha: with and without it."""
-    told = {"of": names.modality(modality, "of"), "alpha": decimal(_shown_alpha(after)[modality])}
+    told = {"of": names.modality(modality, "of"), "alpha": decimal(weights(after.alpha)[modality])}
     if not after.present[modality]:
         return sentence("ALPHA0_absent", **told)
     if state.alpha is not None:
@@ -116,20 +116,15 @@ def _columns() -> list[tuple[str, str]]:
     return list(texts.LAB_COLUMNS.values())
 
 
-def _shown_alpha(result: Result) -> dict[str, float]:
-    """Alpha in hundredths that add up to 1, as everywhere in the lab."""
-    return dict(zip(MODALITIES, in_hundredths(result.alpha.values()), strict=True))
-
-
 def _stack(result: Result) -> list[tuple[str, float | None]]:
     """The parts of a bar of weights, from left to right: (modality, alpha), ``None`` for what is absent."""
-    shown = _shown_alpha(result)
+    shown = weights(result.alpha)
     return [(m, shown[m] if result.present[m] else None) for m in MODALITIES]
 
 
 def _chain(before: Result, after: Result, modality: str) -> list[tuple[str, str | None, str | None]]:
     """From sigma^2 to alpha of one modality: (figure, before, after), ``None`` where it is absent."""
-    readings = [(clip_means(result), _shown_alpha(result)) for result in (before, after)]
+    readings = [(clip_means(result), weights(result.alpha)) for result in (before, after)]
 
     def said(name: str, means: dict, shown: dict[str, float]) -> str | None:
         value = means[name][modality]
@@ -142,7 +137,7 @@ def _rows(before: Result, after: Result | None) -> list[dict]:
     """What stands in the table: one row a modality, each cell as (before or after, known, value, as it is said)."""
     old, new = clip_means(before), clip_means(after) if after is not None else None
     known = [figures for figures in (old, new) if figures is not None]
-    shown = [_shown_alpha(before), _shown_alpha(after) if after is not None else {}]
+    shown = [weights(before.alpha), weights(after.alpha) if after is not None else {}]
     largest = {
         name: max((abs(v) for d in known for v in d[name].values() if v is not None), default=1.0) or 1.0
         for name in ("precision", "shapley")

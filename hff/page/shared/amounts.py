@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from hff.arithmetic import visible
@@ -55,6 +55,11 @@ def in_hundredths(shares: Iterable[float]) -> list[float]:
     for i in order[: round(sum(exact)) - sum(whole)]:
         whole[i] += 1
     return [part / 100 for part in whole]
+
+
+def weights(alpha: Mapping[str, float]) -> dict[str, float]:
+    """The modalities' weights as they are shown: in hundredths that add up to 1."""
+    return dict(zip(alpha, in_hundredths(alpha.values()), strict=True))
 
 
 def signed_points(value: float) -> str:

@@ -40,6 +40,7 @@ def _environment() -> Environment:
         extensions=[CloseLines],
     )
     made.filters["best"] = lambda probabilities: max(probabilities, key=probabilities.get)
+    made.filters["weights"] = amounts.weights
     spoken: dict[str, Callable] = {
         "percent": amounts.percent,
         "number": amounts.number,

@@ -58,6 +58,18 @@ inputs.addEventListener("click", (event) => {
   }, LOOK);
 }, true);
 
+// ---- what Gradio says in English whatever the page's language -----------------------------------------------
+
+function translate() {
+  for (const button of inputs.querySelectorAll(".source-selection [aria-label]")) {
+    const said = props.sources[button.getAttribute("aria-label")];
+    if (said) button.setAttribute("aria-label", said);
+  }
+}
+
+new MutationObserver(translate).observe(inputs, { childList: true, subtree: true });
+translate();
+
 // ---- the clock of a recording -------------------------------------------------------------------------------
 
 const clock = document.createElement("span");

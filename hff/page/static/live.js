@@ -290,13 +290,22 @@ function smoothed(mine, answer, now) {
   return { ...answer, ...means, emotion: answer.emotion && answer.labels[best] };
 }
 
+// Weights that add up to 1, in hundredths that still do: those cut most by it are rounded up.
+function hundredths(shares) {
+  const whole = shares.map((share) => Math.floor(100 * share + 1e-9));
+  const cut = (i) => 100 * shares[i] - whole[i];
+  const left = Math.round(100 * shares.reduce((sum, share) => sum + share, 0)) - whole.reduce((sum, part) => sum + part, 0);
+  shares.map((_, i) => i).sort((a, b) => cut(b) - cut(a)).slice(0, left).forEach((i) => { whole[i] += 1; });
+  return whole.map((part) => part / 100);
+}
+
 function drawGauge(name, answer, variance, i) {
   const gauge = at(`gauge-${name}`);
   const there = variance[i] !== null;
   gauge.classList.toggle("hff-absent", !there);
   const { length, gap } = gauge.querySelector(".hff-dial").dataset;
   gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * length} ${gap}`);
-  gauge.querySelector(".hff-alpha").textContent = there ? number(answer.alpha[i], 2) : says.absent;
+  gauge.querySelector(".hff-alpha").textContent = there ? number(hundredths(answer.alpha)[i], 2) : says.absent;
   gauge.classList.toggle("hff-paused", Boolean(answer.paused?.[i]));
   const unit = gauge.querySelector(".hff-unit");
   unit.dataset.own ??= unit.textContent;
