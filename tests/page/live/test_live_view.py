@@ -15,12 +15,12 @@ import pytest
 
 from hff.config import MODALITIES
 from hff.errors import InputError, WeightsError
-from hff.locale import sentence, texts
+from hff.locale import sentence, texts, using
 from hff.page.live import hub as live_hub
 from hff.page.live import messages
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import page
-from hff.page.shared.amounts import SIGMA_FULL
+from hff.page.shared.amounts import SIGMA_FULL, percent
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
 from tests.support.media_fixtures import tone
 from tests.support.page_browser import browsing, outside, real_model
@@ -275,13 +275,28 @@ CUT_OFF = """[...document.querySelectorAll('.hff-live *:not(.hff-heard)')].filte
 LARGEST = """[...document.querySelectorAll('.hff-live *')].filter((part) => part.offsetParent)
     .map((part) => [parseFloat(getComputedStyle(part).fontSize), part.dataset.live ?? part.className])
     .sort((a, b) => b[0] - a[0])[0][1]"""
-OUT_OF_CARD = """[...document.querySelectorAll('.hff-live .hff-gauge')].flatMap((card) => {
+OUT_OF_CARD = """[...document.querySelectorAll('.hff-live :is(.hff-gauge, section)')].flatMap((card) => {
     const own = card.getBoundingClientRect();
-    return [...card.querySelectorAll('*')].filter((part) => {
-        const box = part.getBoundingClientRect();
-        return box.left < own.left - 1 || box.right > own.right + 1;
+    return [...card.querySelectorAll('*:not(svg, svg *)')].filter((part) => {
+        const content = document.createRange(); // the words: they may be wider than their box
+        content.selectNodeContents(part);
+        return [part, content].map((one) => one.getBoundingClientRect()).some(
+            (box) => box.width > 0 && (box.left < own.left - 1 || box.right > own.right + 1));
     }).map((part) => part.className);
 })"""
+
+
+# The widest words and figures that a reading may have.
+FILLED = """([none, all]) => {
+    const bars = [...document.querySelectorAll('[data-live=bar]')];
+    for (const bar of bars) bar.querySelector('.hff-value').textContent = none;
+    bars.at(-1).classList.add('hff-best');
+    bars.at(-1).querySelector('.hff-value').textContent = all;
+    for (const gauge of document.querySelectorAll('.hff-live-gauges .hff-gauge')) {
+        gauge.classList.remove('hff-absent');
+        gauge.querySelector('.hff-alpha').textContent = '0.88';
+    }
+}"""
 
 
 def open_live(page) -> None:
@@ -385,6 +400,21 @@ def test_everything_fits_the_screen(server):
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
             assert page.evaluate(OUT_OF_CARD) == []
             page.click("[data-live=big]")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_widest_figures_stay_in_their_cards(server, language: str):
+    with browsing(server.url + ("" if language == "en" else f"{language}/")) as page, using(language):
+        open_live(page)
+        page.evaluate(FILLED, [percent(0.001), percent(0.999)])
+        for _ in range(2):  # then on the big screen
+            for width, height in ((1366, 650), (390, 844)):
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate(OUT_OF_CARD) == []
+            page.click("[data-live=big]")
+        page.evaluate("document.querySelector('[data-live=video]').poster = 'data:image/png;base64,'")  # as after Stop
+        assert not page.is_visible(".hff-live-hint")
 
 
 @pytest.mark.browser
