@@ -16,9 +16,11 @@ from hff.cancel import checkpoint
 from hff.config import MAX_STEPS, HFFConfig
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
+from hff.model.error_scale import ErrorScale
 from hff.model.experts import LEAST_PROBABILITY, bound, hold, readings, trust
+from hff.model.novelty import Novelty
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
-from hff.model.uncertainty import ErrorScale, ModalityUncertainty, Novelty, precision, sample
+from hff.model.uncertainty import ModalityUncertainty, precision, sample
 from hff.model.weighting import Alignment, DynamicWeights, SpeakerEmbedding, reweight, weighted_sum
 
 SCALE_KNOTS = 24  # points of the map from raw sigma^2 to the expected error
@@ -113,12 +115,7 @@ class HFF(nn.Module):
         alpha0 = self.dynamic_weights(aligned, present, strange)
         weight = precision(variance, self.config.precision_eps) * present
         by_hand = alpha
-        if alpha is not None:
-            # A moment at which nothing is there that has a weight is left out, not read from what was set to 0.
-            alpha = reweight(alpha * present, torch.ones_like(alpha0))
-            present = present & (alpha > 0).any(-1, keepdim=True)
-        else:
-            alpha = reweight(alpha0, weight) if self.config.use_dynamic_weighting else alpha0
+        alpha, present = self._weights(alpha0, weight, present, by_hand)
         valid = present.any(-1)
 
         spread = ((alpha**2)[..., None] * (aleatoric[..., None] + unit_variance)).sum(2)
@@ -138,11 +135,8 @@ class HFF(nn.Module):
             drawn = self._unimodal(sample(mean, unit_variance, samples, generator), strange)
             heard = weight * (alpha > 0)
             own = readings(drawn, heard)
+            trusted = trust(heard.detach()) if by_hand is None else _trust_by_hand(alpha)
             # Detached: each expert learns from its own task alone, so that its reading stays its own.
-            # Weights set by hand also say whom to believe in a contradiction.
-            so_far = alpha.cumsum(1)
-            most = so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)
-            trusted = trust(heard.detach()) if by_hand is None else so_far / most
             logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
             own = own.mean(0)
         return FusionOutput(
@@ -172,6 +166,16 @@ class HFF(nn.Module):
     def _aligned(self, features: list[Tensor], present: Tensor, speakers: Tensor | None) -> Tensor:
         aligned = self.alignment(features, present)
         return aligned if self.voices is None else self.voices(aligned, present, speakers)
+
+    def _weights(
+        self, alpha0: Tensor, weight: Tensor, present: Tensor, by_hand: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Equation (18)'s alpha (B,T,M), or that set by hand; and what is heard with it, (B,T,M) bool."""
+        if by_hand is None:
+            return reweight(alpha0, weight) if self.config.use_dynamic_weighting else alpha0, present
+        # A moment at which nothing is there that has a weight is left out, not read from what was set to 0.
+        alpha = reweight(by_hand * present, torch.ones_like(alpha0))
+        return alpha, present & (alpha > 0).any(-1, keepdim=True)
 
     def kl(self) -> Tensor:
         """KL divergence of all Bayesian layers from their priors, in nats."""
@@ -273,3 +277,9 @@ class HFF(nn.Module):
 
     def _recur(self, fused2: Tensor, valid: Tensor) -> Tensor:
         return fused2 if self.recurrence is None else self.recurrence(fused2, valid)
+
+
+def _trust_by_hand(alpha: Tensor) -> Tensor:
+    """(B,T,M): weights set by hand also say whom to believe in a contradiction; 1 for the largest so far."""
+    so_far = alpha.cumsum(1)
+    return so_far / so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)

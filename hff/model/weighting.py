@@ -63,7 +63,7 @@ class SpeakerEmbedding(nn.Module):
 class DynamicWeights(nn.Module):
     """Equation (17): alpha0 = softmax(W_dyn [f_s, f_t, f_v]) over the present modalities.
 
-    The stranger an input (``hff.model.uncertainty.Novelty``), the less it is chosen. Switched off (an ablation of
+    The stranger an input (``hff.model.novelty.Novelty``), the less it is chosen. Switched off (an ablation of
     table 4), every present modality weighs the same.
     """
 

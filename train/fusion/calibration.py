@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hff.config import MODALITIES
+from hff.model.error_scale import ErrorScale
 from hff.model.hff import HFF
-from hff.model.uncertainty import MAX_ERROR, ErrorScale
+from hff.model.uncertainty import MAX_ERROR
 from train.fusion import strange
 from train.fusion.feature_files import as_clips
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips

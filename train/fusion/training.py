@@ -20,7 +20,7 @@ from hff.config import SPEECH_ENCODERS, HFFConfig
 from hff.model.hff import HFF
 from train.engine import parallel
 from train.engine.loop import Plan, fit
-from train.fusion import calibration, novelty
+from train.fusion import calibration, fit_novelty
 from train.fusion.losses import fusion_loss
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 from train.metrics import brier
@@ -105,7 +105,7 @@ def train(
     clips = validation_clips(held, mix)
     torch.manual_seed(plan.seed)
     model = HFF(config)
-    novelty.fit(model, folder, pairs, held)
+    fit_novelty.fit(model, folder, pairs, held)
     print(f"fusion: {sum(p.numel() for p in model.parameters()):,} parameters, seed {plan.seed}", flush=True)
 
     def batches(epoch: int):

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from hff.config import MODALITIES
-from hff.model.uncertainty import Novelty
+from hff.model.novelty import Novelty
 from train.fusion import strange
 from train.fusion.feature_files import as_clips
 from train.fusion.pairing import PairedClips

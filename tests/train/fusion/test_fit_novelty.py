@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hff.model.uncertainty import MAX_ERROR, ErrorScale, Novelty
-from train.fusion import novelty
+from hff.model.error_scale import ErrorScale
+from hff.model.novelty import Novelty
+from hff.model.uncertainty import MAX_ERROR
+from train.fusion import fit_novelty
 from train.fusion.calibration import set_scale
 
 
@@ -23,10 +25,10 @@ def made(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 def test_distances_are_those_of_mahalanobis():
     x, label = made()
     layer = Novelty(8, 4, 2)
-    novelty.fit_usual(layer, x, label)
+    fit_novelty.fit_usual(layer, x, label)
     centred = x - x.mean(0)
     values, vectors = np.linalg.eigh(np.cov(centred.numpy().T, bias=True))
-    white = centred.numpy() @ (vectors[:, -4:] / np.sqrt(values[-4:] * 1 + novelty.SHRINK * values[-1]))
+    white = centred.numpy() @ (vectors[:, -4:] / np.sqrt(values[-4:] * 1 + fit_novelty.SHRINK * values[-1]))
     means = [white[label.numpy() == c].mean(0) for c in (0, 1)]
     inside = np.min([((white - mean) ** 2).mean(1) for mean in means], axis=0)
     outside = ((centred.numpy() @ vectors[:, :-4] @ vectors[:, :-4].T) ** 2).mean(1)
@@ -43,20 +45,20 @@ def test_the_usual_stays_low_and_the_strange_rises(direction):
     x, label = made()
     held, _ = made(1)
     layer = Novelty(8, 4, 2)
-    novelty.fit_usual(layer, x, label)
+    fit_novelty.fit_usual(layer, x, label)
     other = held.clone()
     other[:, direction] += 9.0 if direction < 4 else 1.0
-    novelty.fit_rise(layer, held, other)
+    fit_novelty.fit_rise(layer, held, other)
     usual, strange = layer(held), layer(other)
-    assert usual.quantile(novelty.QUANTILE).item() == pytest.approx(novelty.USUAL_NOVELTY, abs=0.01)
+    assert usual.quantile(fit_novelty.QUANTILE).item() == pytest.approx(fit_novelty.USUAL_NOVELTY, abs=0.01)
     assert strange.median() > 0.9
-    assert layer(held * torch.tensor([1.0, 1, 1, 1, 1, 1, 1, 1])).median() < novelty.USUAL_NOVELTY
+    assert layer(held * torch.tensor([1.0, 1, 1, 1, 1, 1, 1, 1])).median() < fit_novelty.USUAL_NOVELTY
 
 
 def test_more_directions_than_dimensions():
     x, label = made()
     layer = Novelty(8, 12, 2)
-    novelty.fit_usual(layer, x, label)
+    fit_novelty.fit_usual(layer, x, label)
     assert layer.distances(x).isfinite().all()
 
 
