@@ -3,6 +3,7 @@
 Each takes a ``Result`` and gives the file's text. The annotation files have three tiers: ``words`` as they were heard,
 ``emotion`` (what the model would say if the clip ended there, equation (31) step by step) and ``weight`` (the modality
 with the largest alpha); a subtitle is a stretch of words with the emotion at its end. Labels are the model's own.
+WebVTT and EAF name the speech encoder too; SubRip and TextGrid have no place for it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def vtt(result: Result) -> str:
         f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{cue.text.translate(marks)}\n"
         for cue in subtitles(result)
     ]
-    return "\n".join(["WEBVTT\n", *cues])
+    return "\n".join(["WEBVTT\n", f"NOTE speech encoder: {result.speech_encoder}\n", *cues])
 
 
 def textgrid(result: Result) -> str:
@@ -95,6 +96,7 @@ def eaf(result: Result) -> str:
     header = ElementTree.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if result.file:
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", {"MEDIA_URL": result.file, "MIME_TYPE": "unknown"})
+    ElementTree.SubElement(header, "PROPERTY", {"NAME": "speech_encoder"}).text = result.speech_encoder
     order = ElementTree.SubElement(root, "TIME_ORDER")
     slots, annotations = itertools.count(1), itertools.count(1)
 

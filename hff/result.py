@@ -212,9 +212,14 @@ class Result:
         }  # fmt: skip
         return plain | {"transcript": transcript, "timeline": timeline, "attention": attention}
 
+    def rows(self) -> list[dict[str, float | bool | str]]:
+        """One flat dictionary a step, with the speech encoder that heard it."""
+        heard = {"speech_encoder": self.speech_encoder}
+        return [row | heard for row in self.timeline.rows(tuple(self.probabilities))]
+
     def to_csv(self) -> str:
         """The timeline as CSV text, one line per step."""
-        rows = self.timeline.rows(tuple(self.probabilities))
+        rows = self.rows()
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -227,7 +232,7 @@ class Result:
             import pandas
         except ImportError as error:
             raise DependencyError(say("pandas.missing")) from error
-        return pandas.DataFrame(self.timeline.rows(tuple(self.probabilities))).set_index("time")
+        return pandas.DataFrame(self.rows()).set_index("time")
 
 
 def clip_alpha(alpha: np.ndarray, present: np.ndarray, beta: np.ndarray) -> np.ndarray:

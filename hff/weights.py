@@ -58,13 +58,18 @@ def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0])
     return folder / (f"{part}-{speech_encoder}.safetensors" if own else f"{part}.safetensors")
 
 
-def preferred_speech_encoder(folder: Path) -> str:
-    """The speech encoder of whoever asks for none: the last one of which all weights are there, else the paper's."""
-    there = [
+def speech_encoders(folder: Path) -> tuple[str, ...]:
+    """The speech encoders of which all weights are there."""
+    return tuple(
         name
         for name in SPEECH_ENCODERS
         if all(part_path(folder, part, name).is_file() for part in ("speech", "fusion"))
-    ]
+    )
+
+
+def preferred_speech_encoder(folder: Path) -> str:
+    """The speech encoder of whoever asks for none: the last one of which all weights are there, else the paper's."""
+    there = speech_encoders(folder)
     return there[-1] if there else SPEECH_ENCODERS[0]
 
 

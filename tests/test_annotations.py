@@ -37,7 +37,8 @@ def test_subtitles_break_at_pauses_and_say_the_emotion(result: Result):
         "2\n00:00:04,000 --> 00:00:05,000\n[angry] and left\n"
     )
     vtt = WRITERS["vtt"](result)
-    assert vtt.startswith("WEBVTT\n\n00:00:00.500 --> 00:00:02.000\n")
+    assert vtt.startswith("WEBVTT\n\n")
+    assert "\n\n00:00:00.500 --> 00:00:02.000\n" in vtt
     assert '[sad] I said "no" &lt;b&gt;&amp;\n' in vtt
 
 
@@ -79,6 +80,15 @@ def test_elan_s_annotations_point_at_times_that_are_there(result: Result):
     assert said == [(round(1000 * a), round(1000 * b), text) for text, a, b in SAID]
     assert [tier.get("TIER_ID") for tier in root.iter("TIER")] == ["words", "emotion", "weight"]
     assert root.find("HEADER/MEDIA_DESCRIPTOR").get("MEDIA_URL") == "clip & co.mp4"
+
+
+def test_who_heard_the_voice_is_named_where_there_is_a_place_for_it(result: Result):
+    result.speech_encoder = "whisper"
+    assert WRITERS["vtt"](result).startswith("WEBVTT\n\nNOTE speech encoder: whisper\n\n")
+    assert (
+        ElementTree.fromstring(WRITERS["eaf"](result)).findtext("HEADER/PROPERTY[@NAME='speech_encoder']") == "whisper"
+    )
+    assert set(result.to_frame()["speech_encoder"]) == {"whisper"}
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -84,6 +84,10 @@ def test_the_second_speech_encoder_is_preferred_where_all_its_weights_are(tmp_pa
     assert weights.preferred_speech_encoder(tmp_path) == "mfcc-cnn"
     (tmp_path / "speech-whisper.safetensors").touch()
     assert weights.preferred_speech_encoder(tmp_path) == "whisper"
+    assert weights.speech_encoders(tmp_path) == ("whisper",)
+    for name in ("speech", "fusion"):
+        (tmp_path / f"{name}.safetensors").touch()
+    assert weights.speech_encoders(tmp_path) == ("mfcc-cnn", "whisper")
     (tmp_path / "fusion-whisper.safetensors").unlink()
     assert weights.preferred_speech_encoder(tmp_path) == "mfcc-cnn"
 

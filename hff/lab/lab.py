@@ -182,7 +182,7 @@ class Lab:
 
     def explain(self, state: LabState, faces: int) -> Explanation:
         """Where the network looked on up to ``faces`` faces from the first to the last, and which words counted."""
-        key = *(_key(m, state) for m in ("text", "vision")), state.without, faces
+        key = *(_key(m, state) for m in ("text", "vision")), state.speech_encoder, state.without, faces
         with self._lock:
             if key in self._explained:
                 self._explained.move_to_end(key)
@@ -212,11 +212,15 @@ class Lab:
 
     # ---- kept parts -----------------------------------------------------------------------------------------
 
+    def _heard_by(self, state: LabState) -> Analyzer:
+        return self.analyzer.hearing_with(state.speech_encoder) if state.speech_encoder else self.analyzer
+
     def _analyzer(self, state: LabState) -> Analyzer:
+        whole = self._heard_by(state)
         if not state.without:
-            return self.analyzer
-        variant = copy.copy(self.analyzer)
-        variant.model = switch_off(self.analyzer.model, state.without)
+            return whole
+        variant = copy.copy(whole)
+        variant.model = switch_off(whole.model, state.without)
         return variant
 
     def _part(self, modality: str, state: LabState) -> Part:
@@ -244,16 +248,16 @@ class Lab:
         material = Material(
             damaged.wave, damaged.voiced, damaged.transcript, damaged.faces, damaged.still, damaged.more
         )
-        return encode_one(self.analyzer.encoders, modality, material, self.recording.steps)
+        return encode_one(self._heard_by(state).encoders, modality, material, self.recording.steps)
 
 
 def _key(modality: str, state: LabState) -> tuple:
-    """What decides a modality's material: nothing else may make it be computed again."""
+    """What decides a modality's material and features: nothing else may make them be computed again."""
     done = state.damage[modality]
-    words = state.text if modality == "text" else ""
+    own = {"text": state.text, "speech": state.speech_encoder}.get(modality, "")
     if done.muted:
         return ("muted",)
-    return ("whole", words) if done.severity <= 0 else (done.kind, done.severity, state.seed, words)
+    return ("whole", own) if done.severity <= 0 else (done.kind, done.severity, state.seed, own)
 
 
 def _sweep_point(analyzer: Analyzer, clip: ClipFeatures, state: LabState, severity: float) -> SweepPoint:

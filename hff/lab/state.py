@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from hff.config import MAX_TEXT, MODALITIES, SAMPLES
+from hff.config import MAX_TEXT, MODALITIES, SAMPLES, SPEECH_ENCODERS
 from hff.errors import InputError
 from hff.lab.damage import KINDS
 from hff.lab.schema import Cleaned, JsonObject, Rounded, between, check_names, checked, one_of
@@ -47,7 +47,8 @@ class LabState:
     source: key of a ready example, or one of ``OWN``. damage: one for each modality. alpha: hand-set weights in the
     order of ``MODALITIES`` that sum to 1, or ``None`` for the model's own. without: parts of the model that are
     switched off, out of ``COMPONENTS``. samples: Monte Carlo draws. seed: of the damage and of the draws. text: typed
-    words in place of the recording's own.
+    words in place of the recording's own. speech_encoder: what hears the voice, one of
+    ``hff.config.SPEECH_ENCODERS``, or "" for the model's own.
     """
 
     source: str = YOURS
@@ -57,6 +58,7 @@ class LabState:
     samples: int = SAMPLES
     seed: int = 0
     text: str = ""
+    speech_encoder: str = ""
 
     def but(self, **changes) -> LabState:
         """The same state with some fields changed."""
@@ -69,7 +71,7 @@ class LabState:
 
     @property
     def untouched(self) -> LabState:
-        """The same source and words, nothing damaged and the model whole: what "before" means."""
+        """The same source and words, nothing damaged, the model whole and its own ear: what "before" means."""
         return LabState(source=self.source, samples=self.samples, seed=self.seed, text=self.text)
 
     # ---- JSON -----------------------------------------------------------------------------------------------
@@ -84,7 +86,7 @@ class LabState:
         if self.alpha is not None:
             values["alpha"] = dict(zip(MODALITIES, self.alpha, strict=True))
         defaults = LabState()
-        for name in ("without", "samples", "seed", "text"):
+        for name in ("without", "samples", "seed", "text", "speech_encoder"):
             if getattr(self, name) != getattr(defaults, name):
                 values[name] = list(self.without) if name == "without" else getattr(self, name)
         return values
@@ -113,6 +115,7 @@ class LabState:
             samples=given.samples,
             seed=given.seed,
             text=given.text,
+            speech_encoder=given.speech_encoder,
         )
 
 
@@ -151,6 +154,7 @@ class StatePart(JsonObject):
     samples: Annotated[int, Rounded, between(0, MAX_SAMPLES)] = SAMPLES
     seed: Annotated[int, Rounded, between(0, MAX_SEED)] = 0
     text: Annotated[str, Field(max_length=MAX_TEXT), Cleaned] = ""
+    speech_encoder: str = ""
 
     @field_validator("format", mode="before")
     @classmethod
@@ -193,6 +197,13 @@ class StatePart(JsonObject):
         for part in values:
             one_of(part, COMPONENTS)
         return values
+
+    @field_validator("speech_encoder")
+    @classmethod
+    def _known_encoder(cls, value: str) -> str:
+        if value:
+            one_of(value, SPEECH_ENCODERS)
+        return value
 
     @property
     def shares(self) -> tuple[float, ...] | None:

@@ -61,7 +61,12 @@ class Server:
 
     def __init__(self, options: Options, engine: Engine | None = None) -> None:
         self.options = options
-        self.engine = engine or Engine(lambda: _load(options), options.transcribe, config=lambda: _config(options))
+        self.engine = engine or Engine(
+            lambda: _load(options),
+            options.transcribe,
+            config=lambda: _config(options),
+            speech_encoders=lambda: weights.speech_encoders(weights.folder()),
+        )
         self.stop = threading.Event()
         self._guarded = False
         self._mark = secrets.token_hex(8)  # in the names that replies show for our folders

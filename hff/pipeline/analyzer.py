@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -63,7 +65,12 @@ class Analyzer:
     ) -> None:
         self.device = devices.choose(device)
         self.folder = weights.folder(folder)
-        speech_encoder = speech_encoder or weights.preferred_speech_encoder(self.folder)
+        self._others: dict[str, Analyzer] = {}  # by speech encoder, this one too
+        self._loading = threading.Lock()
+        self._load(speech_encoder or weights.preferred_speech_encoder(self.folder), Encoders())
+
+    def _load(self, speech_encoder: str, shared: Encoders) -> None:
+        """Read the fusion for a speech encoder, and all encoders that are not among those ``shared``."""
         weights.check(self.folder, speech_encoder)
         path = weights.part_path(self.folder, "fusion", speech_encoder)
         state, config = weights.load(path)
@@ -83,10 +90,26 @@ class Analyzer:
                 )
             )
         # A modality that was registered after these weights were trained is absent from what they read.
-        self.encoders = load_encoders(self.folder, self.device, speech_encoder, self.config.dims)
+        wanted = [name for name in self.config.dims if name not in vars(shared)]
+        new = load_encoders(self.folder, self.device, speech_encoder, wanted)
+        self.encoders = Encoders(**vars(shared), **vars(new))
         self.model = HFF(self.config)
         weights.fill(self.model, state, "fusion")
         self.model.to(self.device).eval()
+        self._others[speech_encoder] = self
+
+    def hearing_with(self, speech_encoder: str) -> Analyzer:
+        """The same with another speech encoder and the fusion that was trained with it, loaded at the first need.
+
+        The encoders of all other modalities are the very same objects. "" is its own. Raises ``WeightsError``.
+        """
+        if speech_encoder in ("", self.config.speech_encoder):
+            return self
+        with self._loading:
+            if speech_encoder not in self._others:
+                other = copy.copy(self)
+                other._load(speech_encoder, Encoders(**{m: e for m, e in vars(self.encoders).items() if m != "speech"}))
+            return self._others[speech_encoder]
 
     def analyze(
         self,

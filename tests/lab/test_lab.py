@@ -64,6 +64,29 @@ def hurt(modality: str, kind: str, severity: float = 0.8, **changes) -> LabState
     return state.but(damage={**state.damage, modality: Damage(kind, severity)}, **changes)
 
 
+def test_another_ear_hears_the_voice_anew_and_nothing_else(lab):
+    state = LabState(samples=4)
+    other = state.but(speech_encoder="mfcc-cnn")
+    before, after = lab.infer(other.untouched), lab.infer(other)
+    assert (before.speech_encoder, after.speech_encoder) == ("whisper", "mfcc-cnn")
+    assert lab.encoded == {"speech": 2, "text": 1, "vision": 1}
+    assert before.per_modality["speech"] != after.per_modality["speech"]
+    switched = lab.infer(other.but(without=("attention",)))
+    assert switched.speech_encoder == "mfcc-cnn"
+    assert lab.encoded["speech"] == 2
+    swept = [point.probabilities for point in lab.sweep(other, "vision", [0.0])]
+    assert swept[0] == pytest.approx(after.probabilities, abs=1e-5)
+
+
+def test_what_was_explained_is_not_explained_again(lab):
+    blurred = hurt("vision", "blur")
+    plain, found = lab.explain(blurred.untouched, 3), lab.explain(blurred, 3)
+    assert [len(one.faces) for one in (plain, found)] == [3, 3]
+    assert found.words == plain.words
+    assert any((a.heat != b.heat).any() for (_, a), (_, b) in zip(plain.faces, found.faces, strict=True))
+    assert lab.explain(blurred.but(alpha=(1.0, 0.0, 0.0)), 3) is found
+
+
 # ---- damage -------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +300,7 @@ FULL = LabState(
     samples=8,
     seed=5,
     text="Grüße & <b>?",
+    speech_encoder="mfcc-cnn",
 )
 
 
@@ -316,6 +340,8 @@ def test_weights_are_scaled_to_1():
         ('{"samples": 1e9}', "samples"),
         ('{"seed": -1}', "seed"),
         ('{"text": 5}', "text"),
+        ('{"speech_encoder": "hubert"}', "mfcc-cnn, whisper"),
+        ('{"speech_encoder": 1}', "speech_encoder"),
         (json.dumps({"text": "x" * 3000}), "characters"),
         ('{"samples": -1}', "samples"),
         ('{"samples": NaN}', "samples"),

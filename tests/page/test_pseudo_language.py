@@ -191,23 +191,23 @@ def test_the_worksheet():
 def test_a_clips_results_and_what_goes_wrong(tmp_path: Path):
     model = FakeModel()
     engine = Engine(lambda: model)
-    engine.explain = lambda faces, transcript: make_explanation(make_result())
+    engine.explain = lambda faces, transcript, ear: make_explanation(make_result())
     visit = Visit(engine, tmp_path)
     video = str(EXAMPLES_FOLDER / "clip.mp4")
     shown = [
-        visit.ask("_analyse", None, None, None, "", True),
+        visit.ask("_analyse", None, None, None, "", True, ""),
         visit.ask("_show_status", None, None, None, "", True),
         visit.ask("_show_status", video, video, video, SENTENCE, True),
         visit.ask("_attention", "", ""),
-        visit.ask("_analyse", "/gone.mp4", None, None, "", True),
-        visit.ask("_analyse", video, None, None, SENTENCE, True),
+        visit.ask("_analyse", "/gone.mp4", None, None, "", True, ""),
+        visit.ask("_analyse", video, None, None, SENTENCE, True, ""),
         visit.ask("_draw", False),
         visit.ask("_explain", True),
         [visit.ask("_attention", layer, head) for layer, head in (("", ""), ("1", "2"), ("0", "every"))],
-        visit.ask("_rerun", SENTENCE),
+        visit.ask("_rerun", SENTENCE, ""),
     ]
     model.answer = InputError(say("media.unreadable", name="clip.mp4", reason="1"))
-    shown.append(visit.ask("_analyse", video, None, None, "", True))
+    shown.append(visit.ask("_analyse", video, None, None, "", True, ""))
     own = words_of(SENTENCE, "so very sad yes", "wav", "gif mov webm mkv avi mp3 flac ogg opus")
     assert {text: found for text in told(shown) if (found := plain(text, SYMBOLS | own))} == {}
     assert any("<svg" in text for text in told(shown))

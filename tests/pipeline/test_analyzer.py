@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,33 @@ def test_very_long_text_is_read_as_far_as_it_goes(model):
 def test_unknown_device(name):
     with pytest.raises(hff.DeviceError, match=r"available|Unknown|exist"):
         hff.load(name)
+
+
+def test_another_ear_shares_all_that_is_not_its_own(model, wave):
+    with ThreadPoolExecutor(2) as pool:
+        others = list(pool.map(model.hearing_with, 2 * ["mfcc-cnn"]))
+    other = others[0]
+    assert others[1] is other, "it is loaded once"
+    assert model.hearing_with("") is model.hearing_with("whisper") is other.hearing_with("whisper") is model
+    assert other.hearing_with("mfcc-cnn") is other
+    assert other.encoders.text is model.encoders.text
+    assert other.encoders.vision is model.encoders.vision
+    assert other.encoders.speech is not model.encoders.speech
+    found = other.analyze(audio=(RATE, wave), transcribe=False)
+    alone = hff.load("cpu", speech_encoder="mfcc-cnn").analyze(audio=(RATE, wave), transcribe=False)
+    assert found.speech_encoder == "mfcc-cnn"
+    assert found.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+    assert found.probabilities != pytest.approx(
+        model.analyze(audio=(RATE, wave), transcribe=False).probabilities, abs=1e-3
+    )
+    assert next(csv.DictReader(io.StringIO(found.to_csv())))["speech_encoder"] == "mfcc-cnn"
+
+
+def test_an_ear_without_weights_is_told(tmp_path):
+    for name in ("fusion", "speech", "text", "vision"):
+        shutil.copyfile(weights.folder() / f"{name}.safetensors", tmp_path / f"{name}.safetensors")
+    with pytest.raises(hff.WeightsError, match=r"whisper.*fusion-whisper|whisper.*speech-whisper"):
+        hff.load("cpu", tmp_path).hearing_with("whisper")
 
 
 def test_missing_and_damaged_weights(tmp_path):

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, Page, Playwright, Request, sync_playwright
 
+from hff import weights
 from hff.page.serve import Options, Server
 from hff.page.session.background_model import Engine
 from hff.pipeline.recording import Recording
@@ -33,6 +34,11 @@ class FakeModel:
         self.calls: list[dict] = []  # of ``read``
         self.analysed: list[Recording] = []
         self.answer = None  # a Result or an exception instead of the made-up reading
+        self.ear = ""
+
+    def hearing_with(self, speech_encoder: str) -> FakeModel:
+        self.ear = speech_encoder
+        return self
 
     def read(self, video=None, audio=None, image=None, text=None, *, transcribe=True, progress=None) -> Recording:
         self.calls.append({"video": video, "audio": audio, "image": image, "text": text, "transcribe": transcribe})
@@ -75,7 +81,8 @@ def serving(model) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with Server(Options(port=port), Engine(lambda: model)) as server:
+    engine = Engine(lambda: model, speech_encoders=lambda: weights.speech_encoders(weights.folder()))
+    with Server(Options(port=port), engine) as server:
         yield server
 
 

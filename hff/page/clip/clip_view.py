@@ -23,6 +23,7 @@ from hff.page.session.background_model import Engine
 from hff.page.session.lanes import MOST_WAITING, TURNS
 from hff.page.session.sessions import Session, Sessions
 from hff.page.shared import cards
+from hff.page.shared.ears import ear_choice
 from hff.page.shared.explained import explained
 from hff.result import Result
 
@@ -93,6 +94,7 @@ class ClipView:
                     self.clear = gr.Button(texts.CLEAR, scale=1, min_width=80, elem_id="hff-clear")
                 self.status = gr.HTML(status_line({}), elem_id="hff-status", elem_classes="hff-status")
             with gr.Column(scale=1, min_width=0, elem_id="hff-report-column"):
+                self.ear = ear_choice(engine.ears(), "hff-ear")
                 self.report = _build_report()
         self._connect()
 
@@ -126,9 +128,10 @@ class ClipView:
             *out.downloads.values(),
         ]
         for beginning, read, wanted in (
-            (self.analyse.click, self._analyse, inputs.values),
-            (filled.success, self._analyse, inputs.values),
-            (out.rerun.click, self._rerun, [out.transcript]),
+            (self.analyse.click, self._analyse, [*inputs.values, self.ear]),
+            (filled.success, self._analyse, [*inputs.values, self.ear]),
+            (out.rerun.click, self._rerun, [out.transcript, self.ear]),
+            (self.ear.input, self._hear_again, [self.ear]),
         ):
             self._connect_analysis(beginning, read, wanted)
         self.stop.click(self._stop, None, None, **QUICK)
@@ -186,9 +189,10 @@ class ClipView:
         stale = session.asked is not None and session.asked != _asked(inputs, transcribe)
         return status_line(inputs, _origin(inputs), stale)
 
-    def _analyse(self, video, audio, image, text, transcribe, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+    def _analyse(self, video, audio, image, text, transcribe, ear, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         session = self.sessions.track(request.session_hash, [video, audio, image])
         turn = self._begin(request)
+        session.ear = ear
         session.inputs = {"video": video, "audio": audio, "image": image, "text": text}
         session.asked = _asked(session.inputs, transcribe)
         session.recording = session.result = None  # not two at once: an hour of sound is 230 MB
@@ -200,14 +204,24 @@ class ClipView:
             session, turn, request, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell)
         )
 
-    def _rerun(self, text, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+    def _rerun(self, text, ear, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         """The same clip with other words: nothing is decoded or recognised again."""
         session = self.sessions.of(request.session_hash)
         turn = self._begin(request)
+        session.ear = ear
         recording = session.recording
         if recording is None:
             return _failed(session, texts.RESULT_GONE)
         return self._answer(session, turn, request, progress, lambda tell: recording.with_text(text))
+
+    def _hear_again(self, ear, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        """The same clip with another ear; what is still being read will be heard with it."""
+        session = self.sessions.of(request.session_hash)
+        session.ear = ear
+        recording = session.recording
+        if recording is None:
+            return self._unchanged()
+        return self._answer(session, self._begin(request), request, progress, lambda tell: recording)
 
     def _begin(self, request: gr.Request) -> object:
         """End what the page has asked for before; the mark of what begins now."""
@@ -228,7 +242,7 @@ class ClipView:
         try:
             with self.engine.work(request.session_hash, asker_gone(), tell, asker_address()):
                 recording = read(tell)
-                result = self.engine.analyze_recording(recording, tell)
+                result = self.engine.analyze_recording(recording, tell, session.ear)
         except HFFError as error:
             if session.clip_turn is not turn:
                 return self._unchanged()
@@ -277,7 +291,7 @@ class ClipView:
         try:
             with self.engine.work(request.session_hash, asker_gone(), address=asker_address()):
                 seen = list({id(face): face for *_, face in thumbnails(result)}.values())
-                explanation = self.engine.explain(seen, result.transcript)
+                explanation = self.engine.explain(seen, result.transcript, self._ear_of(result))
         except HFFError as error:
             return cards.alert(texts.ERROR_TITLE, translate(error)), report.timeline_html(result)
         return explained(explanation), report.timeline_html(result, explanation)
@@ -309,6 +323,8 @@ class ClipView:
             return _no_files()
         session = self.sessions.of(request.session_hash)
         name = Path(result.file).stem if result.file else "reading"
+        if self._ear_of(result):  # two readings of a clip are two files
+            name = f"{name}-{result.speech_encoder}"
         made: dict[str, str | bytes] = {
             "json": report.json_text(result),
             "csv": result.to_csv(),
@@ -322,6 +338,10 @@ class ClipView:
             gr.DownloadButton(value=session.make_file(f"{name}.{kind}", made[kind]), interactive=True)
             for kind in texts.DOWNLOADS
         ]
+
+    def _ear_of(self, result: Result) -> str:
+        """The speech encoder that heard a reading, where there is a choice."""
+        return result.speech_encoder if len(self.engine.ears()) > 1 else ""
 
     def _clear(self, request: gr.Request) -> list:
         self._begin(request)

@@ -20,6 +20,7 @@ from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timelin
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent, weights
 from hff.page.shared.drawing import picture_address, png, svg
+from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
 from hff.page.shared.theme import Palette, colours_css, css_fonts
 from hff.result import Result
@@ -77,13 +78,18 @@ def answer_html(result: Result) -> Markup:
 
 
 def source_html(result: Result) -> Markup:
-    """The name of what was read, its length in seconds if it has one, and the first face seen in it."""
+    """The name of what was read, its length in seconds if it has one, the first face seen in it, and who heard it."""
     faces = result.evidence.faces
     return cards.source(
         Path(result.file).name if result.file else texts.REPORT_TYPED,
         texts.SECONDS.format(seconds=decimal(result.seconds, 1)) if len(result.timeline.times) > 1 else None,
         picture_address(faces[0].crop) if faces else None,
+        _ear(result),
     )
+
+
+def _ear(result: Result) -> str:
+    return texts.EAR_SAID.format(name=ear_name(result.speech_encoder))
 
 
 def png_bytes(result: Result) -> bytes:
@@ -100,6 +106,7 @@ def _report_figure(result: Result, palette: Palette) -> Figure:
     top.suptitle(
         f"{names.emotion(result.emotion).capitalize()}, {share}", fontsize=22, fontweight="bold", x=0.01, ha="left"
     )
+    top.text(0.99, 0.97, _ear(result), ha="right", va="top", color=palette.muted)
     chances, weights = top.subplots(1, 2)
     _bars(chances, result, palette)
     _weights(weights, result, palette)

@@ -11,6 +11,7 @@ from hff.lab.state import LabState
 from hff.lab.what_changed import LEAST_CHANGE, most_moved, what_changed
 from hff.locale import names, sentence, texts
 from hff.page.shared.amounts import SIGMA_FULL, decimal, figure, guess_variance, in_hundredths, number, percent, weights
+from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
 from hff.result import Result
 
@@ -87,6 +88,7 @@ def comparison(before: Result, after: Result, was: LabState, state: LabState) ->
         after=after,
         told=told,
         stacks=[_stack(before), _stack(after)],
+        ears=_ears(before, after),
         chain=_chain(before, after, told),
         alpha0=alpha0_sentence(state, after, told),
         columns=_columns(),
@@ -114,6 +116,12 @@ def _guess(result: Result) -> float:
 
 def _columns() -> list[tuple[str, str]]:
     return list(texts.LAB_COLUMNS.values())
+
+
+def _ears(before: Result, after: Result) -> list[str]:
+    """Who heard the voice before and after, where that is not the same."""
+    heard = [before.speech_encoder, after.speech_encoder]
+    return ["", ""] if heard[0] == heard[1] else [texts.EAR_SAID.format(name=ear_name(one)) for one in heard]
 
 
 def _stack(result: Result) -> list[tuple[str, float | None]]:

@@ -13,6 +13,7 @@ from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, Damage, LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import in_hundredths
 from hff.page.shared.cards import named, note
+from hff.page.shared.ears import ear_choice
 
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
 # The other weights share what is left in the ratio they had; the last one takes the rounding. Who moves one sets them
@@ -45,7 +46,9 @@ class DamageControls:
 class Controls:
     """Builds two tabs of controls; ``values`` go into an event, ``state`` reads them and ``show`` puts them back."""
 
-    def __init__(self) -> None:
+    def __init__(self, ears: tuple[str, ...] = ("",)) -> None:
+        """``ears``: the speech encoders that can hear the voice, the model's own first."""
+        self._ears = ears
         with gr.Tab(texts.LAB_TAB_DAMAGE, id="damage"):
             self.source = gr.Dropdown(
                 sources(),
@@ -67,6 +70,7 @@ class Controls:
             gr.HTML(note(texts.LAB_NEW_NOTE))
             self.reset = gr.Button(texts.LAB_RESET, size="sm", elem_id="hff-lab-reset")
         with gr.Tab(texts.LAB_TAB_MODEL, id="model"):
+            self.ear = ear_choice(ears, "hff-lab-ear")
             self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
             self.alpha = [
                 gr.Slider(
@@ -85,6 +89,7 @@ class Controls:
             parts = [(texts.LAB_PART_NAMES[part], part) for part in COMPONENTS]
             self.parts = gr.CheckboxGroup(parts, value=list(COMPONENTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
             self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
+            gr.HTML(note(texts.EAR_NOTE), visible=len(ears) > 1)
             with gr.Row(elem_id="hff-lab-draws"):
                 self.samples = gr.Slider(
                     0,
@@ -105,7 +110,8 @@ class Controls:
     def values(self) -> list:
         """All components, in the order that ``state`` and ``show`` share."""
         damage = [part for m in MODALITIES for part in vars(self.damage[m]).values()]
-        return [self.source, *damage, self.text, self.by_hand, *self.alpha, self.parts, self.samples, self.seed]
+        own = [self.text, self.by_hand, *self.alpha, self.parts, self.samples, self.seed, self.ear]
+        return [self.source, *damage, *own]
 
     @property
     def dragged(self) -> list:
@@ -116,14 +122,14 @@ class Controls:
     def chosen(self) -> list:
         """Controls that change once."""
         fixed = [part for d in self.damage.values() for part in (d.kind, d.muted)]
-        return [self.source, *fixed, self.by_hand, self.parts, self.seed]
+        return [self.source, *fixed, self.by_hand, self.parts, self.seed, self.ear]
 
     def state(self, values: tuple) -> LabState:
         """The components' values -> what they mean. Raises ``InputError``."""
         source, *rest = values
         damage, rest = rest[: 3 * len(MODALITIES)], rest[3 * len(MODALITIES) :]
         typed, by_hand, *alpha = rest[: 2 + len(MODALITIES)]
-        parts, samples, seed = rest[2 + len(MODALITIES) :]
+        parts, samples, seed, ear = rest[2 + len(MODALITIES) :]
         plain = {
             "source": source,
             "damage": {
@@ -135,6 +141,7 @@ class Controls:
             "samples": samples or 0,
             "seed": seed or 0,
             "text": typed or "",
+            "speech_encoder": "" if ear == self._ears[0] else ear,
         }
         return LabState.from_dict(plain)
 
@@ -152,6 +159,7 @@ class Controls:
             parts,
             state.samples,
             state.seed,
+            state.speech_encoder if state.speech_encoder in self._ears[1:] else self.ear.value,
         ]
 
     def _keep_sum(self, moved: gr.Slider):

@@ -16,6 +16,7 @@ from hff.lab.state import LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import percent
 from hff.page.shared.drawing import mel_colours
+from hff.page.shared.ears import ear_name
 from hff.page.shared.explained import face_strip, marked, meaning
 from hff.page.shared.render import render
 from hff.result import FaceSeen, Transcript
@@ -65,20 +66,24 @@ def evidence(
 
 def _same(modality: str, was: LabState, state: LabState) -> bool:
     """Whether nothing was done to a modality between the two."""
-    words = modality == "text" and was.text != state.text
+    other = {"text": was.text != state.text, "speech": was.speech_encoder != state.speech_encoder}.get(modality, False)
     done, now = was.damage[modality], state.damage[modality]
     idle = done == now or (max(done.severity, now.severity) <= 0 and done.muted == now.muted)
-    return was.source == state.source and idle and not words
+    return was.source == state.source and idle and not other
 
 
 def damage_said(modality: str, state: LabState) -> str:
-    """What is done to a modality, with its severity; nothing for what is whole."""
+    """What is done to a modality, with its severity, and another ear of the voice; nothing for what is whole."""
     done = state.damage[modality]
     if done.muted:
         return texts.LAB_TAKEN_AWAY
-    if done.severity <= 0:
-        return ""
-    return texts.LAB_DAMAGED.format(kind=names.damage(done.kind), severity=percent(done.severity))
+    ear = (
+        texts.EAR_SAID.format(name=ear_name(state.speech_encoder))
+        if modality == "speech" and state.speech_encoder
+        else ""
+    )
+    damaged = texts.LAB_DAMAGED.format(kind=names.damage(done.kind), severity=percent(done.severity))
+    return "; ".join(filter(None, [damaged if done.severity > 0 else "", ear]))
 
 
 def unshown(modality: str, recording: Recording) -> Markup:

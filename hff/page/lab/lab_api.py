@@ -92,5 +92,6 @@ def summary(result: Result) -> dict:
         "transcript": result.transcript.text if result.transcript else None,
         **clip_means(result),
         "alpha": result.alpha,
+        "speech_encoder": result.speech_encoder,
         "warnings": result.warnings,
     }

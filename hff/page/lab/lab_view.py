@@ -13,7 +13,7 @@ from hff.errors import HFFError, InputError
 from hff.lab.lesson import Lesson
 from hff.lab.lesson_files import load_lessons
 from hff.lab.own_material import obstacle, there
-from hff.lab.state import OWN, LabState
+from hff.lab.state import OWN, YOURS, LabState
 from hff.locale import texts, translate
 from hff.locale.lists import listed, paragraph
 from hff.numbers import shown
@@ -69,7 +69,7 @@ class LabView:
                 with gr.Tabs(elem_id="hff-lab-controls") as left:
                     with gr.Tab(texts.LAB_TAB_LESSONS, id="lessons"):
                         self.lessons = _lesson_panel(engine.config().labels)
-                    self.controls = Controls()
+                    self.controls = Controls(engine.ears())
                     with gr.Tab(texts.LAB_TAB_SHARE, id="share"):
                         self.share = SharePanel()
             with gr.Column(scale=1, min_width=0, elem_id="hff-lab-right"), gr.Tabs(elem_id="hff-lab-views") as right:
@@ -212,7 +212,9 @@ class LabView:
         session.lab_turn = session.lab_arrival = object()
         source = self.benches.new_source(request.session_hash)
         if source and session.lab_turn is session.lab_arrival:
-            return [source, *self._close(request, source), *self.controls.show(LabState(source=source))]
+            result = session.result if source == YOURS else None
+            heard = LabState(source=source, speech_encoder=result.speech_encoder if result is not None else "")
+            return [source, *self._close(request, source), *self.controls.show(heard)]
         return [gr.skip()] * (1 + len(self.lessons.outputs) + len(self.controls.values))
 
     def settle(self, request: gr.Request, card: str) -> list:
@@ -246,7 +248,7 @@ class LabView:
 
     def _run_if_shared(self, request: gr.Request, *values) -> list:
         try:
-            shared = bool(lesson_from_address(request)) or state_from_address(request) is not None
+            shared = bool(lesson_from_address(request)) or state_from_address(request, self.engine.ears()) is not None
         except InputError:
             shared = False  # it was told when the address was opened
         return self.run(request, *values) if shared else [gr.skip()] * len(self.outputs)
@@ -383,7 +385,7 @@ class LabView:
     def _open_file(self, path: str | None, request: gr.Request) -> list:
         self.sessions.track(request.session_hash, [path])
         try:
-            state = state_from_file(path)
+            state = state_from_file(path, self.engine.ears())
         except HFFError as error:
             raise gr.Error(translate(error), title=texts.ERROR_TITLE, print_exception=False) from error
         on = state.source if state.source in OWN else EXAMPLE
@@ -395,7 +397,7 @@ class LabView:
             key = lesson_from_address(request)
             if key and key not in self.lessons.lessons:
                 raise InputError(texts.LESSON_UNKNOWN.format(lesson=shown(key), names=", ".join(self.lessons.lessons)))
-            state = None if key else state_from_address(request)
+            state = None if key else state_from_address(request, self.engine.ears())
         except HFFError as error:
             alert = cards.alert(texts.ERROR_TITLE, translate(error))
             return [gr.Tabs(selected=_ID), gr.skip(), *[gr.skip()] * count, alert]

@@ -11,9 +11,11 @@ from hff.errors import InputError
 from hff.lab.lesson import Lesson
 from hff.lab.state import OWN, LabState
 from hff.locale import texts
+from hff.locale.lists import listed
 from hff.page.clip.inputs import keep_local
 from hff.page.lab.workbench import check_source
 from hff.page.shared.cards import note
+from hff.page.shared.ears import ear_name
 
 PARAMETER = "lab"  # of the page's address
 LESSON_PARAMETER = "lesson"
@@ -61,23 +63,29 @@ def lesson_from_address(request: gr.Request) -> str:
     return request.query_params.get(LESSON_PARAMETER) or ""
 
 
-def state_from_address(request: gr.Request) -> LabState | None:
-    """The state in the page's address, or ``None``. Raises ``InputError`` for one that cannot be read."""
+def state_from_address(request: gr.Request, ears: tuple[str, ...]) -> LabState | None:
+    """The state in the page's address, or ``None``. Raises ``InputError`` for one that cannot be read here.
+
+    ``ears``: the speech encoders that there are weights for.
+    """
     text = request.query_params.get(PARAMETER)
-    return _checked(LabState.from_json(text)) if text else None
+    return _checked(LabState.from_json(text), ears) if text else None
 
 
-def state_from_file(path: str | None) -> LabState:
-    """The state in a file. Raises ``InputError``."""
+def state_from_file(path: str | None, ears: tuple[str, ...]) -> LabState:
+    """The state in a file; ``ears`` as above. Raises ``InputError``."""
     try:
         if not path or Path(path).stat().st_size > _MAX_FILE:
             raise InputError(texts.SHARE_NO_STATE)
         text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows put a mark in front
     except (OSError, ValueError) as error:
         raise InputError(texts.SHARE_NO_STATE) from error
-    return _checked(LabState.from_json(text))
+    return _checked(LabState.from_json(text), ears)
 
 
-def _checked(state: LabState) -> LabState:
+def _checked(state: LabState, ears: tuple[str, ...]) -> LabState:
     check_source(state.source)
+    if state.speech_encoder and state.speech_encoder not in ears:
+        known = listed(ear_name(ear) for ear in ears)
+        raise InputError(texts.EAR_NOT_HERE.format(name=ear_name(state.speech_encoder), known=known))
     return state

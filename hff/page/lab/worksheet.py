@@ -18,6 +18,7 @@ from hff.locale.lists import listed
 from hff.page.clip.report import STYLE
 from hff.page.lab.before_after import change_sentence
 from hff.page.shared.amounts import decimal, percent, weights
+from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
 from hff.page.shared.theme import colours_css, css_fonts
 from hff.result import Result
@@ -93,6 +94,8 @@ def describe(state: LabState) -> list[str]:
     if state.alpha is not None:
         named = zip(MODALITIES, state.alpha, strict=True)
         lines.append(texts.WORKSHEET_ALPHA.format(weights=weights_said(dict(named))))
+    if state.speech_encoder:
+        lines.append(texts.WORKSHEET_EAR.format(name=ear_name(state.speech_encoder)))
     off = [texts.LAB_PART_NAMES[part] for part in COMPONENTS if part in state.without]
     if off:
         lines.append(texts.WORKSHEET_WITHOUT.format(parts=listed(off)))

@@ -37,9 +37,10 @@ class Engine:
         transcribe: bool = True,
         lanes: Lanes | None = None,
         config: Callable[[], HFFConfig] = weights.preferred_config,
+        speech_encoders: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.lanes = lanes or Lanes()
-        self._load, self._config = load, config
+        self._load, self._config, self._speech_encoders = load, config, speech_encoders
         self._lock = threading.Lock()
         self._model: Any = None
         self.failure: HFFError | None = None
@@ -53,6 +54,11 @@ class Engine:
             return self._config()
         except WeightsError:  # loading the model will tell
             return HFFConfig()
+
+    def ears(self) -> tuple[str, ...]:
+        """The speech encoders that there are weights for, the model's own first; without waiting for the model."""
+        own = self.config().speech_encoder
+        return own, *(name for name in self._speech_encoders() if name != own)
 
     def warm_up(self, video: str | None, on_failure: Callable[[], None]) -> threading.Thread:
         """Load in a thread of its own, then read ``video`` once, so that the first person need not wait."""
@@ -75,8 +81,15 @@ class Engine:
         thread.start()
         return thread
 
-    def model(self):
-        """The loaded model. Raises ``WeightsError``, ``DeviceError`` or ``DependencyError``."""
+    def model(self, ear: str = ""):
+        """The loaded model, hearing with a speech encoder out of ``ears``, by default its own.
+
+        Raises ``WeightsError``, ``DeviceError`` or ``DependencyError``.
+        """
+        model = self._own()
+        return model if ear in ("", self.config().speech_encoder) else model.hearing_with(ear)
+
+    def _own(self):
         with self._lock:
             if self.failure is not None:
                 raise self.failure
@@ -134,17 +147,17 @@ class Engine:
         with self.work(progress=progress):
             return model.read(**given, transcribe=bool(transcribe and self.transcribe), progress=progress)
 
-    def analyze_recording(self, recording: Recording, progress: Progress | None = None) -> Result:
-        """Raw material that was read before -> its reading."""
-        model = self.model()
+    def analyze_recording(self, recording: Recording, progress: Progress | None = None, ear: str = "") -> Result:
+        """Raw material that was read before -> its reading, heard with a speech encoder out of ``ears``."""
+        model = self.model(ear)
         with self.work(progress=progress):
             return model.analyze_recording(recording, progress=progress)
 
-    def explain(self, faces: Iterable[FaceSeen], transcript: Transcript | None) -> Explanation:
+    def explain(self, faces: Iterable[FaceSeen], transcript: Transcript | None, ear: str = "") -> Explanation:
         """Where on these faces the network looked, and which words counted."""
         from hff.saliency.explanation import explain
 
-        model = self.model()
+        model = self.model(ear)
         with self.work():
             return explain(model, faces, transcript)
 

@@ -48,6 +48,7 @@ class Session:
         self.asked: dict[str, object] | None = None  # what the clip's report, or the one on its way, depends on
         self.recording: Recording | None = None  # the raw material of ``result``
         self.result: Result | None = None
+        self.ear = ""  # the speech encoder that is to hear the clip
         self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
         self.walked: object = None  # the ``clip_turn`` whose numbers the Model view has shown last ...
         self.moment = 0  # ... and at which step

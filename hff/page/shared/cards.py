@@ -58,9 +58,9 @@ def heading(words: str) -> Markup:
     return render("cards.html", "heading", words)
 
 
-def source(name: str, length: str | None, picture: str | None) -> Markup:
-    """What a report is of: its name, its length where it has one, and a small ``picture`` (an address)."""
-    return render("cards.html", "source", name, length, picture)
+def source(name: str, length: str | None, picture: str | None, ear: str) -> Markup:
+    """What a report is of: its name, its length where it has one, a small ``picture`` (an address), its ``ear``."""
+    return render("cards.html", "source", name, length, picture, ear)
 
 
 def headline(result: Result) -> Markup:

@@ -108,6 +108,28 @@ def test_where_it_looked_and_which_words_counted_can_be_switched_on(server):
         assert page.locator("#hff-timeline svg").count() == 1
 
 
+def test_the_other_ear_reads_the_same_clip_again(server):
+    with browsing(server.url) as page:
+        choose_example(page, texts.EXAMPLES["sarcasm"][0])
+        assert "ear: Whisper's" in page.inner_text(".hff-source")
+        heard = page.get_attribute("#hff-gauge-speech", "data-alpha")
+        with answering(page):
+            page.locator("#hff-ear").get_by_text("the paper's", exact=True).click()
+        assert "ear: the paper's" in page.inner_text(".hff-source")
+        assert page.get_attribute("#hff-gauge-speech", "data-alpha") != heard
+        open_section(page, "Keep it")
+        page.wait_for_selector("#hff-download-json:not([disabled])")
+        with page.expect_download() as waiting:
+            page.click("#hff-download-json")
+        assert waiting.value.suggested_filename == "sarcasm-mfcc-cnn.json"
+        assert json.loads(Path(waiting.value.path()).read_bytes())["speech_encoder"] == "mfcc-cnn"
+        with answering(page):  # the ear stays for what is read next
+            page.click("#hff-analyse")
+        assert "ear: the paper's" in page.inner_text(".hff-source")
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
+        page.wait_for_selector(".hff-stacks :text('After · ear: the paper')")
+
+
 def with_nothing_else(report: Path, emotion: str) -> None:
     """The report opened from disk shows the reading and asks for nothing but itself."""
     with chromium.page() as page:

@@ -119,10 +119,10 @@ def test_events_speak_the_pages_language_and_what_programs_call_speaks_english(t
     engine, visitor = Engine(lambda: model), SimpleNamespace(session_hash="visit", request=None)
     page = build_page(engine, Sessions(tmp_path), LiveHub(engine), "de")
     events = {event.fn.__name__: event.fn for event in page.fns.values() if event.fn is not None}
-    shown = events["_analyse"](None, None, None, "hello", False, visitor)
+    shown = events["_analyse"](None, None, None, "hello", False, "", visitor)
     assert "Das hat nicht geklappt" in shown[0]
     assert "clip.mp4 ist leer (0 Bytes)" in shown[0]
-    assert "Es gibt noch nichts" in events["_analyse"](None, None, None, "", False, visitor)[0]
+    assert "Es gibt noch nichts" in events["_analyse"](None, None, None, "", False, "", visitor)[0]
     with using("de"), pytest.raises(gr.Error, match="is empty"):
         events["analyze"](None, None, None, "hello", False, visitor)
 

@@ -18,6 +18,7 @@ import pytest
 from markupsafe import escape
 
 from hff.config import EMOTIONS, MODALITIES
+from hff.errors import InputError
 from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS, NO_KIND
 from hff.lab.lab import SweepPoint, damage
@@ -25,9 +26,11 @@ from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts, using
 from hff.page.lab.before_after import alpha0_sentence, change_sentence, comparison, unknown_after
-from hff.page.lab.evidence import evidence, faces, wav_bytes, words
+from hff.page.lab.controls import Controls
+from hff.page.lab.evidence import damage_said, evidence, faces, wav_bytes, words
 from hff.page.lab.lab_view import LabView
 from hff.page.lab.lesson_view import LessonPanel
+from hff.page.lab.share import state_from_address
 from hff.page.lab.sweep_chart import sweep_chart, sweep_sentence
 from hff.page.lab.sweep_view import csv_text
 from hff.page.lab.worksheet import describe, questions, worksheet, worksheets
@@ -232,6 +235,42 @@ def test_before_stands_beside_after_and_the_damage_is_named_with_its_severity():
     assert shown.count('class="hff-lab-words"') == 2
     assert "<mark>Not at all</mark>" in shown
     assert "out of focus, 50%" in shown
+
+
+def test_another_ear_is_named_before_and_after():
+    before, now = make_result(3, speech_encoder="whisper"), make_result(3, seed=4, speech_encoder="mfcc-cnn")
+    state = CLEAN.but(speech_encoder="mfcc-cnn")
+    shown = comparison(before, now, CLEAN, state)
+    assert "Before · ear: Whisper" in shown
+    assert "After · ear: the paper" in shown
+    assert "ear:" not in comparison(before, before, CLEAN, CLEAN)
+    clean = Recording(1.0, np.ones(16_000, np.float32), [(0.0, 1.0)], Transcript("I am so happy"))
+    assert evidence(clean, clean, CLEAN, CLEAN).count(texts.LAB_AS_BEFORE) == 3
+    assert damage_said("speech", state) == "ear: the paper's"
+    assert damage_said("speech", state.with_severity("speech", 0.5)).endswith("50%; ear: the paper's")
+    assert damage_said("vision", state) == ""
+    assert "The voice is heard with another ear: the paper's." in describe(state)
+
+
+def asking(state: LabState) -> SimpleNamespace:
+    return SimpleNamespace(query_params={"lab": state.to_json()})
+
+
+def test_a_link_to_another_ear_needs_its_weights():
+    state = CLEAN.but(speech_encoder="mfcc-cnn")
+    assert state_from_address(asking(state), ("whisper", "mfcc-cnn")) == state
+    with pytest.raises(InputError, match=r"the paper's.*Whisper's"):
+        state_from_address(asking(state), ("whisper",))
+
+
+def test_the_controls_keep_the_ear():
+    with gr.Blocks(), gr.Tabs():
+        controls, alone = Controls(("whisper", "mfcc-cnn")), Controls(("whisper",))
+    for state in (CLEAN, CLEAN.but(speech_encoder="mfcc-cnn")):
+        assert controls.state(tuple(controls.show(state))) == state
+    assert controls.show(CLEAN)[-1] == "whisper"
+    assert controls.state(tuple(controls.show(CLEAN.but(speech_encoder="whisper")))) == CLEAN
+    assert alone.state(tuple(alone.show(CLEAN))) == CLEAN
 
 
 def test_nothing_at_all_can_be_shown():

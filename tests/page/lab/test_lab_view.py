@@ -118,6 +118,19 @@ def test_a_lesson_begun_before_the_tab_knows_of_a_new_clip_is_whole(server, late
         assert "I miss my grandmother" in page.inner_text("#hff-lab-evidence-text")  # the example's words
 
 
+def test_a_link_keeps_the_ear(server):
+    with browsing(server.url) as page:
+        open_lab(page, LabState(source="voice"), tab=texts.LAB_TAB_MODEL)
+        page.locator("#hff-lab-ear").get_by_text("the paper's", exact=True).click()
+        page.wait_for_selector(".hff-stacks :text('After · ear: the paper')")
+        left(page, texts.LAB_TAB_SHARE)
+        page.wait_for_function("() => document.querySelector('#hff-lab-link textarea').value.includes('mfcc-cnn')")
+        page.goto(page.input_value("#hff-lab-link textarea"))
+        page.wait_for_selector(".hff-stacks :text('After · ear: the paper')")
+        left(page, texts.LAB_TAB_MODEL)
+        assert page.locator("#hff-lab-ear label:has-text('paper') input").is_checked()
+
+
 def test_where_it_looked_stands_before_beside_after(server):
     with browsing(server.url) as page:
         open_lab(page, QUICK.with_severity("vision", 0.5))
