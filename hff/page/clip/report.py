@@ -89,7 +89,8 @@ def source_html(result: Result) -> Markup:
 
 
 def _ear(result: Result) -> str:
-    return texts.EAR_SAID.format(name=ear_name(result.speech_encoder))
+    """Who heard the voice, where there is one."""
+    return texts.EAR_SAID.format(name=ear_name(result.speech_encoder)) if result.present["speech"] else ""
 
 
 def png_bytes(result: Result) -> bytes:
