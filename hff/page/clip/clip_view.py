@@ -154,7 +154,7 @@ class ClipView:
     def read_example(self, button: gr.Button, example: Example, watched: gr.HTML) -> None:
         """Have another view's ``button`` read ``example`` as if it had been chosen here; ``watched`` shows progress."""
         filled: Any = button.click(lambda: _filled(example), **self._filling)
-        self._connect_analysis(filled.success, self._analyse, self.inputs.values, watched)
+        self._connect_analysis(filled.success, self._analyse, [*self.inputs.values, self.ear], watched)
 
     def _connect_analysis(self, beginning, read: Callable, wanted: list, *watched: gr.HTML) -> None:
         # First: the browser begins the events of one trigger one after the other's end.

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,18 +151,25 @@ class Uploads:
         with self._lock:
             return [self._all[name] for name in names if name in self._all]
 
-    def sweep(self, claimed: Iterable[Path]) -> None:
-        """Remove uploads of which no file is among ``claimed`` and that nobody has asked for in time."""
+    def sweep(self, claimed: Callable[[], Iterable[Path]]) -> None:
+        """Remove uploads that nobody has asked for in time and of which no file is among ``claimed``.
+
+        It is called after the time is looked at, so that what is claimed in between stays.
+        """
         self._forget_missing()
-        folders = {folder for path in claimed for folder in path.parents}
         now = time.monotonic()
         with self._lock:
             here = [(upload, upload.done) for upload in self._all.values() if upload.done is not None]
+        late = []
         for upload, done in here:
             age, limit = now - done, UNCLAIMED_SECONDS
             if upload.waits is not None:
                 age, limit = now - upload.waits, WAITING_SECONDS
-            if upload.folder not in folders and age > limit:
+            if age > limit:
+                late.append(upload)
+        folders = {folder for path in claimed() for folder in path.parents}
+        for upload in late:
+            if upload.folder not in folders:
                 log.info("removing an upload that nobody asked for")
                 self.drop(upload)
 

@@ -269,7 +269,7 @@ class Sweeper:
     def _work(self) -> None:
         while not self._stop.wait(SWEEP_SECONDS):
             self._sessions.sweep()
-            self._uploads.sweep(self._sessions.files)
+            self._uploads.sweep(lambda: self._sessions.files)
 
 
 def notice_lost_pages(server) -> None:
