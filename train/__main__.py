@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--epochs", type=int, help="in place of each stage's own number")
     common.add_argument("--seed", type=int, help="in place of each stage's own")
+    common.add_argument("--compile", action="store_true", help="let PyTorch compile an encoder or the fusion first")
     top = argparse.ArgumentParser(
         prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -35,6 +35,7 @@ def _plan(plan, options: Options):
     """The stage's plan with what was asked for on the command line."""
     if options.epochs:
         plan = dataclasses.replace(plan, epochs=options.epochs, cycles=())
+    plan = dataclasses.replace(plan, compiled=options.compile)
     return plan if options.seed is None else dataclasses.replace(plan, seed=options.seed)
 
 

@@ -29,6 +29,7 @@ from train.corpora.base import Utterance, load_found
 from train.encoders import quality
 from train.engine import data_files
 from train.engine.loop import Plan, TrainingError, fit
+from train.engine.progress import progress
 
 PLAN = Plan(
     epochs=120,
@@ -159,7 +160,8 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, taught
     """Train in ``out / "speech"``; ``taught``: by the soft targets in ``out / "whisper"`` too."""
     utterances = ravdess.load(data) + load_found((emodb,), data, none_will_do=True)
     rng = np.random.default_rng(plan.seed)
-    training = [r for u in utterances if u.split == "train" and (r := prepare(u, rng)) is not None]
+    wanted = [u for u in utterances if u.split == "train"]
+    training = [r for u in progress(wanted, "speech: preparing") if (r := prepare(u, rng)) is not None]
     held = [(u, voices(u)) for u in utterances if u.split == "validation"]
     print(f"speech: {len(training)} training recordings, {len(held)} for validation, seed {plan.seed}", flush=True)
     torch.manual_seed(plan.seed)

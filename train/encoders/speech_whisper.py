@@ -47,6 +47,7 @@ from train.encoders.whisper_windows import (
 )
 from train.engine import parallel
 from train.engine.loop import Plan, fit
+from train.engine.progress import progress
 from train.engine.whole_files import write_whole
 
 CORPORA = (ravdess, emodb, nemo, korean)  # learned from
@@ -119,7 +120,10 @@ def listen(
     """Every corpus' windows from ``folder``, a file a corpus and round, or computed and kept there."""
 
     def of(corpus: str, utterances: list[Utterance], name: str, windows: Callable, keep: bool) -> Heard:
-        return hear(folder / f"{corpus}-{name}.safetensors", model, lambda: windows(with_voices(utterances)), keep)
+        def made():
+            return windows(progress(with_voices(utterances), f"whisper: hearing {corpus} {name}"))
+
+        return hear(folder / f"{corpus}-{name}.safetensors", model, made, keep)
 
     def all_of(utterances: list[Utterance], names: dict[str, Callable], keep: bool) -> Heard:
         places: dict[str, list[int]] = {}

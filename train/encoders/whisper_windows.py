@@ -7,8 +7,7 @@ the windows is computed once and kept in a file.
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from hff.pipeline.features import step_count, voiced_steps
 from train.corpora.base import Utterance
 from train.encoders import voice_augmentation
 from train.encoders.speech import damaged, voices
+from train.engine.progress import progress
 
 DAMAGED_WINDOW_SHARE = 0.5  # share of the changed versions that are damaged too
 CHECKED = 1  # steps of a recording that is validated on
@@ -97,7 +97,7 @@ def version(utterance: Utterance, spans: Segments, number: int, seed: Sequence[i
     return log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32))), spans, severity
 
 
-def random_windows(recordings: list[tuple[Utterance, Segments]], number: int, seed: int) -> Iterator[Window]:
+def random_windows(recordings: Iterable[tuple[Utterance, Segments]], number: int, seed: int) -> Iterator[Window]:
     """One window of each recording's version ``number``, centred anywhere in its voice."""
     for place, (utterance, voiced) in enumerate(recordings):
         mel, spans, severity = version(utterance, voiced, number, [seed, place])
@@ -105,7 +105,7 @@ def random_windows(recordings: list[tuple[Utterance, Segments]], number: int, se
         yield place, severity, random_window(mel, spans, seconds, np.random.default_rng([seed, place, number, 1]))
 
 
-def step_windows_of(recordings: list[tuple[Utterance, Segments]]) -> Iterator[Window]:
+def step_windows_of(recordings: Iterable[tuple[Utterance, Segments]]) -> Iterator[Window]:
     """Windows of steps with a voice, as the app hears them: ``CHECKED`` of each recording, evenly spread."""
     for place, (utterance, voiced) in enumerate(recordings):
         steps = step_count(len(utterance.wave) / SAMPLE_RATE)
@@ -126,7 +126,6 @@ def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Windo
         values: list[Tensor] = []
         kept: list[Tensor] = []
         waiting: list[Tensor] = []
-        begun = time.monotonic()
 
         def encode() -> None:
             if waiting:
@@ -135,8 +134,6 @@ def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Windo
                 waiting.clear()
 
         for number, severity, window in windows():
-            if number % 100 == 0 and number not in numbers:
-                print(f"whisper: {path.stem} recording {number}, {time.monotonic() - begun:.0f} s", flush=True)
             numbers.append(number)
             severities.append(severity)
             waiting.append(window)
@@ -156,7 +153,7 @@ def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Windo
 
 
 def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Segments]]:
-    return [(utterance, voices(utterance)) for utterance in utterances]
+    return [(utterance, voices(utterance)) for utterance in progress(utterances, "whisper: finding voices")]
 
 
 @torch.inference_mode()

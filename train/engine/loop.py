@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from hff.errors import HFFError
 from train.engine import learning_curve, parallel, record, whole_files
+from train.engine.prefetch import ahead
 
 REPORT_SECONDS = 20.0  # between two progress lines
 CURVE_SECONDS = 60.0  # between two drawings of the learning curve; the last epoch's is always drawn
@@ -50,6 +51,7 @@ class Plan:
     seed: int = 0
     slow: str = ""  # what the names of parameters begin with that learn more slowly, such as pre-trained layers
     slow_rate: float = 1.0  # how much more slowly
+    compiled: bool = False  # whether PyTorch compiles the model first (``torch.compile``)
 
     def cycle(self, step: float, per_epoch: int) -> tuple[float, int]:
         """The cosine cycle that ``step`` is in: share of it that is over (0 to 1), and its length in steps."""
@@ -113,9 +115,11 @@ def fit(
     """
     run = _Run(model, plan, folder, device, batches_per_epoch, done)
     run.resume()
+    if plan.compiled:
+        model.compile()  # in place: names and tensors stay
     objective = parallel.objective(model, loss, device)
     while run.epoch < plan.epochs and run.bad < plan.patience:
-        mean_loss = _one_epoch(run, objective, batches(run.epoch))
+        mean_loss = _one_epoch(run, objective, ahead(batches(run.epoch), device))
         run.end_epoch(mean_loss, validate)
     return run.finish()
 
@@ -212,10 +216,10 @@ class _Run:
         self.reported = now
         steps = (self.plan.epochs - self.epoch) * self.per_epoch - number
         left = (now - self.begun) / self.steps_done * steps
+        best = f"best {self.best['score']:.4f} " if self.best else ""  # none before the first epoch has ended
         print(
             f"{self.folder.name} epoch {self.epoch + 1}/{self.plan.epochs} batch {number}/{self.per_epoch} "
-            f"loss {float(losses) / number:.4f} best {self.best.get('score', float('nan')):.4f} "
-            f"at most {left / 60:.1f} min left",
+            f"loss {float(losses) / number:.4f} {best}at most {left / 60:.1f} min left",
             flush=True,
         )
 

@@ -17,7 +17,9 @@ from hff.config import SPEECH_ENCODERS
 from hff.model.hff import HFF
 from hff.pipeline import analyzer as analysis
 from train.corpora import fer, goemotions, meld, ravdess
+from train.corpora.base import Utterance
 from train.encoders import speech, text, vision
+from train.engine.progress import progress
 from train.evaluation import by_group, model_card, robustness, truth
 from train.evaluation import unimodal as alone
 from train.evaluation.floors import FLOORS
@@ -71,10 +73,14 @@ def other_tables(path: Path) -> list[dict]:
     return [table for table in tables if table["command"] != COMMAND]
 
 
+def _test_voices(data: Path) -> list[Utterance]:
+    return [u for u in ravdess.load(data) if u.split == "test"]
+
+
 def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
     """Each encoder alone, with its own head, on its own corpus' test items; the voices by gender too."""
     encoders, device, config = analyzer.encoders, analyzer.device, analyzer.config
-    voices = [(u, speech.voices(u)) for u in ravdess.load(data) if u.split == "test"]
+    voices = [(u, speech.voices(u)) for u in progress(_test_voices(data), "evaluate: finding voices")]
     recall = speech.unweighted_recall(encoders.speech, voices)
     faces = fer.load(data)
     held = faces.splits == "test"

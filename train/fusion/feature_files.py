@@ -17,7 +17,6 @@ nothing was trained on.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +38,7 @@ from train.encoders import corpus_balance
 from train.encoders.vision import random_view
 from train.engine import data_files, provenance
 from train.engine.loop import autocast
+from train.engine.progress import progress
 
 SPLITS = ("fusion", "validation", "test", "unseen")
 VARIANTS = {"fusion": 8, "validation": 6, "test": 6, "unseen": 6}
@@ -81,7 +81,7 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     features = torch.zeros(len(items), count, MAX_ITEM_STEPS, 128)
     there = torch.zeros(len(items), count, MAX_ITEM_STEPS, dtype=torch.bool)
     severity = torch.zeros(len(items), count)
-    for n, item in enumerate(_progress(items, f"speech {split}")):
+    for n, item in enumerate(progress(items, f"features: speech {split}")):
         own = count // 2 if item.split == "train" else count
         severity[n] = torch.from_numpy(severities(split, rng))
         for v in range(own):
@@ -139,7 +139,7 @@ def text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
     """(N,768) as ``hff.pipeline.features.encode_text`` gives them, batched by length so that little is padding."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     features = torch.zeros(len(texts), encoders.text.feature_dim)
-    for part in _progress(np.array_split(order, max(1, len(order) // PIECES_AT_ONCE)), name):
+    for part in progress(np.array_split(order, max(1, len(order) // PIECES_AT_ONCE)), f"features: {name}"):
         features[part] = encoders.text.features([texts[i] for i in part]).cpu()
     return features
 
@@ -152,7 +152,7 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         index = np.concatenate([index, _encoders_own(faces, index, rng)])
     views = 2 if split == "fusion" else 1
     features, severity = [], []
-    for i in _progress(index, f"vision {split}"):
+    for i in progress(index, f"features: vision {split}"):
         levels = severities(split, rng)
         crops = []
         for level in levels:
@@ -204,13 +204,6 @@ def balanced(labels, most: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of at most ``most`` random items of each label."""
     labels = np.asarray(labels)
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
-
-
-def _progress(items, name: str) -> Iterator:
-    for number, item in enumerate(items):
-        if number % 500 == 0:
-            print(f"features: {name} {number}/{len(items)}", flush=True)
-        yield item
 
 
 def load(folder: Path, modality: str, split: str) -> dict[str, Tensor]:

@@ -81,20 +81,19 @@ class Batch:
         return self._each(lambda value: value.to(device, non_blocking=True))
 
     def share(self, rank: int, size: int) -> Batch:
-        """The part of one of ``size`` processes: as many clips as each other's, augmented ones with their originals."""
+        """The part of one of ``size`` processes: as many clips as each other's, augmented ones with their originals.
+
+        What cannot be shared equally, at most ``size`` - 1 augmented clips and as many others, is left out.
+        """
         alone = len(self.target) - self.augmented
-        if self.augmented % size or alone % size:
-            raise HFFError(
-                f"{alone} clips, {self.augmented} of them augmented, cannot be shared equally by {size} processes."
-            )
-        rows = torch.cat(
-            [
-                torch.arange(rank, self.augmented, size),
-                torch.arange(self.augmented + rank, alone, size),
-                torch.arange(alone + rank, alone + self.augmented, size),
-            ]
-        ).to(self.target.device)
-        return dataclasses.replace(self._each(lambda value: value[rows]), augmented=self.augmented // size)
+        if alone < size:
+            raise HFFError(f"A batch of {alone} clips cannot be shared by {size} processes: use fewer of them.")
+        again, once, first = self.augmented // size, (alone - self.augmented) // size, self.augmented
+        if not again and not once:  # of either kind too few, of both together enough
+            once, first = alone // size, 0
+        own = torch.arange(again) * size + rank
+        rows = torch.cat([own, first + torch.arange(once) * size + rank, alone + own]).to(self.target.device)
+        return dataclasses.replace(self._each(lambda value: value[rows]), augmented=again)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}

@@ -30,6 +30,7 @@ from hff.result import FaceSeen
 from train.corpora import ased, fer, goemotions, korean, made_up, meld, nemo, ravdess
 from train.corpora.base import Utterance, load_found
 from train.engine import data_files, provenance
+from train.engine.progress import progress
 from train.fusion.feature_files import (
     MAX_ITEM_STEPS,
     balanced,
@@ -132,7 +133,7 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     count = 1 + len(FIELD["speech"])
     features = torch.zeros(len(items), count, MAX_ITEM_STEPS, encoders.speech.feature_dim)
     there = torch.zeros(len(items), count, MAX_ITEM_STEPS, dtype=torch.bool)
-    for n, item in enumerate(items):
+    for n, item in enumerate(progress(items, f"strange: voices {half}")):
         for v, wave in enumerate(_variants("speech", item.wave, rng)):
             x, has = _heard(encoders, wave)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, has
@@ -277,7 +278,7 @@ def _heard(encoders: Encoders, wave: np.ndarray, voiced: bool = False) -> tuple[
 def _voices(encoders: Encoders, waves: list[np.ndarray], labels: list[int], voiced: bool = False) -> Group:
     features = torch.zeros(len(waves), MAX_ITEM_STEPS, encoders.speech.feature_dim)
     there = torch.zeros(len(waves), MAX_ITEM_STEPS, dtype=torch.bool)
-    for n, wave in enumerate(waves):
+    for n, wave in enumerate(progress(waves, "strange: voices")):
         x, has = _heard(encoders, wave, voiced)
         features[n, : len(x)], there[n, : len(x)] = x, has
     heard = there.any(1)

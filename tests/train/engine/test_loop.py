@@ -349,6 +349,27 @@ def test_progress_tells_the_time_left(tmp_path, monkeypatch, capsys):
     assert len(lines) == 2 * BATCHES
     assert "epoch 2/2 batch 4/4" in lines[-1]
     assert "0.0 min left" in lines[-1]
+    assert ["best" in line for line in lines] == [False] * BATCHES + [True] * BATCHES  # none before there is one
+    assert not any("nan" in line for line in lines)
+
+
+def test_a_compiled_model_learns_the_same(tmp_path, monkeypatch):
+    asked = []
+    compiled = nn.Module.compile
+
+    def eagerly(self, *args, **options):
+        asked.append(self)
+        compiled(self, *args, backend="eager", **options)  # what is compiled for a machine takes its time
+
+    monkeypatch.setattr(nn.Module, "compile", eagerly)
+    plan = replace(PLATEAU, epochs=2)
+    plain, _ = train(tmp_path / "plain", plan)
+    assert not asked
+    other, _ = train(tmp_path / "compiled", replace(plan, compiled=True))
+    assert len(asked) == 1
+    assert plain.state_dict().keys() == other.state_dict().keys()
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value)
 
 
 def test_defaults_are_those_of_section_4_1():

@@ -128,8 +128,32 @@ def test_augmented_clips_stay_with_their_originals():
         assert torch.equal(part.speech[:, 0, 0].long(), part.target)
         seen += part.target[:-2].tolist()
     assert sorted(seen) == list(range(10))
-    with pytest.raises(HFFError, match="3 processes"):
-        batch.share(0, 3)
+
+
+@pytest.mark.parametrize("size", [3, 4, 5, 6, 7, 10])
+def test_any_number_of_processes_shares_the_fusions_batch(size):
+    """Equal parts of 10 clips, 4 of them augmented; no clip twice, and as few left out as can be."""
+    number = torch.cat([torch.arange(10), torch.arange(4)])
+    grid = number[:, None, None].float()
+    batch = Batch(grid, grid, grid, grid > -1, grid, grid[..., None], number, augmented=4)
+    parts = [batch.share(rank, size) for rank in range(size)]
+    assert len({(len(part.target), part.augmented) for part in parts}) == 1
+    seen = []
+    for part in parts:
+        again = part.augmented
+        alone = part.target[: len(part.target) - again]
+        assert torch.equal(alone[:again], part.target[len(alone) :])
+        seen += alone.tolist()
+    assert len(set(seen)) == len(seen) >= size
+    assert len(seen) > 10 - 2 * size
+
+
+def test_fewer_clips_than_processes_are_refused():
+    number = torch.arange(3)
+    grid = number[:, None, None].float()
+    batch = Batch(grid, grid, grid, grid > -1, grid, grid[..., None], number)
+    with pytest.raises(HFFError, match="cannot be shared by 4 processes"):
+        batch.share(0, 4)
 
 
 if __name__ == "__main__":
