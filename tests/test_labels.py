@@ -69,7 +69,7 @@ def test_page_and_report_name_them(analyzer, recording, labels):
     for html in (cards.headline(result), effects.alone(result), report.html_page(result)):
         assert all(f'<span role="rowheader">{label}</span>' in html for label in labels)
         assert "surprised" not in html
-    assert result.to_csv().splitlines()[0].endswith(",".join(f"p_{label}" for label in labels))
+    assert result.to_csv().splitlines()[0].endswith(",".join(f"p_{label}" for label in labels) + ",speech_encoder")
     assert f"{len(labels)} emotions" in architecture_html(analyzer.config)
 
 

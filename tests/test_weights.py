@@ -21,6 +21,7 @@ from hff.encoders.resnet import VisionEncoder
 from hff.errors import DeviceError, WeightsError
 from hff.model.hff import HFF
 from hff.pipeline import analyzer
+from hff.pipeline.features import Encoders
 from tests.support.model_fixtures import assert_same, random_clips, small_config, small_model
 
 
@@ -94,7 +95,7 @@ def test_the_second_speech_encoder_is_preferred_where_all_its_weights_are(tmp_pa
 
 def test_fusion_weights_of_another_version_are_refused(tmp_path, monkeypatch):
     """A config key that this version does not know, as a later version might write."""
-    monkeypatch.setattr(analyzer, "load_encoders", lambda *_: None)
+    monkeypatch.setattr(analyzer, "load_encoders", lambda *_: Encoders())
     config = small_config().to_dict()
     for changed in (config | {"use_magic": True}, config | {"heads": 0}, config | {"heads": "many"}):
         for name in weights.part_names():

@@ -104,7 +104,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAnalyzer:
 def engine_of(analyzer, transcribe: bool = False):
     """What the page's views take for the model behind the page."""
     config = getattr(analyzer, "config", HFFConfig())
-    return SimpleNamespace(model=lambda: analyzer, transcribe=transcribe, config=lambda: config)
+    ears = (config.speech_encoder,)
+    return SimpleNamespace(model=lambda: analyzer, transcribe=transcribe, config=lambda: config, ears=lambda: ears)
 
 
 def play(session: LiveSession, seconds: float, start: float = 0.0, brightness: int = 120, level: float = 0.3) -> None:
