@@ -14,6 +14,7 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
@@ -59,7 +60,7 @@ class Session:
         self.lab_lesson: tuple[str, str] | None = None  # the lesson that is on, and what it is on
         self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale
         self.lab_arrival: object = None  # the turn that came with the opening of the lab's tab
-        self.pages = self.calls = 0  # heartbeats of the page, and calls of another program, that are going on
+        self.calls = 0  # of another program that are going on
         self.touched = time.monotonic()  # s; when it was last asked for
         self._ended = False
         self._writing = threading.Lock()  # what is made just now must not outlive the end
@@ -94,6 +95,8 @@ class Sessions:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._open: dict[str | None, Session] = {}
+        # Heartbeats that are going on. They outlast a session: a page that was cleared is still open.
+        self._pages: Counter[str | None] = Counter()
         self._lock = threading.Lock()
 
     def of(self, key: str | None) -> Session:
@@ -152,24 +155,23 @@ class Sessions:
 
     def arrive(self, key: str) -> None:
         """A page was opened, and stays until ``leave``."""
-        session = self.of(key)
+        self.of(key)
         with self._lock:
-            session.pages += 1
+            self._pages[key] += 1
 
     def leave(self, key: str) -> None:
         """The page was closed, or its connection was lost."""
         with self._lock:
-            session = self._open.get(key)
-            if session is None or session.pages > 1:
-                if session is not None:
-                    session.pages -= 1
+            self._pages[key] -= 1
+            if self._pages[key] > 0:
                 return
+            del self._pages[key]
         self.end(key)
 
     def has_page(self, key: str) -> bool:
         """Whether somebody holds the page open."""
         with self._lock:
-            return key in self._open and self._open[key].pages > 0
+            return self._pages[key] > 0
 
     @contextmanager
     def answering(self, key: str | None) -> Iterator[None]:
@@ -182,7 +184,7 @@ class Sessions:
         finally:
             with self._lock:
                 session.calls -= 1
-                over = session.calls == session.pages == 0
+                over = session.calls == self._pages[key] == 0
             if over:
                 self.end(key)
 
@@ -216,7 +218,7 @@ class Sessions:
             idle = [
                 key
                 for key, session in self._open.items()
-                if session.calls == session.pages == 0 and now - session.touched > IDLE_SECONDS
+                if session.calls == self._pages[key] == 0 and now - session.touched > IDLE_SECONDS
             ]
         for key in idle:
             self.end(key)

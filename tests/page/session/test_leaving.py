@@ -256,6 +256,30 @@ def test_sessions_that_nobody_holds_end_by_themselves(tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_page_that_was_cleared_is_still_open(tmp_path: Path, monkeypatch):
+    visits = Sessions(tmp_path)
+    visits.arrive("visit")
+    visits.end("visit")  # what its button Clear does
+    (tmp_path / "next").write_text(MARK)
+    visits.track("visit", [str(tmp_path / "next")])
+    monkeypatch.setattr(sessions, "IDLE_SECONDS", -1.0)
+    visits.sweep()
+    assert visits.has_page("visit")
+    assert visits.files == {tmp_path / "next"}
+    visits.leave("visit")
+    assert not visits.has_page("visit")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_connection_that_ends_late_does_not_close_the_page_that_came_after_it(tmp_path: Path):
+    visits = Sessions(tmp_path)
+    visits.arrive("visit")
+    visits.end("visit")
+    visits.arrive("visit")  # it connects again ...
+    visits.leave("visit")  # ... before the server knows that the old connection is gone
+    assert visits.has_page("visit")
+
+
 def test_nothing_is_made_for_a_visit_that_is_over(tmp_path: Path):
     visits = Sessions(tmp_path)
     visit = visits.of("visit")
