@@ -11,6 +11,7 @@ from hff.lab.state import LabState
 from hff.lab.what_changed import LEAST_CHANGE, most_moved, what_changed
 from hff.locale import names, sentence, texts
 from hff.page.shared.amounts import SIGMA_FULL, decimal, figure, guess_variance, in_hundredths, number, percent, weights
+from hff.page.shared.cards import stack_parts
 from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
 from hff.result import Result
@@ -87,7 +88,7 @@ def comparison(before: Result, after: Result, was: LabState, state: LabState) ->
         before=before,
         after=after,
         told=told,
-        stacks=[_stack(before), _stack(after)],
+        stacks=[stack_parts(before), stack_parts(after)],
         ears=_ears(before, after),
         chain=_chain(before, after, told),
         alpha0=alpha0_sentence(state, after, told),
@@ -105,7 +106,13 @@ def probabilities(before: Result, after: Result) -> Markup:
 def unknown_after(before: Result) -> Markup:
     """As ``comparison``, while the class still guesses what comes after."""
     return render(
-        "before_after.html", "unknown_after", before, _stack(before), _columns(), _rows(before, None), _guess(before)
+        "before_after.html",
+        "unknown_after",
+        before,
+        stack_parts(before),
+        _columns(),
+        _rows(before, None),
+        _guess(before),
     )
 
 
@@ -122,12 +129,6 @@ def _ears(before: Result, after: Result) -> list[str]:
     """Who heard the voice before and after, where that is not the same."""
     heard = [before.speech_encoder, after.speech_encoder]
     return ["", ""] if heard[0] == heard[1] else [texts.EAR_SAID.format(name=ear_name(one)) for one in heard]
-
-
-def _stack(result: Result) -> list[tuple[str, float | None]]:
-    """The parts of a bar of weights, from left to right: (modality, alpha), ``None`` for what is absent."""
-    shown = weights(result.alpha)
-    return [(m, shown[m] if result.present[m] else None) for m in MODALITIES]
 
 
 def _chain(before: Result, after: Result, modality: str) -> list[tuple[str, str | None, str | None]]:
