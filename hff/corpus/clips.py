@@ -134,8 +134,12 @@ def _clip_of(row: dict[str, str], path: Path, line: int) -> Clip:
     if start is not None and end is not None and start >= end:
         raise InputError(f"{path.name}, line {line}: start {start:g} is not before end {end:g}.")
     where = None if given["path"] is None else str(path.parent / given["path"])
-    label = given["label"] and NOUNS.get(given["label"].lower(), given["label"].lower())
-    return Clip(where, start, end, given["text"], label, given["speaker"])
+    return Clip(where, start, end, given["text"], known_label(given["label"]), given["speaker"])
+
+
+def known_label(given: str | None) -> str | None:
+    """A corpus's label in small letters, by the adjective of the shipped weights where it is one of their nouns."""
+    return given and NOUNS.get(given.lower(), given.lower())
 
 
 def _seconds(given: str | None, name: str, path: Path, line: int) -> float | None:

@@ -83,13 +83,18 @@ class ClipReader:
         return self.model.analyze_recording(part if clip.text is None else part.with_text(clip.text))
 
     def _row(self, clip: Clip, result: Result) -> dict:
+        told = {} if clip.label is None else {"subset_emotions": said_by(result)}
+        if not self.options.full:
+            return short_row(result) | told
         whole = result.to_dict()
         del whole["file"]
-        told = {} if clip.label is None else {"subset_emotions": said_by(result)}
-        if self.options.full:
-            return whole | told
-        words = result.transcript and result.transcript.text
-        return {key: whole[key] for key in SHORT} | {"transcript": words} | told
+        return whole | told
+
+
+def short_row(result: Result) -> dict:
+    """A reading in one row, without what there is for each moment and each subset."""
+    whole, words = result.to_dict(), result.transcript and result.transcript.text
+    return {key: whole[key] for key in SHORT} | {"transcript": words}
 
 
 def named_by(clip: Clip, options: ReadOptions) -> dict:

@@ -16,6 +16,7 @@ from hff.errors import Cancelled, HFFError
 from hff.examples.ready import EXAMPLES, Example
 from hff.locale import texts, translate
 from hff.page.clip import report
+from hff.page.clip.dialogue_view import DialogueView
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
 from hff.page.clip.timeline import thumbnails
 from hff.page.session.asker import asker_address, asker_gone
@@ -96,6 +97,7 @@ class ClipView:
             with gr.Column(scale=1, min_width=0, elem_id="hff-report-column"):
                 self.ear = ear_choice(engine.ears(), "hff-ear")
                 self.report = _build_report()
+        self.dialogue = DialogueView(engine, sessions, MODEL)
         self._connect()
 
     # ---- events -----------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ class ClipView:
             api_visibility="private",
             **MODEL,
         )
-        emptied = [*inputs.values[:4], *self._shown]
+        emptied = [*inputs.values[:4], *self._shown, *self.dialogue.emptied]
         cleared = self.clear.click(self._clear, None, emptied, js=_CLEARING, **QUICK)
         cleared.then(None, None, None, js=_CLEARED, api_visibility="private")
         cleared.then(**self._telling)
@@ -346,7 +348,7 @@ class ClipView:
     def _clear(self, request: gr.Request) -> list:
         self._begin(request)
         self.sessions.end(request.session_hash)
-        return [None, None, None, "", *_nothing(cards.empty())]
+        return [None, None, None, "", *_nothing(cards.empty()), *self.dialogue.nothing()]
 
 
 # ---- what events give back ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from hff.cancel import current
 from hff.config import HFFConfig
 from hff.errors import DependencyError, HFFError, WeightsError
 from hff.locale import say
+from hff.media.dialogue_file import DialogueTurn
 from hff.page.session.lanes import LEFT, Lanes, Work
 from hff.result import FaceSeen, Result, Transcript
 
@@ -152,6 +153,23 @@ class Engine:
         model = self.model(ear)
         with self.work(progress=progress):
             return model.analyze_recording(recording, progress=progress)
+
+    def read_turns(
+        self,
+        turns: Sequence[DialogueTurn],
+        recording: Recording | None = None,
+        progress: Progress | None = None,
+        ear: str = "",
+    ) -> Iterator[tuple[DialogueTurn, Result | HFFError]]:
+        """Each turn of a dialogue with its reading, or with what was wrong with it."""
+        from hff.pipeline.dialogue import read_turns
+
+        model = self.model(ear)
+        with self.work(progress=progress):
+            for number, read in enumerate(read_turns(model, turns, recording), 1):
+                if progress is not None:
+                    progress(number / len(turns), say("dialogue.progress", number=number, count=len(turns)))
+                yield read
 
     def explain(self, faces: Iterable[FaceSeen], transcript: Transcript | None, ear: str = "") -> Explanation:
         """Where on these faces the network looked, and which words counted."""

@@ -275,3 +275,32 @@ def test_nothing_is_kept_when_the_page_is_closed(server):
         assert {path.suffix for path in files_in(server.folder.path)} >= {".mp4", ".json", ".csv", ".png", ".html"}
     assert eventually(lambda: files_in(server.folder.path) == [])
     assert server.sessions.open == set()
+
+
+def test_a_dialogue_is_read_turn_by_turn(server, tmp_path: Path):
+    talk = tmp_path / "talk.csv"
+    talk.write_text("speaker,text,start,end\nAnna,I am so happy and glad!,0,1.5\nBen,This makes me furious.,60,61\n")
+    with browsing(server.url) as page:
+        page.click("#hff-dialogue > button")
+        page.click("#hff-dialogue-read")
+        page.wait_for_selector(f"#hff-dialogue-shown :text('{texts.DIALOGUE_NO_FILE}')")
+        page.set_input_files("#hff-dialogue-file input[type=file]", talk)
+        page.wait_for_selector("#hff-dialogue-file :text('talk')")
+        page.click("#hff-dialogue-read")
+        page.wait_for_selector("#hff-dialogue-shown tbody tr:nth-child(2)")
+        assert page.locator("#hff-dialogue-shown td b[data-emotion]").evaluate_all(
+            "cells => cells.map(cell => cell.dataset.emotion)"
+        ) == ["happy", "angry"]
+        with page.expect_download() as kept:
+            page.click("#hff-dialogue-download")
+        rows = list(csv.DictReader(io.StringIO(Path(kept.value.path()).read_text(encoding="utf-8"))))
+        assert [row["speaker"] for row in rows] == ["Anna", "Ben"]
+
+        page.set_input_files("#hff-audio input[type=file]", EXAMPLES_FOLDER / "voice.wav")
+        analyse(page)
+        page.check("#hff-dialogue-with-clip input")
+        page.click("#hff-dialogue-read")
+        page.wait_for_selector("#hff-dialogue-shown .hff-fault")
+        assert page.locator("#hff-dialogue-shown .hff-stack-part.hff-speech").count() == 1, (
+            "Ben's turn is not in the clip"
+        )
