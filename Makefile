@@ -7,8 +7,10 @@ JS := tests/js
 # What answers in a minute and a half and still meets every room: see CONTRIBUTING.md.
 QUICK := $(shell grep -v '^\#' tests/quick.txt)
 
-# Processes that share the tests, a file of them at a time; each may hold 3 GB, and waits for much of its time.
+# Processes that share the tests, a file of them at a time; each may hold 3 GB, and waits for much of its time. One thread
+# each: threads of several processes that wait for each other take the time of those that work.
 WORKERS := 3
+TESTS := OMP_NUM_THREADS=1 $(PY) -m pytest
 
 .PHONY: demo test quick lint types js clean
 
@@ -16,10 +18,10 @@ demo: $(VENV)/.demo
 	$(PY) app.py $(ARGS)
 
 test: lint types js
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: $(VENV)/.test
-	$(PY) -m pytest -q -m "not browser and not attack" $(QUICK) $(ARGS)
+	$(TESTS) -q -m "not browser and not attack" $(QUICK) $(ARGS)
 
 lint: $(VENV)/.test
 	$(PY) -m ruff check .

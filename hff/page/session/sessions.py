@@ -97,6 +97,8 @@ class Sessions:
         self._open: dict[str | None, Session] = {}
         # Heartbeats that are going on. They outlast a session: a page that was cleared is still open.
         self._pages: Counter[str | None] = Counter()
+        # When a page was closed (s, monotonic): what it asked last may be answered later, and begins a session anew.
+        self._left: dict[str | None, float] = {}
         self._lock = threading.Lock()
 
     def of(self, key: str | None) -> Session:
@@ -158,6 +160,7 @@ class Sessions:
         self.of(key)
         with self._lock:
             self._pages[key] += 1
+            self._left.pop(key, None)
 
     def leave(self, key: str) -> None:
         """The page was closed, or its connection was lost."""
@@ -166,6 +169,7 @@ class Sessions:
             if self._pages[key] > 0:
                 return
             del self._pages[key]
+            self._left[key] = time.monotonic()
         self.end(key)
 
     def has_page(self, key: str) -> bool:
@@ -215,10 +219,12 @@ class Sessions:
         """End the sessions that nobody holds and of which nothing was heard for a while."""
         now = time.monotonic()
         with self._lock:
+            self._left = {key: when for key, when in self._left.items() if now - when < IDLE_SECONDS}
             idle = [
                 key
                 for key, session in self._open.items()
-                if session.calls == self._pages[key] == 0 and now - session.touched > IDLE_SECONDS
+                if session.calls == self._pages[key] == 0
+                and now - session.touched > (SWEEP_SECONDS if key in self._left else IDLE_SECONDS)
             ]
         for key in idle:
             self.end(key)

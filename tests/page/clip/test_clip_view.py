@@ -274,7 +274,7 @@ def test_nothing_is_kept_when_the_page_is_closed(server):
         download(page, "html")
         assert {path.suffix for path in files_in(server.folder.path)} >= {".mp4", ".json", ".csv", ".png", ".html"}
     assert eventually(lambda: files_in(server.folder.path) == [])
-    assert server.sessions.open == set()
+    assert eventually(lambda: server.sessions.open == set())
 
 
 def test_a_dialogue_is_read_turn_by_turn(server, tmp_path: Path):

@@ -271,6 +271,17 @@ def test_a_page_that_was_cleared_is_still_open(tmp_path: Path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_closed_page_is_answered_late_is_not_kept(tmp_path: Path, monkeypatch):
+    visits = Sessions(tmp_path)
+    visits.arrive("visit")
+    visits.leave("visit")
+    visits.of("visit")  # an event of it that had its turn only now
+    visits.of("a program")
+    monkeypatch.setattr(sessions, "SWEEP_SECONDS", -1.0)
+    visits.sweep()
+    assert visits.open == {"a program"}
+
+
 def test_an_old_connection_that_ends_late_does_not_close_the_page_that_came_after_it(tmp_path: Path):
     visits = Sessions(tmp_path)
     visits.arrive("visit")
