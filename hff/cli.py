@@ -103,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
     analyze.add_argument("--timeline", type=Path, help="a second table, with one row for each half second of a clip")
     analyze.add_argument("--manifest", type=Path, help="a CSV file of clips: path, start, end, text, label, speaker")
     analyze.add_argument("--jobs", type=_jobs, metavar="N", help="read in N processes, each with a model of its own")
+    analyze.add_argument(
+        "--engine", choices=("processes", "ray"), default="processes", help="ray: workers on a Ray cluster (hff[ray])"
+    )
+    analyze.add_argument("--address", help='of a Ray cluster, as "auto"; by default one is started on this machine')
     analyze.add_argument("--resume", action="store_true", help="go on with --out where an earlier run stopped")
     analyze.add_argument("--shard", default="1/1", metavar="I/N", help="only share I of N, for N machines")
     analyze.add_argument("-q", "--quiet", action="store_true", help="no progress and no figures on standard error")
@@ -130,6 +134,8 @@ def _analyze(options: argparse.Namespace) -> int:
         raise InputError("Nothing to analyse: name files or folders, a --manifest, or give --text.")
     if options.manifest is not None and (options.files or options.text is not None):
         raise InputError("A --manifest says all that is to be read; give no files and no --text beside it.")
+    if options.address is not None and options.engine != "ray":
+        raise InputError("--address is that of a Ray cluster: add --engine ray.")
     if options.verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("hff").setLevel(logging.DEBUG)
@@ -148,6 +154,8 @@ def _analyze(options: argparse.Namespace) -> int:
         kind=options.format or ("json" if options.out is None else growing_table.kind_of(options.out)),
         timeline=options.timeline,
         jobs=options.jobs,
+        engine=options.engine,
+        address=options.address,
         resume=options.resume,
         shard=shard_of(options.shard),
         transcribe=not options.no_transcribe,

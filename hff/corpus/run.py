@@ -12,11 +12,15 @@ from hff.corpus import growing_table, outputs, rows
 from hff.corpus.clips import Clip, Walk, is_same, manifest, share
 from hff.corpus.growing_table import Table, TableRow
 from hff.corpus.outputs import Output
+from hff.corpus.over_ray import read_over_ray
 from hff.corpus.rows import Read, ReadOptions
 from hff.corpus.workers import Load, read_here, read_in_processes
 from hff.errors import InputError
 
 Watch = Callable[[Iterable[Read], int], Iterable[Read]]  # (what is read, of how many clips): shows how far it is
+
+
+ENGINES = ("processes", "ray")
 
 
 @dataclass
@@ -31,7 +35,9 @@ class Order:
     out: Path | None = None  # None: standard output
     kind: str = "json"  # of the table of clips; "json", "csv" or "parquet"
     timeline: Path | None = None  # a table of moments, of the kind that its ending says
-    jobs: int | None = None  # processes; None: this one
+    jobs: int | None = None  # processes; None: this one, or with Ray as many as there is room for
+    engine: str = "processes"  # one of ``ENGINES``
+    address: str | None = None  # of a Ray cluster; None: one is started here
     resume: bool = False
     shard: tuple[int, int] = (1, 1)
     transcribe: bool = True
@@ -98,6 +104,8 @@ def _once(clips: Iterable[Clip]) -> list[Clip]:
 def _reads(order: Order, clips: list[Clip]) -> Iterator[Read]:
     if not clips:
         return iter(())
+    if order.engine == "ray":
+        return read_over_ray(order.load, clips, order.options, order.jobs, order.address)
     if order.jobs is None:
         return read_here(order.load, clips, order.options)
     return read_in_processes(order.load, clips, order.options, order.jobs)
