@@ -12,11 +12,14 @@ from typing import NoReturn
 
 import hff
 from hff import quiet
+from hff.annotations import WRITERS
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError, InputError
 from hff.media.files import printable
 
 MAX_JOBS = 256
+TABLES = ("json", "csv", "parquet")
+NAMED = 3  # clips that a sentence names before it counts the rest
 
 USAGE = """\
 examples:
@@ -26,6 +29,7 @@ examples:
   python -m hff analyze portrait.jpg letter.txt       each file is a clip of its own
   python -m hff analyze --text "What a day!"          words alone
   python -m hff analyze recordings/ --out readings.csv --jobs 2
+  python -m hff analyze recordings/ --format srt,textgrid --out annotated    a file of each kind for each clip
   python -m hff analyze --manifest corpus.csv --out readings.parquet --timeline moments.parquet --resume
 
 Of a folder every file below it is read that holds a video, a sound or a picture, whatever its name, and every .txt;
@@ -65,6 +69,23 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+def _formats(text: str) -> tuple[str | None, tuple[str, ...]]:
+    """ "csv,srt,textgrid" -> the table's format (None: not said) and those of which each clip gets a file."""
+    known = {name.lower(): name for name in (*TABLES, *WRITERS)}
+    wanted = [part.strip() for part in text.split(",")]
+    for part in wanted:
+        if part.lower() not in known:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is no format; of tables there are {', '.join(TABLES)}, of files for each clip "
+                f"{', '.join(WRITERS)}"
+            )
+    names = list(dict.fromkeys(known[part.lower()] for part in wanted))
+    tables = [name for name in names if name in TABLES]
+    if len(tables) > 1:
+        raise argparse.ArgumentTypeError(f"there is one table, {' or '.join(tables)}")
+    return tables[0] if tables else None, tuple(name for name in names if name in WRITERS)
+
+
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hff", description="Read emotion from voice, words and face.")
     parser.add_argument("--version", action="version", version=f"hff {hff.__version__}")
@@ -96,10 +117,20 @@ def parser() -> argparse.ArgumentParser:
         help="the paper's (mfcc-cnn), or the one on Whisper's first layers (default where its weights are there)",
     )
     analyze.add_argument(
-        "--format", choices=("json", "csv", "parquet"), help="by default what the ending of --out says, else json"
+        "--format",
+        type=_formats,
+        default=(None, ()),
+        metavar="FORMAT[,FORMAT...]",
+        help=f"a table: {', '.join(TABLES)} (by default what the ending of --out says, else json); and a file for each "
+        f"clip: {', '.join(WRITERS)}",
     )
     analyze.add_argument("--full", action="store_true", help="JSON with the timeline, every subset and attention")
-    analyze.add_argument("--out", type=Path, help="write here instead of to the screen: .jsonl, .csv or .parquet")
+    analyze.add_argument(
+        "--out",
+        type=Path,
+        help="write here instead of to the screen: .jsonl, .csv or .parquet; with files for each clip they lie beside "
+        "it, or all in this folder",
+    )
     analyze.add_argument("--timeline", type=Path, help="a second table, with one row for each half second of a clip")
     analyze.add_argument("--manifest", type=Path, help="a CSV file of clips: path, start, end, text, label, speaker")
     analyze.add_argument("--jobs", type=_jobs, metavar="N", help="read in N processes, each with a model of its own")
@@ -139,10 +170,12 @@ def _analyze(options: argparse.Namespace) -> int:
     if options.verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("hff").setLevel(logging.DEBUG)
-    from hff.corpus import growing_table, scores
+    from hff.corpus import annotation_files, growing_table, scores
     from hff.corpus.clips import shard_of
     from hff.corpus.run import Order, run
 
+    table_kind, annotate = options.format
+    out, folder = annotation_files.places(options.out, table_kind) if annotate else (options.out, Path())
     labels = _labels(options)
     order = Order(
         load=functools.partial(_load, options.device, options.weights, options.speech_encoder),
@@ -150,8 +183,8 @@ def _analyze(options: argparse.Namespace) -> int:
         files=list(_files(options.files)),
         text=options.text,
         manifest=options.manifest,
-        out=options.out,
-        kind=options.format or ("json" if options.out is None else growing_table.kind_of(options.out)),
+        out=out,
+        kind=table_kind or ("json" if out is None else growing_table.kind_of(out)),
         timeline=options.timeline,
         jobs=options.jobs,
         engine=options.engine,
@@ -161,13 +194,26 @@ def _analyze(options: argparse.Namespace) -> int:
         transcribe=not options.no_transcribe,
         detect_faces=not options.no_detect_faces,
         full=options.full,
+        annotate=annotate,
+        folder=folder,
     )
-    outcome = run(order, _tell, functools.partial(_progress, shown=not options.quiet and options.out is not None))
+    outcome = run(order, _tell, functools.partial(_progress, shown=not options.quiet and out is not None))
     if outcome.before and not options.quiet:
         _tell(f"{outcome.before} were read before, {outcome.read} now.")
-    if options.manifest is not None and options.out is not None and not options.quiet:
-        print(scores.as_text(*scores.scores(growing_table.read(options.out), labels)), file=sys.stderr)
+    if outcome.without_words and not options.quiet:
+        _tell(_without_words(outcome.without_words, annotate))
+    if options.manifest is not None and out is not None and not options.quiet:
+        print(scores.as_text(*scores.scores(growing_table.read(out), labels)), file=sys.stderr)
     return 1 if outcome.failed or outcome.folder_failed else 0
+
+
+def _without_words(files: list[str], kinds: tuple[str, ...]) -> str:
+    """Which clips' annotation files tell of no words."""
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    return (
+        f"no words with a time in {', '.join(files[:NAMED])}{more}: {'its' if len(files) == 1 else 'their'} "
+        f"{', '.join(kinds)} hold no words, only what was read over time."
+    )
 
 
 def _load(device: str, weights: Path | None, speech_encoder: str | None):

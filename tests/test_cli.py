@@ -82,6 +82,7 @@ def test_csv_to_a_file(tmp_path):
         (["analyze", "--text", "hello", "--device", "abacus"], "abacus"),
         (["analyze", "--text", "hello", "--weights", "nowhere"], "nowhere"),
         (["analyze", "--text", "hello", "--out", "no/such/folder/x.json"], "Cannot write"),
+        (["analyze", "--text", "hello", "--format", "srt"], "--out FOLDER"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(arguments, says, capsys):
@@ -89,6 +90,28 @@ def test_what_cannot_work_is_one_clear_line(arguments, says, capsys):
     said = capsys.readouterr().err
     assert says in said
     assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("formats", "says"),
+    [
+        ("srt,docx", "'docx' is no format; of tables there are json, csv, parquet, of files for each clip srt, vtt, T"),
+        ("csv,srt,json", "there is one table, csv or json"),
+    ],
+)
+def test_formats_that_there_are_not_are_told_with_those_that_there_are(formats, says, capsys):
+    with pytest.raises(SystemExit):
+        main(["analyze", "--text", "hello", "--format", formats])
+    assert says in capsys.readouterr().err
+
+
+def test_a_sentence_alone_has_files_too_and_it_is_said_that_its_words_have_no_times(tmp_path, capsys):
+    out = tmp_path / "annotated"
+    assert main(["analyze", "--text", "What a day!", "--format", "textgrid,srt,csv", "--out", str(out)]) == 0
+    assert "no words with a time in the words typed: its TextGrid, srt hold" in capsys.readouterr().err
+    (row,) = csv.DictReader(io.StringIO((out / "readings.csv").read_text()))
+    assert row["emotion"] in (out / "reading.TextGrid").read_text()
+    assert row["emotion"] in (out / "reading.srt").read_text()
 
 
 def test_help_teaches(capsys):

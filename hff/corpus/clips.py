@@ -45,6 +45,7 @@ class Clip:
     text: str | None = None  # in place of recognised words
     label: str | None = None  # the emotion it is known to show
     speaker: str | None = None
+    below: str = ""  # where its file lies, seen from the folder that was named
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -56,9 +57,10 @@ class Clip:
 class Walk:
     """The files that are to be read; ``tell`` hears which are not. ``failed``: a folder gave nothing."""
 
-    def __init__(self, tell: Callable[[str], None], outputs: Iterable[Path] = ()) -> None:
+    def __init__(self, tell: Callable[[str], None], outputs: Iterable[Path] = (), endings: Iterable[str] = ()) -> None:
         self.tell = tell
         self.outputs = tuple(outputs)  # are not read
+        self.endings = tuple(f".{ending}" for ending in endings)  # of our own files: nothing is said of them
         self.failed = False
 
     def files(self, given: Path) -> Iterator[Path]:
@@ -89,7 +91,8 @@ class Walk:
             return False
         if path.suffix.lower() in CLIP_SUFFIXES or _holds_media(path):
             return True
-        self.tell(f"passed over {path}: no video, sound or picture in it, and no .txt.")
+        if path.suffix not in self.endings:
+            self.tell(f"passed over {path}: no video, sound or picture in it, and no .txt.")
         return False
 
 
@@ -134,7 +137,14 @@ def _clip_of(row: dict[str, str], path: Path, line: int) -> Clip:
     if start is not None and end is not None and start >= end:
         raise InputError(f"{path.name}, line {line}: start {start:g} is not before end {end:g}.")
     where = None if given["path"] is None else str(path.parent / given["path"])
-    return Clip(where, start, end, given["text"], known_label(given["label"]), given["speaker"])
+    label = known_label(given["label"])
+    return Clip(where, start, end, given["text"], label, given["speaker"], _below(given["path"] or ""))
+
+
+def _below(path: str) -> str:
+    """The folder of a path that leads down; of any other none."""
+    folder = Path(path).parent
+    return "" if folder.is_absolute() or ".." in folder.parts or str(folder) == "." else str(folder)
 
 
 def known_label(given: str | None) -> str | None:

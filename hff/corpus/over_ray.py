@@ -58,7 +58,7 @@ def read_over_ray(
                 if number < TRIES_A_CLIP:
                     waiting.append((clip, number + 1))
                     continue
-                answer = Read(failed(clip, options, DIED.format(reason=_reason(error))), [])
+                answer = Read(clip, failed(clip, options, DIED.format(reason=_reason(error))))
             else:
                 idle.append(actor)
             if isinstance(answer, HFFError):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hff.annotations import WRITERS
 from hff.config import MODALITIES
 from hff.corpus.clips import Clip
 from hff.errors import HFFError, InputError
-from hff.media.files import printable
+from hff.media.files import name_of, printable
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.file_kind import inputs_of
 from hff.pipeline.recording import Recording
@@ -35,14 +36,18 @@ class ReadOptions:
     full: bool = False  # with the timeline, every subset and attention
     moments: bool = False  # with a row for each moment beside the clip's
     files_only: bool = True  # a row names the file alone, not where in it and what is known of it
+    annotate: tuple[str, ...] = ()  # kinds of ``WRITERS`` that are written too
 
 
 @dataclass
 class Read:
-    """A clip's row and, if asked for, those of its moments."""
+    """A clip's row and, if asked for, those of its moments and its annotations."""
 
+    clip: Clip
     row: dict
-    moments: list[dict]
+    moments: list[dict] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)  # of each kind of ``WRITERS`` that was asked for, the file
+    has_words: bool = False  # that annotations can tell the time of
 
 
 class ClipReader:
@@ -60,14 +65,18 @@ class ClipReader:
             row = named | self._row(clip, result)
             json.dumps(row, allow_nan=False)  # ValueError: JSON has no NaN
             moments = [named | moment for moment in result.timeline.rows(self.model.config.labels)]
-            return Read(row, moments if self.options.moments else [])
+            stretch = clip.start is not None or clip.end is not None  # whose times are not those of the file
+            result.file = None if clip.path is None or stretch else name_of(clip.path)
+            texts = {kind: WRITERS[kind](result) for kind in self.options.annotate}
+            has_words = bool(result.transcript and result.transcript.words)
+            return Read(clip, row, moments if self.options.moments else [], texts, has_words)
         except HFFError as error:
-            return Read(failed(clip, self.options, str(error)), [])
+            return Read(clip, failed(clip, self.options, str(error)))
         except Exception as error:  # whatever it is, it is this file's trouble; the others are still read
             log.debug("reading %s failed", named["file"], exc_info=True)
             what = f"{type(error).__name__}: {error}"
             advice = "Save it anew as mp4, wav, jpg or plain text and try again; --verbose shows the trace."
-            return Read(failed(clip, self.options, f"Unexpected trouble with this file ({what}). {advice}"), [])
+            return Read(clip, failed(clip, self.options, f"Unexpected trouble with this file ({what}). {advice}"))
 
     def result(self, clip: Clip) -> Result:
         """The reading of a clip. Raises what ``Analyzer.analyze`` does."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hff.corpus import growing_table, outputs, rows
+from hff.corpus.annotation_files import AnnotationFiles, file_names
 from hff.corpus.clips import Clip, Walk, is_same, manifest, share
 from hff.corpus.growing_table import Table, TableRow
 from hff.corpus.outputs import Output
@@ -43,10 +44,14 @@ class Order:
     transcribe: bool = True
     detect_faces: bool = True
     full: bool = False  # JSON with everything
+    annotate: tuple[str, ...] = ()  # kinds of ``hff.annotations.WRITERS``, of which each clip gets a file
+    folder: Path = Path()  # of those files
 
     @property
     def options(self) -> ReadOptions:
-        return ReadOptions(self.transcribe, self.detect_faces, self.full, bool(self.timeline), self.manifest is None)
+        return ReadOptions(
+            self.transcribe, self.detect_faces, self.full, bool(self.timeline), self.manifest is None, self.annotate
+        )
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Outcome:
     before: int = 0  # that an earlier run had read
     failed: int = 0  # of those it has read
     folder_failed: bool = False  # one gave nothing, or could not be opened
+    without_words: list[str] = field(default_factory=list)  # whose annotation files have none
 
 
 def run(order: Order, tell: Callable[[str], None], watch: Watch = lambda reads, count: reads) -> Outcome:
@@ -66,35 +72,51 @@ def run(order: Order, tell: Callable[[str], None], watch: Watch = lambda reads, 
     """
     if order.out is not None and order.timeline is not None and order.out.absolute() == order.timeline.absolute():
         raise InputError("--out and --timeline name one file; each needs its own.")
-    clips, outcome = _listed(order, tell)
+    listed, outcome = _listed(order, tell)
+    clips, names = share(listed, *order.shard), file_names(listed)  # by all clips, as the other shares name them
+    files = AnnotationFiles(order.folder, order.annotate, {clip: names[clip] for clip in clips}, order.resume)
     with ExitStack() as stack:
         table = stack.enter_context(_table(order))
         moments = None if order.timeline is None else stack.enter_context(_moments(order, order.timeline))
-        done = _done(table, moments) if order.resume else set()
-        waiting = [clip for clip in clips if clip.key not in done]
+        done = _done(table, moments) if order.resume else {}
+        waiting = [clip for clip in clips if not done.get(clip.key) and (clip.key not in done or files.lacks(clip))]
         outcome.before = len(clips) - len(waiting)
         for read in watch(_reads(order, waiting), len(waiting)):
-            if moments is not None:
-                moments.add(read.moments)  # first, so that a clip whose row is there has all of its moments
-            table.add([read.row])
+            # First, so that a clip whose row is there has its files and all of its moments.
+            files.add(read.clip, read.texts)
+            if read.clip.key not in done:
+                if moments is not None:
+                    moments.add(read.moments)
+                table.add([read.row])
             outcome.read += 1
             outcome.failed += "error" in read.row
+            if read.texts and not read.has_words:
+                outcome.without_words.append(read.row["file"] or "the words typed")
     return outcome
 
 
 def _listed(order: Order, tell: Callable[[str], None]) -> tuple[list[Clip], Outcome]:
-    """All clips of the order's share, each once, and whether listing them went wrong."""
+    """All clips, each once, and whether listing them went wrong."""
     if order.manifest is not None:
-        return share(_once(manifest(order.manifest)), *order.shard), Outcome()
+        return _once(manifest(order.manifest)), Outcome()
     written = [path for path in (order.out, order.timeline) if path is not None]
     for path in order.files:
         if os.path.isfile(path) and any(is_same(path, out) for out in written):
             raise InputError(f"--out {path} would overwrite a file that is to be read; name another.")
-    walk = Walk(tell, written)
-    clips = [Clip(str(path), text=order.text) for given in order.files for path in walk.files(given)]
+    walk = Walk(tell, written, order.annotate)
+    clips = [
+        Clip(str(path), text=order.text, below=_seen_from(given, path))
+        for given in order.files
+        for path in walk.files(given)
+    ]
     if not order.files:
         clips = [Clip(None, text=order.text)]
-    return share(_once(clips), *order.shard), Outcome(folder_failed=walk.failed)
+    return _once(clips), Outcome(folder_failed=walk.failed)
+
+
+def _seen_from(given: Path, path: Path) -> str:
+    """Where in a folder ``given`` a file lies; nothing for one that was named itself, or lies right there."""
+    return "" if path == given or path.parent == given else str(path.parent.relative_to(given))
 
 
 def _once(clips: Iterable[Clip]) -> list[Clip]:
@@ -121,11 +143,11 @@ def _moments(order: Order, path: Path):
     return outputs.opened(path, growing_table.kind_of(path), columns, dict, order.resume)
 
 
-def _done(table: Output, moments: Output | None) -> set[tuple[str, str, str]]:
-    """Keys of the clips that earlier runs have read; moments of others are taken away."""
+def _done(table: Output, moments: Output | None) -> dict[tuple[str, str, str], bool]:
+    """Keys of the clips that earlier runs have read, and whether each failed; moments of others are taken away."""
     if not isinstance(table, Table):
         raise InputError("--resume needs --out: what was read before is read from there.")
-    done = {key_of(row) for row in table.rows()}
+    done = {key_of(row): bool(row.get("error")) for row in table.rows()}
     if isinstance(moments, Table) and not all(key_of(row) in done for row in moments.rows()):
         moments.keep(lambda row: key_of(row) in done)
     return done

@@ -41,7 +41,7 @@ def read_in_processes(load: Load, clips: Iterable[Clip], options: ReadOptions, j
         assert dead.clip is not None, "it died of a clip"
         why = DIED.format(reason=dead.end())
         workers[workers.index(dead)] = _Worker(load, options, jobs)
-        return Read(failed(dead.clip, options, why), [])
+        return Read(dead.clip, failed(dead.clip, options, why))
 
     waiting = deque(clips)
     workers = [_Worker(load, options, jobs) for _ in range(min(jobs, len(waiting)))]
