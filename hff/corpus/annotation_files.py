@@ -37,7 +37,10 @@ class AnnotationFiles:
     """The files of some kinds (of ``WRITERS``) for each of the clips, below one folder."""
 
     def __init__(self, folder: Path, kinds: Sequence[str], names: Mapping[Clip, str], resume: bool = False) -> None:
-        """names: as ``file_names`` gives them. Raises ``InputError`` where the folder cannot be made, or one of the files is there and not gone on with."""
+        """names: as ``file_names`` gives them.
+
+        Raises ``InputError`` where the folder cannot be made, or one of the files is there and not gone on with.
+        """
         self._folder, self._kinds, self._names = folder, kinds, names
         with _told(folder):
             if kinds:

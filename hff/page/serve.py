@@ -32,7 +32,9 @@ from hff.page.session.sessions import Sessions, Sweeper, notice_lost_pages
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
 END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left
 _STATIC = Path(__file__).with_name("static")
-_STYLES = [_STATIC / f"{name}.css" for name in ("style", "gradio", "explained", "lab", "live", "glossary")]
+_STYLES = [
+    _STATIC / f"{name}.css" for name in ("style", "gradio", "explained", "side_by_side", "lab", "live", "glossary")
+]
 
 
 @dataclass

@@ -204,7 +204,9 @@ def test_a_clips_results_and_what_goes_wrong(tmp_path: Path):
         visit.ask("_draw", False),
         visit.ask("_explain", True),
         [visit.ask("_attention", layer, head) for layer, head in (("", ""), ("1", "2"), ("0", "every"))],
+        visit.ask("_keep"),
         visit.ask("_rerun", SENTENCE, ""),
+        visit.ask("_release"),
     ]
     model.answer = InputError(say("media.unreadable", name="clip.mp4", reason="1"))
     shown.append(visit.ask("_analyse", video, None, None, "", True, ""))

@@ -18,6 +18,7 @@ from hff.locale import texts, translate
 from hff.page.clip import report
 from hff.page.clip.dialogue_view import DialogueView
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
+from hff.page.clip.side_by_side import for_comparison, side_by_side_html, waiting_html
 from hff.page.clip.timeline import thumbnails
 from hff.page.session.asker import asker_address, asker_gone
 from hff.page.session.background_model import Engine
@@ -44,6 +45,14 @@ _SHOW_ANSWER = """() => {
     const answer = document.getElementById('hff-answer'), top = answer.getBoundingClientRect().top;
     if (top < 0 || top > innerHeight - 200) answer.scrollIntoView({block: 'start'});
 }"""
+# Whoever has kept a reading wants to see both, which lie below the answer.
+_SHOW_BOTH = """() => requestAnimationFrame(() => {
+    document.querySelector('#hff-side-by-side .hff-side')?.scrollIntoView({block: 'nearest'});
+})"""
+# The button that was pressed is gone, and with it the place of whoever goes through the page by its keys.
+_OTHER_BUTTON = """() => requestAnimationFrame(() => {
+    if (document.activeElement === document.body) document.querySelector('#hff-release, #hff-keep')?.focus();
+})"""
 # How many analyses this page waits for: while there are any, the style shows Stop in the place of Analyse. And how many
 # it has asked for, for whoever drives the page.
 _WAITING = "const page = document.body.dataset, waiting = Number(page.hffWaiting || 0)"
@@ -65,6 +74,9 @@ class Report:
     """The report's components."""
 
     answer: gr.HTML
+    side_by_side: gr.HTML
+    keep: gr.Button
+    release: gr.Button
     sections: gr.Column
     explain: gr.Checkbox
     explained: gr.HTML
@@ -108,6 +120,11 @@ class ClipView:
         return {"inputs": None, "outputs": [*self.inputs.values[:4], self.inputs.media_tabs], **QUICK}
 
     @property
+    def _compared(self) -> list[Any]:
+        """What shows the kept reading, and the buttons that keep one and let go of it."""
+        return [self.report.side_by_side, self.report.keep, self.report.release]
+
+    @property
     def _telling(self) -> dict[str, Any]:
         """Of an event that says what there is to read."""
         return {"fn": self._show_status, "inputs": self.inputs.values, "outputs": self.status, **QUICK}
@@ -127,6 +144,7 @@ class ClipView:
             out.transcript_note,
             out.layer,
             out.head,
+            *self._compared,
             *out.downloads.values(),
         ]
         for beginning, read, wanted in (
@@ -137,6 +155,9 @@ class ClipView:
         ):
             self._connect_analysis(beginning, read, wanted)
         self.stop.click(self._stop, None, None, **QUICK)
+        for button, act in ((out.keep, self._keep), (out.release, self._release)):
+            pressed = button.click(act, None, self._compared, **QUICK)
+            pressed.then(None, None, None, js=_OTHER_BUTTON, api_visibility="private")
         gr.on([out.layer.input, out.head.input], inputs=[out.layer, out.head], **_map_of(self._attention, out))
         out.explain.input(
             self._explain,
@@ -172,6 +193,7 @@ class ClipView:
         )
         analysis.then(None, None, None, js=_ENDED, api_visibility="private")
         analysis.then(**self._telling)  # the inputs may have changed meanwhile
+        analysis.success(None, None, None, js=_SHOW_BOTH, api_visibility="private")
         self.analyses.append(analysis)
         self._connect_report(analysis)
 
@@ -263,11 +285,26 @@ class ClipView:
         result.file = Path(source).name if source else None
         result.evidence.wave = None  # the recording has it, and goes when the next clip is read
         self.sessions.keep(session, recording, result)
-        return _succeeded(result)
+        return _succeeded(session, result)
 
     def _unchanged(self) -> tuple:
         """All stays as it is: a newer analysis will fill it."""
         return tuple(gr.skip() for _ in self._shown)
+
+    def _keep(self, request: gr.Request) -> tuple:
+        """Put what the report shows beside what is read next, in the place of what was kept before."""
+        session = self.sessions.of(request.session_hash)
+        result = session.result
+        if result is None:  # another analysis is on its way, or all pages keep too much
+            gr.Warning(texts.RESULT_GONE)
+            return gr.skip(), gr.skip(), gr.skip()
+        self.sessions.keep_for_comparison(session, for_comparison(result), result)
+        return _compared(session, result)
+
+    def _release(self, request: gr.Request) -> tuple:
+        session = self.sessions.of(request.session_hash)
+        self.sessions.keep_for_comparison(session, None)
+        return _compared(session, session.result)
 
     def _stop(self, request: gr.Request) -> None:
         self.engine.stop(request.session_hash)
@@ -373,7 +410,7 @@ def _map_of(draw: Callable[..., str], out: Report) -> dict[str, Any]:
     }
 
 
-def _nothing(answer: str) -> tuple:
+def _nothing(answer: str, kept: Result | None = None) -> tuple:
     """An answer without a report: values for what an analysis shows."""
     return (
         answer,
@@ -382,8 +419,24 @@ def _nothing(answer: str) -> tuple:
         texts.TRANSCRIPT_NOTE["none"],
         "",
         "",
+        *_kept_alone(kept),
         *_no_files(),
     )
+
+
+def _kept_alone(kept: Result | None) -> tuple:
+    """Values for what shows the kept reading, and the buttons that keep one and let go of it, without another one."""
+    shown = waiting_html(kept) if kept is not None else ""
+    return shown, gr.Button(visible=False), gr.Button(visible=kept is not None)
+
+
+def _compared(session: Session, now: Result | None) -> tuple:
+    """The same values, with ``now`` beside the kept reading if it is another one."""
+    kept = session.kept
+    if now is None or (kept is not None and session.kept_of is not None and session.kept_of() is now):
+        return _kept_alone(kept)
+    shown = side_by_side_html(kept, now) if kept is not None else ""
+    return shown, gr.Button(visible=True), gr.Button(visible=kept is not None)
 
 
 def _asked(inputs: dict[str, str | None], transcribe: bool) -> dict[str, object]:
@@ -403,10 +456,10 @@ def _failed(session: Session, message: str) -> tuple:
 def _alerted(session: Session, alert: str) -> tuple:
     """An alert in the report's place: there is nothing that could be of other inputs."""
     session.asked = None
-    return _nothing(alert)
+    return _nothing(alert, session.kept)
 
 
-def _succeeded(result: Result) -> tuple:
+def _succeeded(session: Session, result: Result) -> tuple:
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
@@ -416,6 +469,7 @@ def _succeeded(result: Result) -> tuple:
         cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),
         gr.Radio(choices=_numbered(texts.ALL_LAYERS, layers), value=""),
         gr.Radio(choices=[*_numbered(texts.ALL_HEADS, heads), (texts.EVERY_HEAD, _EVERY_HEAD)], value=""),
+        *_compared(session, result),
         *_no_files(),
     )
 
@@ -436,6 +490,10 @@ def _origin(inputs: dict[str, str | None]) -> str:
 
 def _build_report() -> Report:
     answer = gr.HTML(cards.empty(), elem_id="hff-answer", min_height=330)
+    side_by_side = gr.HTML(elem_id="hff-side-by-side")
+    with gr.Row(elem_id="hff-compare-buttons"):
+        keep = gr.Button(texts.COMPARE_KEEP, visible=False, elem_id="hff-keep")
+        release = gr.Button(texts.COMPARE_RELEASE, visible=False, elem_id="hff-release")
     with gr.Column(visible=False, elem_id="hff-report") as sections, gr.Tabs(elem_id="hff-sections"):
         with gr.Tab(texts.SECTION_TIME, id="time"):
             explain = gr.Checkbox(label=texts.EXPLAIN, container=False, elem_id="hff-explain")
@@ -462,6 +520,9 @@ def _build_report() -> Report:
                 }
     return Report(
         answer=answer,
+        side_by_side=side_by_side,
+        keep=keep,
+        release=release,
         sections=sections,
         explain=explain,
         explained=explained,

@@ -81,11 +81,16 @@ def source_html(result: Result) -> Markup:
     """The name of what was read, its length in seconds if it has one, the first face seen in it, and who heard it."""
     faces = result.evidence.faces
     return cards.source(
-        Path(result.file).name if result.file else texts.REPORT_TYPED,
+        source_name(result),
         texts.SECONDS.format(seconds=decimal(result.seconds, 1)) if len(result.timeline.times) > 1 else None,
         picture_address(faces[0].crop) if faces else None,
         _ear(result),
     )
+
+
+def source_name(result: Result) -> str:
+    """The file that was read, or that it was typed words."""
+    return Path(result.file).name if result.file else texts.INPUT_NAMES["text"]
 
 
 def _ear(result: Result) -> str:

@@ -15,11 +15,12 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 
@@ -51,9 +52,12 @@ class Session:
         self.result: Result | None = None
         self.ear = ""  # the speech encoder that is to hear the clip
         self.clip_turn: object = None  # the newest analysis asked for; what was asked before it is stale
+        self.kept: Result | None = None  # to be compared with what is read next
+        self.kept_of: ref[Result] | None = None  # the whole reading that it is of, while that one is here
         self.walked: object = None  # the ``clip_turn`` whose numbers the Model view has shown last ...
         self.moment = 0  # ... and at which step
-        self.sizes = {"recording": 0, "result": 0, "snapshot": 0}  # bytes, as they were when they were put here
+        # bytes, as they were when they were put here
+        self.sizes = {"recording": 0, "result": 0, "snapshot": 0, "kept": 0}
         self.snapshot: Recording | None = None  # what was sent from the live view
         self.lab_explains = False  # the lab shows where the network looked and which words counted
         self.lab_waits = False  # a lesson is on whose guess was not made yet
@@ -86,7 +90,7 @@ class Session:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.files.clear()
         self.inputs.clear()
-        self.recording = self.result = self.snapshot = None
+        self.recording = self.result = self.snapshot = self.kept = None
 
 
 class Sessions:
@@ -125,6 +129,18 @@ class Sessions:
         their readings.
         """
         new = {"snapshot" if snapshot else "recording": recording} | ({"result": result} if result is not None else {})
+        self._put(session, new)
+
+    def keep_for_comparison(self, session: Session, kept: Result | None, of: Result | None = None) -> None:
+        """Put a reading beside what is read next, or (None) let go of it; where it is too much, as in ``keep``.
+
+        ``kept``: as much of the reading ``of`` as a comparison shows.
+        """
+        session.kept_of = None if of is None else ref(of)
+        self._put(session, {"kept": kept})
+
+    def _put(self, session: Session, new: Mapping[str, object]) -> None:
+        """Name on the shelf -> what is to stand there; others' things go where all is too much."""
         sizes = {name: _bytes_of(value) for name, value in new.items()}
         with self._lock:
             for name, value in new.items():

@@ -61,6 +61,9 @@ def test_what_all_pages_keep_is_bounded_and_the_largest_goes_first(tmp_path: Pat
     sessions.keep(newest, recording_of(25))  # more than all: it stays, the others go
     assert [session.recording is None for session in (small, large, newest)] == [True, True, False]
     assert small.result is large.result is None
+    sessions.keep_for_comparison(small, make_result(1))
+    sessions.keep(newest, recording_of(21))
+    assert small.kept is None
 
 
 def test_folders_that_nobody_uses_are_removed_and_others_kept(tmp_path: Path, monkeypatch):
