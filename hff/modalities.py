@@ -36,7 +36,6 @@ class Modality:
     equations: str = ""  # of the paper
     name: str = ""  # where the catalogue of the language has none
     pauses: bool = False  # in speech: the live view holds its weight through a short silence
-    partial_weights: bool = False  # its file holds only what fine-tuning changed
 
     def encoder(self, variant: str = "") -> Callable[..., Any]:
         """What builds the encoder, by its name among ``encoders``; one of another name is the usual one."""
@@ -172,7 +171,6 @@ register(
         hatch="///",
         encoders={"bert": "hff.encoders.bert:TextEncoder"},
         encode="hff.pipeline.features:text_of",
-        partial_weights=True,
         pauses=True,
     )
 )

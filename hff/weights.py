@@ -40,16 +40,19 @@ def part_names(folder: Path | None = None) -> tuple[str, ...]:
 
 def folder(path: str | Path | None = None) -> Path:
     """The folder of weights: ``path``, else $HFF_WEIGHTS, else the one shipped with the project."""
-    if path is None:
-        path = os.environ.get("HFF_WEIGHTS")
-    if path is None:
-        path = Path(__file__).resolve().parent.parent / "weights"
-        if not path.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
-            path = Path(next(iter(spec.submodule_search_locations or [str(path)])))
-    path = Path(path)
+    path = Path(path) if path is not None else places()[0]
     if missing := [name for part in part_names(path) if not (path / (name := f"{part}.safetensors")).is_file()]:
         raise WeightsError(say("weights.missing", path=path, names=", ".join(missing)))
     return path
+
+
+def places() -> list[Path]:
+    """Where weights are looked for, in this order: $HFF_WEIGHTS if it is set, and what the project ships."""
+    shipped = Path(__file__).resolve().parent.parent / "weights"
+    if not shipped.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:
+        shipped = Path(next(iter(spec.submodule_search_locations or [str(shipped)])))
+    own = os.environ.get("HFF_WEIGHTS")
+    return [shipped] if own is None else [Path(own), shipped]
 
 
 def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0]) -> Path:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hff import quiet
+from hff import quiet, weights
 from hff.examples.ready import EXAMPLES_FOLDER
 from tests.support import corpus_fixtures
 from tests.support.page_browser import browsing, choose_example
@@ -212,11 +212,11 @@ def test_somebody_who_imported_onnxruntime_before_is_warned(monkeypatch, caplog)
 
 @pytest.mark.parametrize("stage", ["text", "speech"])
 def test_a_training_reaches_nobody_and_leaves_nothing(strace: str, tmp_path: Path, speech_wave: np.ndarray, stage: str):
-    """The stages that load what comes with a package: BERT by transformers, voice search by ONNX Runtime."""
+    """The stages that load what others made: BERT by transformers, voice search by ONNX Runtime."""
     data = corpus_fixtures.everything(tmp_path / "data", speech_wave[: int(1.3 * corpus_fixtures.RATE)])
     out = tmp_path / "out"
     options = ("--data", str(data), "--out", str(out), "--device", "cpu", "--epochs", "1")
-    with watched(strace, tmp_path, "-m", "train", stage, *options) as run:
+    with watched(strace, tmp_path, "-m", "train", stage, *options, "--init", str(weights.folder())) as run:
         status, _, err = run.end()
     assert status == 0, err
     assert list(out.rglob("*.safetensors"))

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from hff import weights
 from hff.config import EMOTIONS, HFFConfig
+from hff.encoders.bert import TextEncoder
 from hff.encoders.mfcc_cnn import SpeechEncoder
 from hff.encoders.resnet import VisionEncoder
 from hff.errors import DeviceError, WeightsError
@@ -108,11 +109,17 @@ def test_encoders_take_their_label_count_from_the_file(tmp_path):
     config = {"labels": ["negative", "positive"]}
     weights.save(tmp_path / "speech.safetensors", SpeechEncoder(2).state_dict(), config)
     weights.save(tmp_path / "vision.safetensors", VisionEncoder(2).state_dict(), config)
-    weights.save(tmp_path / "text.safetensors", {"head.1.weight": torch.ones(2, 768)}, config)
+    texts = TextEncoder(2)
+    torch.nn.init.ones_(texts.head[1].weight)
+    weights.save(tmp_path / "text.safetensors", texts.state_dict(), config)
     encoders = analyzer.load_encoders(tmp_path, torch.device("cpu"))
     assert not encoders.speech.training
     assert encoders.vision.head[1].out_features == 2
-    assert (encoders.text.head[1].weight == 1).all()  # the rest is the package's
+    assert (encoders.text.head[1].weight == 1).all()
+    without = {name: value for name, value in texts.state_dict().items() if "layer.0" not in name}
+    weights.save(tmp_path / "text.safetensors", without, config)
+    with pytest.raises(WeightsError, match="do not fit this version"):  # no layer stays random
+        analyzer.load_encoders(tmp_path, torch.device("cpu"), names=["text"])
 
 
 def test_device_names():

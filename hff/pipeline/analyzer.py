@@ -51,8 +51,7 @@ def load_encoders(
         record, path = modalities.of(name), weights.part_path(folder, name, speech_encoder)
         state, config = weights.load(path)
         encoder = record.encoder(speech_encoder)(len(weights.labels(config, path)))
-        # The text file holds only what fine-tuning changed; the rest comes from the BERT package.
-        weights.fill(encoder, state, name, partial=record.partial_weights)
+        weights.fill(encoder, state, name)
         built[name] = encoder.to(device).eval()
     return Encoders(**built)
 

@@ -305,7 +305,7 @@ def test_a_batch_is_what_the_model_takes():
 
 def test_result_is_the_same_whichever_the_batch_size(monkeypatch):
     torch.manual_seed(0)
-    encoders = clip.Encoders(SpeechEncoder(7).eval(), TextEncoder(7, pretrained=False).eval(), VisionEncoder(7).eval())
+    encoders = clip.Encoders(SpeechEncoder(7).eval(), TextEncoder(7).eval(), VisionEncoder(7).eval())
     said = words(("Hello", 0.1, 0.5), ("you.", 0.6, 1.2), ("It", 1.3, 1.5), ("rains.", 1.5, 2.0), ("No!", 3.0, 3.4))
     rng = np.random.default_rng(2)
     material = {

@@ -16,6 +16,7 @@ from safetensors import safe_open
 import hff
 from hff import weights
 from hff.config import EMOTIONS, MODALITIES, HFFConfig
+from hff.encoders.bert import TextEncoder
 from hff.model.classifier import EmotionClassifier
 from tests.support import corpus_fixtures as made
 from tests.support.media_fixtures import write_media
@@ -27,6 +28,7 @@ from train.fusion import calibration, strange, training
 from train.fusion import feature_files as features
 from train.fusion.field_corruption import FIELD
 from train.fusion.pairing import Mix, PairedClips
+from train.ready_made import plain_minilm
 
 STAGES = ("speech", "text", "vision", "fusion")
 WITH_WHISPER = ("speech-whisper", "fusion-whisper")
@@ -54,6 +56,7 @@ def out(data, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speech_whisper, "ROUNDS", 1)
         patch.setattr(whisper_base, "load", lambda layers: layers)
+        patch.setattr(plain_minilm, "load", lambda bert: bert)
         patch.setattr(speech, "COPIES", 2)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
@@ -122,10 +125,9 @@ def test_compare_on_the_features_of_the_run(data, out, tmp_path, monkeypatch):
     assert all(len(row) == len(table["columns"]) for table in tables for row in table["rows"])
 
 
-def test_shipped_text_holds_only_what_training_changed(out):
+def test_text_weights_are_whole(out):
     state, _ = weights.load(out / "weights" / "text.safetensors")
-    assert not any("embeddings" in name for name in state)
-    assert any(name.startswith("bert.encoder.layer.5.") for name in state)
+    assert state.keys() == TextEncoder(len(EMOTIONS)).state_dict().keys()
     with safe_open(out / "weights" / "text.safetensors", framework="pt") as file:
         assert file.get_tensor("head.1.weight").dtype == torch.float16
 

@@ -20,8 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from hff import pretrained, weights
+from hff.encoders.bert import untrained_bert
 from hff.errors import InputError
 from train.corpora.conversation import Conversation
+from train.ready_made import plain_minilm
 
 WINDOW = 256  # tokens that BERT reads at once
 MOST_TOKENS = 62  # of one utterance, the speaker's name included; the rest is cut off
@@ -131,8 +133,8 @@ class DialogueTextEncoder(nn.Module):
     """BERT over a dialogue; its embeddings stay as they are."""
 
     def __init__(self, start: str = SHIPPED_TEXT, past_only: bool = False) -> None:
-        """``start``: "shipped" is BERT as HFF's text encoder fine-tuned it, "plain" as its package has it, or a folder
-        in Hugging Face's layout (config, tokenizer, safetensors) with another encoder, such as MPNet or RoBERTa."""
+        """``start``: "shipped" is BERT as HFF's text encoder fine-tuned it, "plain" as it was before (its package is
+        asked for), or a folder in Hugging Face's layout with another encoder, such as MPNet or RoBERTa."""
         super().__init__()
         from transformers import AutoModel
 
@@ -140,14 +142,17 @@ class DialogueTextEncoder(nn.Module):
         if not (self.folder / "config.json").is_file():
             raise InputError(f"{start} is no folder of an encoder: it has no config.json.")
         self.past_only = past_only
-        # "eager" takes a mask of its own for every pair of tokens.
-        self.bert = AutoModel.from_pretrained(
-            str(self.folder), local_files_only=True, add_pooling_layer=False, attn_implementation="eager"
-        )
-        if start == SHIPPED_TEXT:
+        if start == PLAIN_TEXT:
+            self.bert = plain_minilm.load(untrained_bert())
+        elif start == SHIPPED_TEXT:
+            self.bert = untrained_bert()
             state, _ = weights.load(weights.folder() / "text.safetensors")
             ours = {name.removeprefix("bert."): x for name, x in state.items() if name.startswith("bert.")}
-            weights.fill(self.bert, ours, "text", partial=True)
+            weights.fill(self.bert, ours, "text")
+        else:  # "eager" takes a mask of its own for every pair of tokens
+            self.bert = AutoModel.from_pretrained(
+                str(self.folder), local_files_only=True, add_pooling_layer=False, attn_implementation="eager"
+            )
         self.bert.embeddings.requires_grad_(False)
 
     @property

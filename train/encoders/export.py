@@ -1,4 +1,4 @@
-"""From a finished run to a file of ``weights/``: only what is needed, in float16, with its config."""
+"""From a finished run to a file of ``weights/``: what is needed, in float16, with its config."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from safetensors.torch import load_file
 from hff import weights
 from hff.config import EMOTIONS
 from train.encoders.quality import without_head
-from train.encoders.text import FROZEN
 
 
 def export_encoder(name: str, out: Path, shipped: str | None = None) -> Path:
     """Write ``out / "weights" / SHIPPED.safetensors`` (by default NAME's) from the best epoch of ``out / NAME``."""
     state = load_file(out / name / "best.safetensors")
-    if name == "text":
-        state = {key: value for key, value in state.items() if not key.startswith(FROZEN)}
     path = out / "weights" / f"{shipped or name}.safetensors"
     weights.save(path, without_head(state), {"labels": list(EMOTIONS)})
     return path

@@ -1,7 +1,8 @@
 """The text encoder's training: BERT fine-tuned on the text corpora, their labels mapped to the model's.
 
-``python -m train text --data DIR --out DIR`` ; the embeddings and the two lowest layers stay
-frozen, so that only the upper four need to be shipped.
+``python -m train text --data DIR --out DIR`` starts from all-MiniLM-L6-v2, whose package it asks for
+(``train.ready_made.plain_minilm``); with ``--init FOLDER`` it goes on from the text weights there, and needs none.
+The embeddings and the two lowest layers stay as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from train.corpora import dailydialog, dairai, emorynlp, goemotions, isear, meld
 from train.corpora.base import CorpusError, Sentence, load_found
 from train.encoders import quality
 from train.engine.loop import Plan, autocast, fit
+from train.ready_made import plain_minilm
 
 TEXT_CORPORA = (goemotions, meld, emorynlp, dailydialog, isear, dairai)  # beside the project's own sentences
 PLAN = Plan(
@@ -34,7 +36,7 @@ PLAN = Plan(
     average=0.998,
     patience=2,
 )
-FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")  # stay as the package has them
+FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")  # stay as they are
 TRAIN_TOKENS = 64  # longer sentences are cut while training
 DAMAGED_TEXT_SHARE = 0.3  # of training sentences that lose or garble words
 COMMON_WORDS = 4
@@ -137,7 +139,9 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
     print(f"text: {len(training)} training sentences, {len(held)} for validation, seed {plan.seed}", flush=True)
     torch.manual_seed(plan.seed)
     model = quality.add_head(TextEncoder(len(EMOTIONS)))
-    if init:
+    if init is None:
+        plain_minilm.load(model.bert)
+    else:
         weights.fill(model, weights.load(init)[0], "text", partial=True)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(FROZEN))
@@ -170,5 +174,5 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
         figures = scores(held, predict(model, [s.text for s in held], device))
         return {"score": score(figures)} | figures
 
-    done = plan.cycles[0] if init else 0
+    done = sum(plan.cycles[:-1]) if init else 0
     return fit(model, batches, count, loss, validate, plan, out / "text", device, done)

@@ -21,7 +21,7 @@ SHIPPED_PARTS = {
         "speech, the second encoder (the first three layers of Whisper base, MIT, and a small network)",
     ),
     "vision": ShippedPart("vision (ResNet-18)", "vision (ResNet-18)"),
-    "text": ShippedPart("text (BERT)", "text (BERT, fine-tuned)"),
+    "text": ShippedPart("text (BERT)", "text (BERT: all-MiniLM-L6-v2, Apache-2.0, fine-tuned)"),
     "fusion": ShippedPart("fusion", "fusion"),
 }
 

