@@ -1,5 +1,7 @@
 # `make demo` and `make test` set everything up in .venv by themselves.
 PYTHON ?= python3
+# PyTorch's build: CPU=1 for the one without a graphics card, CPU=0 for the other; unset: what suits the machine.
+CPU ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 JS := tests/js
@@ -40,7 +42,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: requirements.txt | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	CPU=$(CPU) $(PY) install.py
 	touch $@
 
 $(VENV)/.test: tests/requirements.txt $(VENV)/.demo

@@ -1,0 +1,133 @@
+"""Which build of PyTorch is installed, on made-up machines; nothing is installed here and no other machine is asked."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import install
+
+CPU = install.Choice(True, "there is no NVIDIA card")
+
+
+def never() -> bool:
+    raise AssertionError("this need not be asked")
+
+
+@pytest.mark.parametrize(
+    ("asked", "card", "answers", "system", "cpu", "said"),
+    [
+        ("", False, True, "Linux", True, "the CPU build, there is no NVIDIA card"),
+        ("", False, False, "Linux", False, "as pip finds it, https://download.pytorch.org/whl/cpu does not answer"),
+        ("", True, never, "Linux", False, "as pip finds it, there is an NVIDIA card"),
+        ("1", never, True, "Linux", True, "the CPU build, as CPU=1 asks"),
+        ("1", never, False, "Linux", False, "as pip finds it, https://download.pytorch.org/whl/cpu does not answer"),
+        ("0", never, never, "Linux", False, "as pip finds it, as CPU=0 asks"),
+        ("", never, never, "Darwin", False, "as pip finds it, which on Darwin has nothing of NVIDIA's"),
+    ],
+)
+def test_the_build_for_a_machine(asked, card, answers, system: str, cpu: bool, said: str):
+    ask: list[Callable[[], bool]] = [
+        known if callable(known) else lambda known=known: known for known in (card, answers)
+    ]
+    choice = install.choose(asked, *ask, system)
+    assert choice.cpu == cpu
+    assert str(choice).startswith(f"PyTorch: {said}")
+    assert "\n" not in str(choice)
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (None, False),
+        ("echo 'GPU 0: NVIDIA H200 (UUID: GPU-1)'", True),
+        ("echo 'No devices found.'; exit 6", False),
+        ("echo 'GPU access blocked'; exit 9", False),
+        ("echo ''", False),
+    ],
+)
+def test_a_card_is_what_its_own_program_tells(tmp_path: Path, monkeypatch, script: str | None, found: bool):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if script is not None:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    assert install.has_card(tmp_path) == found
+    (tmp_path / "nvidia0").touch()  # the device, as a container sees it that has no such program
+    assert install.has_card(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """Has one page, ``/there``."""
+
+    class Pages(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/there" else 404)
+            self.end_headers()
+
+        def log_message(self, *_) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Pages) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+def test_an_index_answers_or_does_not(server: str, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert install.answers(f"{server}/there")
+    assert not install.answers(f"{server}/gone")
+    assert not install.answers("no address at all")
+
+
+def test_an_index_that_is_silent_or_not_there_costs_no_time(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    begun = time.monotonic()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        refusing = silent.getsockname()[1]
+        assert not install.answers(f"http://127.0.0.1:{refusing}/", 0.3)  # nobody listens
+        silent.listen()
+        assert not install.answers(f"http://127.0.0.1:{refusing}/", 0.3)  # connected, and never an answer
+    assert time.monotonic() - begun < 5
+
+
+class Pip:
+    """Notes what it is asked for; the first requests fail."""
+
+    def __init__(self, *failures: int) -> None:
+        self.failures, self.asked = list(failures), []
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        self.asked.append(list(arguments))
+        return self.failures.pop(0) if self.failures else 0
+
+
+def test_of_the_cpu_build_only_pytorch_comes_from_its_index(capsys):
+    pip = Pip()
+    assert install.install(CPU, pip) == 0
+    first, second = pip.asked
+    assert install.CPU_INDEX in first
+    assert [word.partition(">")[0] for word in first[-3:]] == ["torch", "torchvision", "torchaudio"]
+    assert second == ["-r", str(install.REQUIREMENTS)]
+    assert capsys.readouterr().out == ""
+
+
+def test_nothing_fails_for_want_of_the_cpu_build(capsys):
+    pip = Pip(1)
+    assert install.install(CPU, pip) == 0
+    assert pip.asked[1:] == [["-r", str(install.REQUIREMENTS)]]
+    assert "as pip finds it, since its CPU build could not be installed" in capsys.readouterr().out
+    assert install.install(install.Choice(False, "of a card"), Pip(2)) == 2  # what pip itself cannot do is told
+
+
+def test_the_bounds_are_those_of_the_requirements():
+    text = "# torch\ntorch>=2.11,<2.15  # why\ntorch_geometric>=2\ntorchaudio==2.11.1; python_version > '3'\nnumpy\n"
+    assert install.torch_requirements(text) == ["torch>=2.11,<2.15", "torchaudio==2.11.1; python_version > '3'"]
