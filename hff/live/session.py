@@ -136,6 +136,16 @@ class LiveSession:
         with self._lock:
             self._more = {name: value for name, value in (self._more | {key: material}).items() if value is not None}
 
+    def hear_with(self, analyzer: Analyzer) -> None:
+        """Go on with another speech encoder and its fusion: ``Analyzer.hearing_with`` of the one so far.
+
+        Faces and words that are encoded stay, since their encoders are the same objects.
+        """
+        with self._working:
+            if analyzer is not self.analyzer:
+                self.analyzer = analyzer
+                self._speech, self._spread, self._pauses = SpeechSteps(), None, Pauses()
+
     def close(self) -> None:
         """Forget everything; nothing may be added afterwards."""
         if self.recogniser is not None:

@@ -34,6 +34,19 @@ test("start enters, sends with the ticket, and becomes stop", async () => {
   assert.equal(page.at("send").disabled, false);
 });
 
+test("the chosen ear is sent once, and what is shown is the one that answers", async () => {
+  let ear = "mfcc-cnn";
+  await started({ feed: (message) => reading({ ear: (ear = message.ear ?? ear) }) });
+  assert.deepEqual(page.sent.filter((message) => "ear" in message).map((message) => message.ear), ["mfcc-cnn"]);
+  page.at("ear").value = "whisper";
+  page.at("ear").dispatchEvent(new page.window.Event("change"));
+  await until(() => page.view.dataset.ear === "whisper");
+  assert.equal(page.at("ear").value, "whisper");
+  assert.equal(page.sent.filter((message) => message.ear === "whisper").length, 1);
+  ear = "mfcc-cnn"; // another page of the same camera chose it, or the weights were not there
+  await until(() => page.at("ear").value === "mfcc-cnn");
+});
+
 test("gauges show alpha and sigma, and an absent modality as absent", async () => {
   await started();
   const [first, absent, last] = page.modalities.map((name) => page.at(`gauge-${name}`));

@@ -23,7 +23,7 @@ export function reading(changes = {}) {
   return {
     time: 1, looked: 0, heard: 0, emotion: "happy", labels, probabilities, spread: labels.map(() => 0.05),
     alpha: [0.25, 0, 0.75], aleatoric: [0.2, null, 0.3], epistemic: [0.1, null, 0.05], paused: [false, false, false], attention: null, face: null,
-    words: "", typed: "", notes: [], effort: 0, cost: 0.01, ...changes,
+    ear: "mfcc-cnn", words: "", typed: "", notes: [], effort: 0, cost: 0.01, ...changes,
   };
 }
 

@@ -96,6 +96,26 @@ def test_features_of_what_was_seen_before_are_not_computed_again(fake: FakeAnaly
     assert (fake.encoders.speech.asked, fake.encoders.vision.asked) == (speech, vision)
 
 
+def test_another_ear_hears_the_window_anew_and_nothing_else_is_computed_again(fake: FakeAnalyzer):  # noqa: F811
+    other = fake.hearing_with("whisper")
+    session, always = (LiveSession(analyzer, pace=SteadyPace()) for analyzer in (fake, other))
+    for one in (session, always):
+        one.set_text("hello")
+        play(one, 3.0)
+        one.infer()
+    before = [encoder.asked for encoder in vars(fake.encoders).values()]
+    was = session.infer()
+    session.hear_with(other)
+    assert other.encoders.speech.asked == 6  # of the other session
+    now = session.infer()
+    assert now.probabilities == pytest.approx(always.infer().probabilities)
+    assert now.probabilities != pytest.approx(was.probabilities)
+    assert other.encoders.speech.asked == 12  # all steps of the window
+    assert [encoder.asked for encoder in vars(fake.encoders).values()] == before
+    session.hear_with(fake)
+    assert session.infer().probabilities == pytest.approx(was.probabilities)
+
+
 # ---- late, odd and missing input ----------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from hff.config import FACE_SIZE, SAMPLE_RATE, HFFConfig
+from hff.config import FACE_SIZE, SAMPLE_RATE, SPEECH_ENCODERS, HFFConfig
 from hff.encoders.mfcc_cnn import SpeechEncoder
 from hff.live.pace import Pace
 from hff.live.session import LiveSession
@@ -46,12 +46,18 @@ class FakeEncoder(nn.Module):
 class FakeAnalyzer(Analyzer):
     """The real fusion code on a small random model behind fake encoders."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0, speech_encoder: str = SPEECH_ENCODERS[0]) -> None:
         self.device = torch.device("cpu")
-        self.model = small_model()
+        self.model = small_model(seed, speech_encoder=speech_encoder)
         self.config = self.model.config
         sizes = self.config.input_dims
         self.encoders = Encoders(*(FakeEncoder(size) for size in sizes))
+
+    def hearing_with(self, speech_encoder: str) -> FakeAnalyzer:
+        """Another fusion and encoder of the voice; words and faces have the very same encoders."""
+        other = FakeAnalyzer(1, speech_encoder)
+        other.encoders = Encoders(**(vars(self.encoders) | {"speech": other.encoders.speech}))
+        return other
 
 
 class FakeTracker:
@@ -101,11 +107,16 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAnalyzer:
     return FakeAnalyzer()
 
 
-def engine_of(analyzer, transcribe: bool = False):
-    """What the page's views take for the model behind the page."""
+def engine_of(analyzer, transcribe: bool = False, others: dict | None = None):
+    """What the page's views take for the model behind the page; ``others``: the same with other speech encoders."""
     config = getattr(analyzer, "config", HFFConfig())
-    ears = (config.speech_encoder,)
-    return SimpleNamespace(model=lambda: analyzer, transcribe=transcribe, config=lambda: config, ears=lambda: ears)
+    known = {config.speech_encoder: analyzer} | (others or {})
+    return SimpleNamespace(
+        model=lambda ear="": known.get(ear, analyzer),
+        transcribe=transcribe,
+        config=lambda: config,
+        ears=lambda: tuple(known),
+    )
 
 
 def play(session: LiveSession, seconds: float, start: float = 0.0, brightness: int = 120, level: float = 0.3) -> None:

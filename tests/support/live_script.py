@@ -18,9 +18,11 @@ from tests.support.live_fixtures import FakeAnalyzer, engine_of
 
 
 def given(folder: Path) -> dict:
-    """The view of a browser's camera; ``folder`` is where its visitors' files would lie."""
+    """The view of a browser's camera, with two ears; ``folder`` is where its visitors' files would lie."""
+    fake = FakeAnalyzer()
+    engine = engine_of(fake, others={"whisper": fake.hearing_with("whisper")})
     with gr.Blocks():
-        view = LiveView(LiveHub(engine_of(FakeAnalyzer())), Sessions(folder)).view
+        view = LiveView(LiveHub(engine), Sessions(folder)).view
     return {"markup": view.html_template, "script": view.js_on_load, "props": view.props}
 
 

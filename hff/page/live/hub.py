@@ -76,7 +76,8 @@ class LiveHub:
         """Take what a page sends, give what it shows. Never raises: a problem is told as ``{"error": sentence}``.
 
         message: a dictionary with "ticket"; where there is something new also "frame" {"time", "data"}, "sound"
-        {"time", "rate", "data"} and "text". Times in s on the page's own clock. A part of another shape is ignored.
+        {"time", "rate", "data"}, "text" and "ear", one of ``Engine.ears``. Times in s on the page's own clock. A part
+        of another shape is ignored.
         """
         try:
             if not isinstance(message, dict):
@@ -164,6 +165,8 @@ class LiveHub:
                     self._stopped[viewer.owner] = stopped
 
     def _take(self, session: LiveSession, message: dict[str, Any]) -> None:
+        if (ear := messages.part(message, "ear")) in self.engine.ears():
+            session.hear_with(self.engine.model(ear))
         if (typed := messages.part(message, "text")) is not None:
             session.set_text(typed[:MAX_TEXT])
         if frame := messages.part(message, "frame"):
@@ -223,7 +226,7 @@ class NativeHub(LiveHub):
         return self._shared
 
     def _take(self, session: LiveSession, message: dict[str, Any]) -> None:
-        super()._take(session, {"text": message.get("text")})
+        super()._take(session, {name: message.get(name) for name in ("text", "ear")})  # for all pages
 
     def _answer(self, session: LiveSession) -> dict:
         """One answer serves every page that asks within ``SHARED_FOR``."""

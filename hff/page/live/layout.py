@@ -7,14 +7,15 @@ from markupsafe import Markup
 from hff.config import EMOTIONS, MAX_TEXT, MODALITIES, STEP_SECONDS
 from hff.locale import names, texts
 from hff.page.shared.amounts import SIGMA_FULL, guess_variance
+from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
 
 HISTORY_SECONDS = 30  # s that the timelines go back
 _PLOT = {"width": 400, "height": 100, "top": 1, "bottom": 99}  # units of a timeline's drawing, stretched to its box
 
 
-def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False) -> Markup:
-    """The whole view; ``window`` s is what a reading rests on."""
+def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False, ears: tuple[str, ...] = ()) -> Markup:
+    """The whole view; ``window`` s is what a reading rests on, and of several ``ears`` one can be chosen."""
     return render(
         "live.html",
         "page",
@@ -22,6 +23,7 @@ def page(window: float, labels: tuple[str, ...] = EMOTIONS, native: bool = False
         typed=MAX_TEXT,
         labels=labels,
         modalities=MODALITIES,
+        ears=[(ear, ear_name(ear)) for ear in ears] if len(ears) > 1 else [],
         kinds=_kinds(),
         window=round(window),
         columns=round(window / STEP_SECONDS),

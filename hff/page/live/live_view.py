@@ -45,7 +45,7 @@ class LiveView:
             return hub.feed(message)
 
         self.view = gr.HTML(
-            html_template=str(page(LIVE_WINDOW_SECONDS, labels, hub.native)),
+            html_template=str(page(LIVE_WINDOW_SECONDS, labels, hub.native, hub.engine.ears())),
             js_on_load=_SCRIPT.read_text(encoding="utf-8"),
             server_functions=[speaking(language(), feed)],
             elem_id="hff-live",

@@ -36,6 +36,7 @@ def state(reading: LiveReading, session: LiveSession) -> dict:
         "looked": _rounded(reading.looked),
         "heard": _rounded(reading.heard),
         "emotion": reading.emotion,
+        "ear": session.analyzer.config.speech_encoder,
         "labels": list(session.analyzer.config.labels),
         "probabilities": _values(reading.probabilities),
         "spread": _values(reading.spread),
@@ -72,6 +73,7 @@ def shrunk(image: np.ndarray) -> np.ndarray:
 
 
 _SHAPES: dict[str, type | dict] = {
+    "ear": str,
     "text": str,
     "frame": {"time": float, "data": str},
     "sound": {"time": float, "rate": float, "data": str},

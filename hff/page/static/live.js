@@ -6,7 +6,7 @@ const root = element.querySelector(".hff-live");
 const at = (name) => root.querySelector(`[data-live="${name}"]`);
 const all = (name) => [...root.querySelectorAll(`[data-live="${name}"]`)];
 const places = Object.fromEntries(
-  ["start", "send", "big", "status", "video", "picture", "face", "face-age", "words", "text", "emotion", "sure", "figures"]
+  ["start", "send", "big", "status", "video", "picture", "face", "face-age", "words", "text", "ear", "emotion", "sure", "figures"]
     .map((name) => [name, at(name)]),
 );
 const { says, modalities, history, native } = props;
@@ -198,6 +198,7 @@ async function talk(mine) {
     const begun = performance.now();
     const message = { ticket: mine.ticket };
     if (mine.text !== null) [message.text, mine.text] = [mine.text, null];
+    if (mine.ear !== null) [message.ear, mine.ear] = [mine.ear, null];
     if (!native) Object.assign(message, { frame: takeFrame(mine), sound: takeSound(mine) });
     let answer;
     try {
@@ -208,6 +209,7 @@ async function talk(mine) {
     if (run !== mine) return;
     if (answer?.gone) {
       mine.text = places.text.value;
+      mine.ear = ear();
       mine.ticket = await ticket(mine);
       if (mine.ticket === null) return;
       mine.begun = performance.now(); // a new session counts from its own beginning
@@ -258,8 +260,9 @@ function draw(mine, answer) {
   Object.assign(root.dataset, {
     updates: rate.toFixed(2), age: seen === null ? "" : seen.toFixed(3), count: mine.count, effort: answer.effort,
     cost: answer.cost, emotion: shown.emotion ?? "", face: face ?? "", notes: answer.notes.join(" "),
-    words: answer.words,
+    words: answer.words, ear: answer.ear,
   });
+  if (places.ear && mine.ear === null) places.ear.value = answer.ear; // another page of this camera may have chosen
   modalities.forEach((name, i) => {
     root.setAttribute(`data-alpha-${name}`, shown.alpha[i].toFixed(4));
     root.setAttribute(`data-variance-${name}`, variance[i] === null ? "" : variance[i].toFixed(4));
@@ -278,7 +281,7 @@ const varianceOf = (answer) => answer.aleatoric.map((part, i) => (part === null 
 // What is shown: the means of the last second's readings, as far back as the same modalities were there, so that the
 // weights add up to 1. The lines and the face stay as they were read.
 function smoothed(mine, answer, now) {
-  const pattern = (reading) => reading.aleatoric.map((value) => value === null).join() + reading.labels.join();
+  const pattern = (reading) => reading.aleatoric.map((value) => value === null).join() + reading.labels.join() + reading.ear;
   mine.recent = [...mine.recent.filter((one) => now - one.now < SMOOTH && pattern(one.answer) === pattern(answer)), { now, answer }];
   const mean = (rows) => rows[0].map((value, i) => (
     value === null ? null : rows.reduce((sum, one) => sum + one[i], 0) / rows.length
@@ -456,10 +459,12 @@ function ticket(mine) {
   });
 }
 
+const ear = () => places.ear?.value ?? null; // null where there is no choice
+
 async function start() {
   const mine = (run = {
     begun: performance.now(), ticket: null, streams: {}, trouble: {}, retries: [], audio: null, points: [], recent: [], stamps: [],
-    count: 0, shownFrame: null, problem: null, text: places.text.value, canvas: document.createElement("canvas"),
+    count: 0, shownFrame: null, problem: null, text: places.text.value, ear: ear(), canvas: document.createElement("canvas"),
   });
   figures = null;
   places.video?.removeAttribute("poster");
@@ -517,6 +522,7 @@ places.text.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => run && (run.text = places.text.value), 250);
 });
+places.ear?.addEventListener("change", () => run && (run.ear = ear()));
 navigator.mediaDevices?.addEventListener("devicechange", () => {
   if (!run || native) return;
   for (const kind of ["camera", "microphone"]) if (run.trouble[kind] && run.trouble[kind] !== "denied") open(kind);

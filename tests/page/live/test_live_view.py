@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import re
 import time
 import wave
 import weakref
@@ -21,6 +22,7 @@ from hff.page.live import messages
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import page
 from hff.page.shared.amounts import SIGMA_FULL, percent
+from hff.page.shared.ears import ear_name
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
 from tests.support.media_fixtures import tone
 from tests.support.page_browser import browsing, outside, real_model
@@ -74,6 +76,27 @@ def test_typed_words_are_part_of_what_is_sent(fake: FakeAnalyzer):  # noqa: F811
     answer = hub.feed({"ticket": hub.enter("a")[0], "text": "good morning"})
     assert answer["typed"] == "good morning"
     assert answer["alpha"][1] == 1
+
+
+def test_each_page_has_its_own_ear(fake: FakeAnalyzer):  # noqa: F811
+    hub = LiveHub(engine_of(fake, others={"whisper": fake.hearing_with("whisper")}))
+    one, other = hub.enter("a")[0], hub.enter("b")[0]
+    assert hub.feed(message(one, 0.0) | {"ear": "whisper"})["ear"] == "whisper"
+    answers = [watch(hub, ticket) for ticket in (one, other)]
+    assert [answer["ear"] for answer in answers] == ["whisper", "mfcc-cnn"]
+    assert answers[0]["probabilities"] != answers[1]["probabilities"]
+    assert hub.feed({"ticket": one, "ear": "of an elephant"})["ear"] == "whisper"  # which there is none of
+    assert hub.feed({"ticket": one, "ear": "mfcc-cnn"})["probabilities"] == pytest.approx(
+        answers[1]["probabilities"], abs=1e-3
+    )
+
+
+def test_there_is_a_choice_of_ears_only_where_there_are_several():
+    assert 'data-live="ear"' not in str(page(8.0, ears=("mfcc-cnn",)))
+    drawn = str(page(8.0, ears=("whisper", "mfcc-cnn")))
+    assert re.findall(r'<option value="([^"]+)">([^<]+)', drawn.replace("&#39;", "'")) == [
+        (ear, ear_name(ear)) for ear in ("whisper", "mfcc-cnn")
+    ]
 
 
 def test_who_comes_too_late_is_told_and_may_enter_when_one_leaves(fake: FakeAnalyzer):  # noqa: F811
