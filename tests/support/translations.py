@@ -14,7 +14,7 @@ from hff.locale.catalogue import catalogue
 # Symbols and words that a text may consist of and yet be right in any language.
 EVERYWHERE = {"α", "α₀", "β", "σ²", "ε", "w", "s", "CSV", "ECE", "F1", "AUROC", "Shapley", "Spearman"}
 # Words that are the same in English and in that language; keep it short.
-SAME = {"de": {"Clip", "Fusion", "Live", "Name", "Start", "Video", "neutral"}}
+SAME = {"de": {"Clip", "Emotion", "Fusion", "Live", "Name", "Start", "Video", "neutral"}}
 LESSONS_COPIED_FROM = "de"  # by the recipe: its files hold the sentences alone, as every language's but English
 LESSON_PARTS = ("title", "question", "watch", "why", "then")
 
