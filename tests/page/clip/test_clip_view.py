@@ -296,7 +296,9 @@ def test_a_dialogue_is_read_turn_by_turn(server, tmp_path: Path):
         rows = list(csv.DictReader(io.StringIO(Path(kept.value.path()).read_text(encoding="utf-8"))))
         assert [row["speaker"] for row in rows] == ["Anna", "Ben"]
 
+        page.get_by_role("tab", name="Sound").click()
         page.set_input_files("#hff-audio input[type=file]", EXAMPLES_FOLDER / "voice.wav")
+        page.wait_for_selector("#hff-status :text('Will read: sound')")
         analyse(page)
         page.check("#hff-dialogue-with-clip input")
         page.click("#hff-dialogue-read")
