@@ -144,7 +144,7 @@ def _pyarrow():
         import pyarrow.parquet
     except ImportError as error:
         raise DependencyError(
-            "Parquet needs pyarrow: pip install 'pyarrow>=15', or name a file that ends in .jsonl or .csv."
+            "Parquet needs pyarrow: pip install 'pyarrow>=18', or name a file that ends in .jsonl or .csv."
         ) from error
     return pyarrow
 
