@@ -6,7 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 JS := tests/js
 
-# What answers in a minute and a half and still meets every room: see CONTRIBUTING.md.
+# What answers soon and still meets every room: see CONTRIBUTING.md.
 QUICK := $(shell grep -v '^\#' tests/quick.txt)
 
 # Processes that share the tests, a file of them at a time; each may hold 3 GB, and waits for much of its time. One thread

@@ -1,5 +1,8 @@
 """HFF reads emotion from voice, words and face, and shows how it weighs them.
 
+What reads a clip and what shows the reading lives here, each in a room of its own (``docs/architecture.md``). Nothing
+here trains or measures the weights: that is ``train``, which this package never imports.
+
 >>> import hff
 >>> model = hff.load()
 >>> result = model.analyze(video="clip.mp4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -242,14 +243,16 @@ def test_constants_are_seen_however_they_are_set():
 
 
 @pytest.mark.parametrize(
-    "path", [*ROOT.glob("hff/*/**/__init__.py"), *ROOT.glob("train/*/**/__init__.py")], ids=lambda p: p.parent.name
+    "path", [*ROOT.glob("hff/**/__init__.py"), *ROOT.glob("train/**/__init__.py")], ids=lambda p: p.parent.name
 )
 def test_every_room_says_in_a_few_lines_what_lives_in_it(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     words = ast.get_docstring(tree)
     assert words is not None
-    assert 2 <= len(words.splitlines()) <= 6
-    if path.parent.name not in ("corpora", "rivals", "locale"):  # which name what is in them
+    told = words.split("\n\n>>>")[0]  # beside the example of the library
+    assert 2 <= len(told.splitlines()) <= 6
+    assert re.search(r"\b(no|not|nothing|never)\b", told, re.IGNORECASE), "it says what may not live here"
+    if path.parent.name not in ("corpora", "rivals", "locale", "hff", "train"):  # which hold or name what is theirs
         assert len(tree.body) == 1, "a room's __init__ holds no code: each thing is imported from where it is"
 
 

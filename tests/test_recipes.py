@@ -70,6 +70,16 @@ def add_a_lesson(copy: HouseCopy) -> None:
     copy.append("docs/teaching.md", f"Lesson *{json.loads(example)['title']}* fits after *Lights off*.\n")
 
 
+def add_a_rival(copy: HouseCopy) -> None:
+    registry, line = "train/rivals/__init__.py", "from train.rivals.tfn"
+    copy.write("train/rivals/soft_vote.py", recipe("rival"))
+    copy.replace(registry, line, f"from train.rivals.soft_vote import SoftVote\n{line}")
+    copy.replace(registry, '    "fixed weights"', '    "soft vote": SoftVote,\n    "fixed weights"')
+    copy.replace("tests/train/rivals/test_rivals.py", 'ALONE = {"', 'ALONE = {"soft vote", "')
+    for language, name in {"en": "soft vote", "de": "weiche Abstimmung"}.items():
+        copy.name(f"hff/locale/{language}/measured.json", "MEASURED_TEXTS", "soft vote", name)
+
+
 def add_a_language(copy: HouseCopy) -> None:
     """Of English and German, each sentence between exclamation marks."""
     copy.copy("hff/locale/en", "hff/locale/qq")
@@ -84,8 +94,9 @@ def test_with_all_of_them_added_the_checks_that_they_name_hold(tmp_path: Path):
     name_the_damage(copy)
     add_a_modality(copy)
     add_a_lesson(copy)
+    add_a_rival(copy)
     add_a_language(copy)
-    assert copy.failures(*map(told, ("damage", "modality", "lesson", "language"))) == []
+    assert copy.failures(*map(told, ("damage", "modality", "lesson", "rival", "language"))) == []
 
 
 def test_a_damage_without_a_name_is_found(tmp_path: Path):
