@@ -1,4 +1,5 @@
 """The weighting lab: damage, ablation, weights by hand, sweeps, lessons and the state that describes them.
 
-What a lab does and means. How it looks is in ``hff.page.lab``.
+What a lab does and means. Nothing of how it looks, which is in ``hff.page.lab``; the kinds of damage are in
+``hff.corruption``.
 """

@@ -1,4 +1,4 @@
 """The fusion's training: cached features, paired clips, losses, training and calibration.
 
-The model itself is in ``hff.model``.
+No equation of the paper: those are in ``hff.model``. No figure that is shipped: ``train.evaluation`` measures.
 """

@@ -1,7 +1,7 @@
 """The models that HFF is compared with, on its interface, one a module, each with its paper.
 
 ``RIVALS[name](config)`` builds one for any label set and feature sizes. Those with ``conversational`` are made for
-dialogues.
+dialogues. No training of them: all learn on equal terms in ``train.experiments``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """The Clip view: inputs, report, timeline, attention map.
 
-Drawing and events; every number comes from a ``Result``.
+Drawing and events; every number comes from a ``Result``: no arithmetic of its own but what a drawing needs.
 """

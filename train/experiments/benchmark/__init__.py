@@ -1,4 +1,4 @@
 """HFF and its rivals on a file of trimodal utterance features, such as CMU-MOSI's.
 
-Readers of such files are in ``train.corpora``.
+No reader of such files: those are in ``train.corpora``; and no model: the rivals are in ``train.rivals``.
 """
