@@ -30,10 +30,17 @@ def expected_calibration_error(probabilities: Tensor, target: Tensor, bins: int 
     return float(torch.stack(gaps).sum())
 
 
+def auroc(positive: np.ndarray, score: np.ndarray) -> float | None:
+    """Area under the ROC curve: how well a larger ``score`` (N,) tells what is ``positive``, (N,) bool, from the rest.
+
+    0.5 is chance; None where all are alike.
+    """
+    return float(roc_auc_score(positive, score)) if 0 < np.mean(positive) < 1 else None
+
+
 def entropy_auroc(p: Tensor, target: Tensor) -> float | None:
     """How well the entropy tells wrong answers from right ones; None where all are alike."""
-    wrong = (p.argmax(1) != target).numpy()
-    return float(roc_auc_score(wrong, [normalised_entropy(row) for row in p.numpy()])) if 0 < wrong.mean() < 1 else None
+    return auroc((p.argmax(1) != target).numpy(), np.array([normalised_entropy(row) for row in p.numpy()]))
 
 
 def reliability(p: Tensor, target: Tensor, bins: int = 10) -> dict:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 
 from hff.config import MODALITIES
@@ -20,7 +20,7 @@ from hff.model.hff import HFF, FusionOutput
 from hff.pipeline.shapley import shapley_values, subsets
 from train.fusion.pairing import CLEAN, Batch, Mix, PairedClips
 from train.fusion.training import fixed_clips
-from train.metrics import spearman
+from train.metrics import auroc, spearman
 
 COMMAND = "python -m train evaluate --data DIR --out DIR"
 CLIPS = 1400
@@ -75,7 +75,7 @@ def _broken(pairs: PairedClips, level: int, which) -> list[Batch]:
     choices = [pairs.choose(rng, CLEAN, label=n % pairs.labels) for n in range(CLIPS)]
     for choice in choices:
         choice.variants[:, which(pick)] = level
-    return [pairs.collate(choices[first : first + 100], rng) for first in range(0, CLIPS, 100)]
+    return pairs.batches(choices, rng)
 
 
 def subsets_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
@@ -154,7 +154,7 @@ def uncertainty_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     }
 
 
-def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> list[float]:
+def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> list[float | None]:
     """One row of ``uncertainty_table``."""
     variance: Any = []
     severity: Any = []
@@ -177,7 +177,7 @@ def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> li
     return [
         spearman(severity, variance),
         spearman(levels, means),
-        float(roc_auc_score(wrong, variance)),
+        auroc(wrong.numpy(), variance.numpy()),
         clean,
         worst,
         worst / clean,

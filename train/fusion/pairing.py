@@ -270,6 +270,10 @@ class PairedClips:
                 batch.severity[b, :length, m] = self.stored[modality]["severity"][choice.items[m], v[:, m]]
         return batch
 
+    def batches(self, choices: list[Draw], rng: np.random.Generator, size: int = 100) -> list[Batch]:
+        """The choices, looked up ``size`` at a time."""
+        return [self.collate(choices[first : first + size], rng) for first in range(0, len(choices), size)]
+
     def _item(self, modality: str, label: int, rng: np.random.Generator, mix: Mix) -> int:
         pool = self.pools[modality][bool(rng.random() < mix.held_out)][label]
         return int(rng.choice(pool if len(pool) else self.by_label[modality][label]))

@@ -36,7 +36,7 @@ def fixed_clips(pairs: PairedClips, count: int, mix: Mix, seed: int) -> list[Bat
     """The same ``count`` clips, balanced over the labels, whenever asked with the same seed."""
     rng = np.random.default_rng(seed)
     choices = [pairs.choose(rng, mix, label=n % pairs.labels) for n in range(count)]
-    return [pairs.collate(choices[first : first + 100], rng) for first in range(0, count, 100)]
+    return pairs.batches(choices, rng)
 
 
 @torch.inference_mode()

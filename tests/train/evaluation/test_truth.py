@@ -7,10 +7,14 @@ import pytest
 
 from hff.config import MODALITIES
 from hff.pipeline.shapley import subsets
-from train.evaluation import truth
+from train.evaluation.cross_modal_conflict import conflict_row
+from train.evaluation.faithfulness import alpha_row, shares
+from train.evaluation.out_of_distribution import told_apart
+from train.evaluation.subset_answers import Judged
+from train.evaluation.uncertainty_calibration import variance_scale
 
 
-def judged(said: dict[str, list[float]], alpha: list[float], variance: list[float], target: int = 0) -> truth.Judged:
+def judged(said: dict[str, list[float]], alpha: list[float], variance: list[float], target: int = 0) -> Judged:
     """Two like clips, from probabilities by subset ("speech+text"); what is not named is a guess."""
     each = {
         s: np.array(said.get("+".join(m for m in MODALITIES if m in s), [1 / 3] * 3)) for s in subsets(MODALITIES) if s
@@ -18,7 +22,7 @@ def judged(said: dict[str, list[float]], alpha: list[float], variance: list[floa
     twice = {s: np.stack([p, p]) for s, p in each.items()}
     row = np.array([alpha, alpha])
     spread = np.array([variance, variance])
-    return truth.Judged(twice, row, spread, spread, np.full(2, target), np.full((2, 3), target), ~np.isnan(spread))
+    return Judged(twice, row, spread, spread, np.full(2, target), np.full((2, 3), target), ~np.isnan(spread))
 
 
 FACE_KNOWS = {
@@ -33,16 +37,16 @@ FACE_KNOWS = {
 
 def test_alpha_that_goes_by_what_moved_the_answer():
     clips = judged(FACE_KNOWS, [0.1, 0.3, 0.6], [0.8, 0.5, 0.2])
-    shapley, removal = truth.shares(clips)
+    shapley, removal = shares(clips)
     np.testing.assert_allclose(shapley.sum(1), 0.95 - 1 / 3)
     np.testing.assert_allclose(removal[0], [0, 0.05, 0.45])
-    assert truth.alpha_row(clips) == [2, pytest.approx(1), 1, 1]
-    assert truth.alpha_row(judged(FACE_KNOWS, [0.6, 0.3, 0.1], [0.8, 0.5, 0.2])) == [2, pytest.approx(-1), 0, 0]
+    assert alpha_row(clips) == [2, pytest.approx(1), 1, 1]
+    assert alpha_row(judged(FACE_KNOWS, [0.6, 0.3, 0.1], [0.8, 0.5, 0.2])) == [2, pytest.approx(-1), 0, 0]
 
 
 def test_clips_without_a_modality_have_no_order_of_three():
     clips = judged(FACE_KNOWS, [0, 0.3, 0.7], [np.nan, 0.5, 0.2])
-    assert truth.alpha_row(clips) == [0, None, None, None]
+    assert alpha_row(clips) == [0, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -57,20 +61,20 @@ def test_clips_without_a_modality_have_no_order_of_three():
 )
 def test_contradictions(whole, variance, expected):
     said = {"speech": [0.2, 0.6, 0.2], "vision": [0.8, 0.1, 0.1], "speech+text+vision": whole}
-    assert truth.conflict_row(judged(said, [0.5, 0, 0.5], variance), (0, 2)) == [2, *expected]
+    assert conflict_row(judged(said, [0.5, 0, 0.5], variance), (0, 2)) == [2, *expected]
 
 
 def test_modalities_that_agree_are_no_contradiction():
     said = {"speech": [0.6, 0.2, 0.2], "vision": [0.8, 0.1, 0.1], "speech+text+vision": [0.9, 0.05, 0.05]}
-    assert truth.conflict_row(judged(said, [0.5, 0, 0.5], [0.2, np.nan, 0.7]), (0, 2)) == [0, None, None, None, None]
+    assert conflict_row(judged(said, [0.5, 0, 0.5], [0.2, np.nan, 0.7]), (0, 2)) == [0, None, None, None, None]
 
 
 def test_the_scale_is_the_gap_to_the_own_error():
     said = {"text": [1.0, 0.0, 0.0]}
-    assert truth.scale(judged(said, [0, 1, 0], [np.nan, 0.3, np.nan]), 1) == pytest.approx((0.3, 0.3, 0.3, 0.0))
-    assert truth.scale(judged(said, [0, 1, 0], [np.nan, 2.0, np.nan], target=1), 1)[0] == pytest.approx(0)
+    assert variance_scale(judged(said, [0, 1, 0], [np.nan, 0.3, np.nan]), 1) == pytest.approx((0.3, 0.3, 0.3, 0.0))
+    assert variance_scale(judged(said, [0, 1, 0], [np.nan, 2.0, np.nan], target=1), 1)[0] == pytest.approx(0)
 
 
 def test_auroc_is_one_where_all_that_is_strange_lies_above():
-    assert truth.auroc(np.array([0.1, 0.2]), np.array([0.3, 0.4])) == 1
-    assert truth.auroc(np.array([0.1, 0.4]), np.array([0.1, 0.4])) == 0.5
+    assert told_apart(np.array([0.1, 0.2]), np.array([0.3, 0.4])) == 1
+    assert told_apart(np.array([0.1, 0.4]), np.array([0.1, 0.4])) == 0.5
