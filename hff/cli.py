@@ -90,6 +90,17 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hff", description="Read emotion from voice, words and face.")
     parser.add_argument("--version", action="version", version=f"hff {hff.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_analyze(commands)
+    demo = commands.add_parser(
+        "demo", add_help=False, help="serve the demo page; hff demo --help tells its options", prefix_chars="\0"
+    )
+    demo.add_argument("options", nargs="*")
+    demo.set_defaults(run=_demo)
+    _add_bench(commands)
+    return parser
+
+
+def _add_analyze(commands: argparse._SubParsersAction) -> None:
     analyze = commands.add_parser(
         "analyze",
         help="read clips, sounds, pictures or texts",
@@ -143,11 +154,9 @@ def parser() -> argparse.ArgumentParser:
     analyze.add_argument("-q", "--quiet", action="store_true", help="no progress and no figures on standard error")
     analyze.add_argument("-v", "--verbose", action="store_true", help="log more, with the trace of an unexpected error")
     analyze.set_defaults(run=_analyze)
-    demo = commands.add_parser(
-        "demo", add_help=False, help="serve the demo page; hff demo --help tells its options", prefix_chars="\0"
-    )
-    demo.add_argument("options", nargs="*")
-    demo.set_defaults(run=_demo)
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
     bench = commands.add_parser(
         "bench",
         help="time each stage on a clip",
@@ -157,7 +166,6 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--device", default="auto")
     bench.add_argument("--repeat", type=int, default=3, help="runs after the first, of which the median counts")
     bench.set_defaults(run=_bench)
-    return parser
 
 
 def _analyze(options: argparse.Namespace) -> int:

@@ -223,7 +223,7 @@ class LiveSession:
             wave = self._wave(start, end)
             self._faces.forget_before(start)
             self._words.forget_before(start)
-        first, steps = round(start / STEP_SECONDS), step_count(max(end - start, STEP_SECONDS))
+        steps = step_count(max(end - start, STEP_SECONDS))
         speech = self._listen(wave, start, end, steps, effort.listen_every)
         self._ask_for_words(wave, start, end)
         with self._lock:
@@ -233,7 +233,8 @@ class LiveSession:
         vision = self._faces.encode(self.analyzer.encoders, start, steps)
         kept = {"speech": speech, "text": text, "vision": vision}  # of which features were kept from before
         clip = ClipFeatures.of(kept | self._encode_others(kept, wave, transcript, start, steps), steps)
-        return self._fuse(clip, start, end, effort.samples, words, typed, first)
+        common = self._around(clip, start, end) | {"words": words, "typed": typed}
+        return self._fuse(clip, effort.samples, common) if clip.present.any() else _nothing_there(common)
 
     def _encode_others(
         self, kept: Collection[str], wave, transcript: Transcript | None, start: float, steps: int
@@ -298,34 +299,21 @@ class LiveSession:
 
         self.recogniser.ask(id(self), part, answer)
 
-    def _fuse(self, clip: ClipFeatures, start, end, samples: int, words, typed: str, first: int) -> LiveReading:
+    def _around(self, clip: ClipFeatures, start: float, end: float) -> dict[str, Any]:
+        """What a ``LiveReading`` says of where it stands and what came in, whether or not anything is there to read."""
         frame = self._newest_frame
-        face = self._faces.faces[-1] if self._faces.faces else None
-        common = {
+        return {
             "time": end,
             "start": start,
-            "words": words,
-            "typed": typed,
-            "face": face,
+            "face": self._faces.faces[-1] if self._faces.faces else None,
             "looked": self._looked if self._camera_on(end) else None,
             "heard": self._ears.until if self._microphone_on(end) else None,
             "frame_shape": None if frame is None else frame[1].shape[:2],
             "notes": self._notes(clip, end),
         }
-        nothing = dict.fromkeys(MODALITIES)
-        if not clip.present.any():
-            return LiveReading(
-                emotion=None,
-                probabilities={},
-                spread={},
-                alpha=dict.fromkeys(MODALITIES, 0.0),
-                aleatoric=nothing,
-                epistemic=nothing,
-                timeline=None,
-                attention=None,
-                paused=(),
-                **common,
-            )
+
+    def _fuse(self, clip: ClipFeatures, samples: int, common: dict[str, Any]) -> LiveReading:
+        """The reading of a window; ``common`` as ``_around`` gives it, with the words."""
         output = self.analyzer.fuse(clip, samples=samples)
         labels = self.analyzer.config.labels
         probabilities = dict(zip(labels, output.probabilities[0].tolist(), strict=True))
@@ -333,8 +321,8 @@ class LiveSession:
             deviation = output.logits[:, 0].float().softmax(-1).std(0, correction=0)
             self._spread = dict(zip(labels, deviation.tolist(), strict=True))
         timeline = timeline_of(output, clip)
-        until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=end)
-        now = now_weights(until - start, clip.steps)
+        until = min([t for t in (common["looked"], common["heard"]) if t is not None], default=common["time"])
+        now = now_weights(until - common["start"], clip.steps)
         reading = LiveReading(
             emotion=max(probabilities, key=probabilities.__getitem__),
             probabilities=probabilities,
@@ -371,6 +359,23 @@ class LiveSession:
             last = self._track.window(end - 1, end)
             notes.append("silent" if np.abs(last).max(initial=0) < SILENT else "no_voice")
         return tuple(notes)
+
+
+def _nothing_there(common: dict[str, Any]) -> LiveReading:
+    """The reading of a window in which nobody is seen, heard or read."""
+    nothing = dict.fromkeys(MODALITIES)
+    return LiveReading(
+        emotion=None,
+        probabilities={},
+        spread={},
+        alpha=dict.fromkeys(MODALITIES, 0.0),
+        aleatoric=nothing,
+        epistemic=nothing,
+        timeline=None,
+        attention=None,
+        paused=(),
+        **common,
+    )
 
 
 def _checked_time(time: float) -> float:

@@ -25,6 +25,15 @@ def parse(arguments: list[str] | None = None, program: str = "python app.py") ->
         "uploads are deleted with the visit.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    _add_machine(parser)
+    _add_capture(parser)
+    _add_visitors(parser)
+    _add_habits(parser)
+    return parser.parse_args(arguments)
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    """Where it listens, and what the model runs on."""
     parser.add_argument(
         "--host",
         default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
@@ -40,6 +49,10 @@ def parse(arguments: list[str] | None = None, program: str = "python app.py") ->
         help="what hears the voice: the paper's network (mfcc-cnn), or one on Whisper's first layers; if not given, "
         "whisper where its weights are there",
     )
+
+
+def _add_capture(parser: argparse.ArgumentParser) -> None:
+    """Whose camera and microphone the Live view watches."""
     parser.add_argument(
         "--capture",
         choices=("browser", "native"),
@@ -49,6 +62,10 @@ def parse(arguments: list[str] | None = None, program: str = "python app.py") ->
     parser.add_argument("--camera", type=int, metavar="N", help="camera of native capture, a number of --list-devices")
     parser.add_argument("--microphone", type=int, metavar="N", help="microphone of native capture, likewise")
     parser.add_argument("--list-devices", action="store_true", help="show this computer's cameras and microphones")
+
+
+def _add_visitors(parser: argparse.ArgumentParser) -> None:
+    """Who may come in, and with how much."""
     parser.add_argument(
         "--share",
         action="store_true",
@@ -73,6 +90,10 @@ def parse(arguments: list[str] | None = None, program: str = "python app.py") ->
     parser.add_argument(
         "--max-file-size", type=size, default="1GB", metavar="SIZE", help="largest upload that is taken, as in 300MB"
     )
+
+
+def _add_habits(parser: argparse.ArgumentParser) -> None:
+    """How the page does what it does: words, certificate, language, log."""
     parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
     parser.add_argument(
         "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
@@ -87,7 +108,6 @@ def parse(arguments: list[str] | None = None, program: str = "python app.py") ->
     parser.add_argument(
         "--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="how much is logged"
     )
-    return parser.parse_args(arguments)
 
 
 def port(text: str) -> int:

@@ -76,6 +76,17 @@ class Server:
 
     def __enter__(self) -> Server:
         quiet.libraries()
+        self._open_folder()
+        self._build_pages()
+        try:
+            self._launch()
+        except BaseException:
+            self._tidy()
+            raise
+        return self
+
+    def _open_folder(self) -> None:
+        """The folder of this visit, and what Gradio and uvicorn read from the environment."""
         self.folder = PrivateFolder()
         self._environment = {name: os.environ.get(name) for name in ("GRADIO_TEMP_DIR", "FORWARDED_ALLOW_IPS")}
         # Read by Gradio: uploads in a folder that we delete.
@@ -83,9 +94,11 @@ class Server:
         # Read by uvicorn, which would let every program of this computer say for which address it speaks, and so escape
         # the limits of one address.
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+
+    def _build_pages(self) -> None:
+        """A page a language, over the same sessions, uploads and live readings."""
         from hff.page.blocks import build_page
         from hff.page.live.hub import live_hub
-        from hff.page.shared.theme import colours_css, gradio_theme
 
         self.sessions = Sessions(self.folder.path)
         options = self.options
@@ -94,46 +107,50 @@ class Server:
         self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
         self.pages = {name: build_page(self.engine, self.sessions, self.live, name) for name in languages()}
         self.page = self.pages[options.language]
-        try:
-            self.names = Names.of(options.host, options.origins)
-            alike = {
-                "auth": self._right_password if options.password else None,
-                "mcp_server": False,
-                "show_error": False,
-                "footer_links": [],
-                "run_history": False,
-                "ssr_mode": False,
-                "theme": gradio_theme(),
-                "css": colours_css(),
-                "css_paths": _STYLES,
-                "enable_monitoring": False,
-                "allowed_paths": [str(EXAMPLES_FOLDER)],
-                "max_file_size": options.max_file_size,
-            }
-            self._others = {name: self._mounted(name, alike) for name in self.pages if name != options.language}
-            self.page.launch(
-                app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers(options.language)},
-                num_workers=0,
-                server_name=options.host,
-                server_port=options.port,
-                share=options.share,
-                prevent_thread_lock=True,
-                quiet=True,
-                ssl_certfile=options.certificate,
-                ssl_keyfile=options.key,
-                ssl_verify=False,
-                **alike,
-            )
-            if self.page.share_url:
-                self.names.also.add(urlsplit(self.page.share_url).hostname)
-            if not self._guarded:
-                raise HFFError("This version of Gradio starts without our gate; install the one in requirements.txt.")
-            guard_connections(self.page.server)
-            notice_lost_pages(self.page.server)
-        except BaseException:
-            self._tidy()
-            raise
-        return self
+
+    def _launch(self) -> None:
+        """Listen, behind the gate and with the other languages' pages mounted beside the first."""
+        options, alike = self.options, self._settings_of_every_page()
+        self.names = Names.of(options.host, options.origins)
+        self._others = {name: self._mounted(name, alike) for name in self.pages if name != options.language}
+        self.page.launch(
+            app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers(options.language)},
+            num_workers=0,
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            prevent_thread_lock=True,
+            quiet=True,
+            ssl_certfile=options.certificate,
+            ssl_keyfile=options.key,
+            ssl_verify=False,
+            **alike,
+        )
+        if self.page.share_url:
+            self.names.also.add(urlsplit(self.page.share_url).hostname)
+        if not self._guarded:
+            raise HFFError("This version of Gradio starts without our gate; install the one in requirements.txt.")
+        guard_connections(self.page.server)
+        notice_lost_pages(self.page.server)
+
+    def _settings_of_every_page(self) -> dict:
+        """What Gradio is told of the page in each language alike."""
+        from hff.page.shared.theme import colours_css, gradio_theme
+
+        return {
+            "auth": self._right_password if self.options.password else None,
+            "mcp_server": False,
+            "show_error": False,
+            "footer_links": [],
+            "run_history": False,
+            "ssr_mode": False,
+            "theme": gradio_theme(),
+            "css": colours_css(),
+            "css_paths": _STYLES,
+            "enable_monitoring": False,
+            "allowed_paths": [str(EXAMPLES_FOLDER)],
+            "max_file_size": self.options.max_file_size,
+        }
 
     def _mounted(self, name: str, alike: dict):
         """Gradio's application for the page in one more language; ``Addresses`` hands it what is asked of it."""

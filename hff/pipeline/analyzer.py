@@ -260,15 +260,7 @@ class Analyzer:
             raise HFFError(say("model.no_answer"))
         present = {m: bool(clip.present[:, i].any()) for i, m in enumerate(MODALITIES)}
         there = [m for m in MODALITIES if present[m]]
-        by_subset: dict[Subset, np.ndarray] = {frozenset(): np.full(len(labels), 1 / len(labels))}
-        for subset in subsets(there)[1:]:
-            checkpoint()
-            if len(subset) == len(there):
-                by_subset[subset] = probabilities
-            elif _weighs(alpha, clip, subset):
-                by_subset[subset] = self._alone(clip, subset, settings)
-            else:  # nobody in it is asked
-                by_subset[subset] = by_subset[frozenset()]
+        by_subset = self._by_subset(clip, there, probabilities, settings)
         own = {m: self._own(m, clip, by_subset[frozenset({m})], settings) for m in there}
         top = int(probabilities.argmax())
         shares = shapley_values(there, lambda subset: float(by_subset[subset][top]))
@@ -300,6 +292,22 @@ class Analyzer:
             evidence=material.evidence(),
             speech_encoder=self.config.speech_encoder,
         )
+
+    def _by_subset(
+        self, clip: ClipFeatures, there: list[str], of_all: np.ndarray, settings: dict
+    ) -> dict[Subset, np.ndarray]:
+        """Probabilities (C,) of every subset of the modalities that are there; ``of_all`` are those of all of them."""
+        guess = np.full(len(of_all), 1 / len(of_all))
+        found: dict[Subset, np.ndarray] = {frozenset(): guess}
+        for subset in subsets(there)[1:]:
+            checkpoint()
+            if len(subset) == len(there):
+                found[subset] = of_all
+            elif _weighs(settings["alpha"], clip, subset):
+                found[subset] = self._alone(clip, subset, settings)
+            else:  # nobody in it is asked
+                found[subset] = guess
+        return found
 
     def _own(self, modality: str, clip: ClipFeatures, read: np.ndarray, settings: dict) -> np.ndarray:
         """What a modality says alone, whatever weight it was given by hand; ``read`` is what it says with that."""

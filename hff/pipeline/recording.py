@@ -174,6 +174,17 @@ class Reader:
         first, last = SHARES[stage]
         self.progress(first + (last - first) * (fraction or 0.0), message)
 
+    def one_of(self, video, image) -> tuple[Any, Any]:
+        """The video and the picture, of which one at most is read; a file given as video may be a picture."""
+        if _is_path(video) and self.info(video).is_image:
+            if image is not None:
+                self.warn(say("recording.video_is_picture"))
+            return None, video
+        if video is not None and image is not None:
+            self.warn(say("recording.picture_not_read"))
+            image = None
+        return video, image
+
     def sound(self, video, audio) -> np.ndarray | None:
         """The clip's sound track, or the separate sound that replaces it."""
         source = audio
@@ -217,6 +228,15 @@ class Reader:
             self.warn(message)
         return wave
 
+    def voice(self, wave: np.ndarray) -> list[tuple[float, float]]:
+        """Where there is one, s."""
+        with self.stage("find voice"):
+            voiced = voiced_segments(wave)
+        self.look_at_budget()
+        if not voiced:
+            self.warn(say("recording.no_voice"))
+        return voiced
+
     def words(self, wave: np.ndarray, voiced: list[tuple[float, float]]) -> Transcript | None:
         if not voiced:
             return None
@@ -240,6 +260,15 @@ class Reader:
         if doubtful:
             self.warnings = [message for message in self.warnings if message != NO_WORDS]
             self.warn(MAYBE_NO_SPEECH)
+
+    def faces(self, video, image, detect_faces: bool) -> tuple[list[FaceSeen], float]:
+        """The faces of whichever there is, and the time at which the pictures end, s."""
+        if video is None:
+            return [] if image is None else self.face_of_image(image, detect_faces), 0.0
+        if _is_path(video) and not self.info(video).has_video:
+            self.warn(say("recording.no_picture"))
+            return [], 0.0
+        return self.faces_of_video(video, detect_faces)
 
     def faces_of_video(self, video, detect_faces: bool) -> tuple[list[FaceSeen], float]:
         """The tracked face in each sampled frame, and the time at which the pictures end, s."""
@@ -309,39 +338,16 @@ def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progr
         raise InputError(say("recording.nothing_given"))
     reader = Reader(progress)
     text = _checked_text(text, reader.warn)
-    if _is_path(video) and reader.info(video).is_image:
-        if image is not None:
-            reader.warn(say("recording.video_is_picture"))
-        video, image = None, video
-    if video is not None and image is not None:
-        reader.warn(say("recording.picture_not_read"))
-        image = None
-
+    video, image = reader.one_of(video, image)
     wave = reader.sound(video, audio)
-    voiced: list[tuple[float, float]] = []
-    if wave is not None:
-        with reader.stage("find voice"):
-            voiced = voiced_segments(wave)
-        reader.look_at_budget()
-        if not voiced:
-            reader.warn(say("recording.no_voice"))
+    voiced = [] if wave is None else reader.voice(wave)
     transcript = Transcript(text) if text else None
     listened = transcript is None and transcribe and wave is not None
     if wave is not None and listened:
         transcript = reader.words(wave, voiced)
     if wave is not None and voiced and not (listened and transcript):
         reader.doubt_the_voice(wave, voiced, UNSURE_WITHOUT_WORDS if listened else UNSURE)
-
-    faces: list[FaceSeen] = []
-    pictures_end = 0.0
-    if video is not None:
-        if _is_path(video) and not reader.info(video).has_video:
-            reader.warn(say("recording.no_picture"))
-        else:
-            faces, pictures_end = reader.faces_of_video(video, detect_faces)
-    elif image is not None:
-        faces = reader.face_of_image(image, detect_faces)
-
+    faces, pictures_end = reader.faces(video, image, detect_faces)
     seconds = max(0.0 if wave is None else len(wave) / SAMPLE_RATE, pictures_end)
     material = Recording(
         seconds=seconds or STEP_SECONDS,

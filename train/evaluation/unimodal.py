@@ -6,6 +6,7 @@ must not lose on the way what the encoder's own head knows, so that head's answe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,37 +81,42 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
 
     ``voice_only``: no words and faces, which are read alike with every speech encoder.
     """
-    made = []
+    made = [_voice_row(analyzer, data, split)]
+    return made if voice_only else [*made, _face_row(analyzer, data, split), *_text_rows(analyzer, data, split)]
 
-    def row(modality: str, items: str, measure: str, score, found: Answers, truth: np.ndarray, floor: str) -> None:
-        ece = expected_calibration_error(torch.from_numpy(found[0]), torch.from_numpy(truth))
-        made.append([modality, items, measure, *(score(p) for p in found), FLOORS[floor], ece, len(truth)])
 
+def _row(names: tuple[str, str, str], score, found: Answers, truth: np.ndarray, floor: str) -> list:
+    """``names``: modality, items, measure; ``score`` of probabilities (N,C); ``truth`` (N,); a key of ``FLOORS``."""
+    ece = expected_calibration_error(torch.from_numpy(found[0]), torch.from_numpy(truth))
+    return [*names, *(score(p) for p in found), FLOORS[floor], ece, len(truth)]
+
+
+def _voice_row(analyzer: Analyzer, data: Path, split: str) -> list:
     spoken = [u for u in ravdess.load(data) if u.split == split]
     truth = np.array([u.label for u in spoken])
     name = analyzer.config.speech_encoder
-    row(
-        f"speech ({name})",
-        f"{ravdess.NAME} {split} actors",
-        "unweighted recall",
+    return _row(
+        (f"speech ({name})", f"{ravdess.NAME} {split} actors", "unweighted recall"),
         lambda p: float(recall_score(truth, p.argmax(1), average="macro")),
         voices(analyzer, spoken),
         truth,
         name,
     )
-    if voice_only:
-        return made
+
+
+def _face_row(analyzer: Analyzer, data: Path, split: str) -> list:
     found = fer.load(data)
     labels = found.labels[found.splits == split].astype(np.int64)
-    row(
-        "vision",
-        f"{fer.NAME} {split} faces, FER+ majority",
-        "accuracy",
+    return _row(
+        ("vision", f"{fer.NAME} {split} faces, FER+ majority", "accuracy"),
         lambda p: float((p.argmax(1) == labels).mean()),
         faces(analyzer, found.images[found.splits == split]),
         labels,
         "vision",
     )
+
+
+def _text_rows(analyzer: Analyzer, data: Path, split: str) -> Iterator[list]:
     lines = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]
     whole, own = sentences(analyzer, [s.text for s in lines])
     for corpus, measure in (("goemotions", "macro_f1"), ("meld", "weighted_f1")):
@@ -118,13 +124,10 @@ def rows(analyzer: Analyzer, data: Path, split: str = "test", voice_only: bool =
         if mine.any():
             items = [s for s, kept in zip(lines, mine, strict=True) if kept]
             key = f"{corpus}_{measure}"
-            row(
-                "text",
-                f"{items[0].corpus} {split}",
-                measure.replace("_f1", " F1"),
+            yield _row(
+                ("text", f"{items[0].corpus} {split}", measure.replace("_f1", " F1")),
                 lambda p, items=items, key=key: text.scores(items, p)[key],
                 (whole[mine], own[mine]),
                 np.array([s.label for s in items]),
                 key,
             )
-    return made

@@ -39,40 +39,11 @@ def build_inputs(transcribe: bool) -> Inputs:
     """Lay the inputs out; ``transcribe`` False leaves the recognition of words out altogether."""
     with gr.Tabs(elem_id="hff-media") as media_tabs:
         with gr.Tab(texts.TAB_VIDEO, id="video"):
-            # format=None and include_audio keep Gradio from calling ffmpeg, which need not be there.
-            video = gr.Video(
-                label=texts.VIDEO_LABEL,
-                sources=["upload", "webcam"],
-                format=None,
-                include_audio=True,
-                webcam_options=gr.WebcamOptions(mirror=False),
-                height=_HEIGHT,
-                buttons=[],
-                elem_id="hff-video",
-                show_label=False,
-            )
+            video = _video_input()
         with gr.Tab(texts.TAB_AUDIO, id="audio"):
-            audio = gr.Audio(
-                label=texts.AUDIO_LABEL,
-                sources=["upload", "microphone"],
-                type="filepath",
-                format=None,
-                buttons=[],
-                elem_id="hff-audio",
-                show_label=False,
-            )
+            audio = _audio_input()
         with gr.Tab(texts.TAB_IMAGE, id="image"):
-            image = gr.Image(
-                label=texts.IMAGE_LABEL,
-                sources=["upload", "webcam"],
-                type="filepath",
-                image_mode=None,
-                webcam_options=gr.WebcamOptions(mirror=False),
-                height=_HEIGHT,
-                buttons=[],
-                elem_id="hff-image",
-                show_label=False,
-            )
+            image = _image_input()
     text = gr.Textbox(
         label=texts.TEXT_LABEL,
         placeholder=texts.TEXT_HINT,
@@ -94,6 +65,47 @@ def build_inputs(transcribe: bool) -> Inputs:
         elem_id="hff-clip-script",
     )
     return Inputs(video, audio, image, text, recognise, media_tabs)
+
+
+def _video_input() -> gr.Video:
+    # format=None and include_audio keep Gradio from calling ffmpeg, which need not be there.
+    return gr.Video(
+        label=texts.VIDEO_LABEL,
+        sources=["upload", "webcam"],
+        format=None,
+        include_audio=True,
+        webcam_options=gr.WebcamOptions(mirror=False),
+        height=_HEIGHT,
+        buttons=[],
+        elem_id="hff-video",
+        show_label=False,
+    )
+
+
+def _audio_input() -> gr.Audio:
+    return gr.Audio(
+        label=texts.AUDIO_LABEL,
+        sources=["upload", "microphone"],
+        type="filepath",
+        format=None,
+        buttons=[],
+        elem_id="hff-audio",
+        show_label=False,
+    )
+
+
+def _image_input() -> gr.Image:
+    return gr.Image(
+        label=texts.IMAGE_LABEL,
+        sources=["upload", "webcam"],
+        type="filepath",
+        image_mode=None,
+        webcam_options=gr.WebcamOptions(mirror=False),
+        height=_HEIGHT,
+        buttons=[],
+        elem_id="hff-image",
+        show_label=False,
+    )
 
 
 def build_examples() -> list[gr.Button]:

@@ -50,61 +50,69 @@ class Controls:
         """``ears``: the speech encoders that can hear the voice, the model's own first."""
         self._ears = ears
         with gr.Tab(texts.LAB_TAB_DAMAGE, id="damage"):
-            self.source = gr.Dropdown(
-                sources(),
-                value=EXAMPLES[0].key,
-                label=texts.LAB_SOURCE,
-                show_label=False,
-                container=False,
-                filterable=False,
-                elem_id="hff-lab-source",
-            )
-            self.damage = {m: _damage_controls(m) for m in MODALITIES}
-            self.text = gr.Textbox(
-                label=texts.LAB_TYPED,
-                placeholder=texts.LAB_TYPED_HINT,
-                max_length=MAX_TEXT,
-                lines=1,
-                elem_id="hff-lab-typed",
-            )
-            gr.HTML(note(texts.LAB_NEW_NOTE))
-            self.reset = gr.Button(texts.LAB_RESET, size="sm", elem_id="hff-lab-reset")
+            self._build_damage()
         with gr.Tab(texts.LAB_TAB_MODEL, id="model"):
-            self.ear = ear_choice(ears, "hff-lab-ear")
-            self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
-            self.alpha = [
-                gr.Slider(
-                    0,
-                    1,
-                    value=1 / len(MODALITIES),
-                    step=0.01,
-                    interactive=True,
-                    elem_id=f"hff-lab-alpha-{m}",
-                    label=texts.LAB_ALPHA.format(modality=names.modality(m)),
-                    elem_classes=f"hff-{m} hff-own-slider",
-                )
-                for m in MODALITIES
-            ]
-            self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
-            parts = [(texts.LAB_PART_NAMES[part], part) for part in COMPONENTS]
-            self.parts = gr.CheckboxGroup(parts, value=list(COMPONENTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
-            self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
-            gr.HTML(note(texts.EAR_NOTE), visible=len(ears) > 1)
-            with gr.Row(elem_id="hff-lab-draws"):
-                self.samples = gr.Slider(
-                    0,
-                    _SAMPLE_STEPS,
-                    value=SAMPLES,
-                    step=1,
-                    label=texts.LAB_SAMPLES,
-                    elem_id="hff-lab-samples",
-                    scale=2,
-                    min_width=150,
-                )
-                self.seed = gr.Number(
-                    0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
-                )
+            self._build_model()
         self.weighed = [self._keep_sum(moved) for moved in self.alpha]  # events, each after all add up again
+
+    def _build_damage(self) -> None:
+        """What is taken apart, and what breaks it."""
+        self.source = gr.Dropdown(
+            sources(),
+            value=EXAMPLES[0].key,
+            label=texts.LAB_SOURCE,
+            show_label=False,
+            container=False,
+            filterable=False,
+            elem_id="hff-lab-source",
+        )
+        self.damage = {m: _damage_controls(m) for m in MODALITIES}
+        self.text = gr.Textbox(
+            label=texts.LAB_TYPED,
+            placeholder=texts.LAB_TYPED_HINT,
+            max_length=MAX_TEXT,
+            lines=1,
+            elem_id="hff-lab-typed",
+        )
+        gr.HTML(note(texts.LAB_NEW_NOTE))
+        self.reset = gr.Button(texts.LAB_RESET, size="sm", elem_id="hff-lab-reset")
+
+    def _build_model(self) -> None:
+        """What hears the voice, weights by hand, parts switched off, draws."""
+        self.ear = ear_choice(self._ears, "hff-lab-ear")
+        self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
+        self.alpha = [
+            gr.Slider(
+                0,
+                1,
+                value=1 / len(MODALITIES),
+                step=0.01,
+                interactive=True,
+                elem_id=f"hff-lab-alpha-{m}",
+                label=texts.LAB_ALPHA.format(modality=names.modality(m)),
+                elem_classes=f"hff-{m} hff-own-slider",
+            )
+            for m in MODALITIES
+        ]
+        self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
+        parts = [(texts.LAB_PART_NAMES[part], part) for part in COMPONENTS]
+        self.parts = gr.CheckboxGroup(parts, value=list(COMPONENTS), label=texts.LAB_PARTS, elem_id="hff-lab-parts")
+        self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
+        gr.HTML(note(texts.EAR_NOTE), visible=len(self._ears) > 1)
+        with gr.Row(elem_id="hff-lab-draws"):
+            self.samples = gr.Slider(
+                0,
+                _SAMPLE_STEPS,
+                value=SAMPLES,
+                step=1,
+                label=texts.LAB_SAMPLES,
+                elem_id="hff-lab-samples",
+                scale=2,
+                min_width=150,
+            )
+            self.seed = gr.Number(
+                0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
+            )
 
     @property
     def values(self) -> list:
