@@ -27,8 +27,8 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 FADE_MS = 800  # until what was waiting for an answer has its full colours again
 ALL_THREE = (
     "() => { const d = document.querySelector('.hff-live').dataset; "
-    "return d.state === 'running' && +d.count > 60 && +d.alphaVision > 0.05 && +d.alphaSpeech > 0 "
-    "&& +d.alphaText > 0.05 }"
+    "return d.state === 'running' && +d.count > 60 && +d.alphaVision > 0.05 && +d.alphaSpeech > 0.01 "
+    "&& +d.alphaText > 0.05 && !document.querySelector('.hff-paused') }"
 )  # the Live view while somebody speaks
 COLOURS = 200  # of a picture's palette, to keep it small
 
