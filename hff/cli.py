@@ -211,7 +211,7 @@ def _analyze(options: argparse.Namespace) -> int:
     if outcome.without_words and not options.quiet:
         _tell(_without_words(outcome.without_words, annotate))
     if options.manifest is not None and out is not None and not options.quiet:
-        print(scores.as_text(*scores.scores(growing_table.read(out), labels)), file=sys.stderr)
+        print(scores.scores_as_text(*scores.scores(growing_table.read(out), labels)), file=sys.stderr)
     return 1 if outcome.failed or outcome.folder_failed else 0
 
 

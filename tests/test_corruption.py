@@ -205,14 +205,14 @@ def test_a_damage_is_one_function(request):
     assert is_trained("vision", "negative")
     assert not is_trained("vision", "backwards")
     assert "backwards" not in corruption.unseen("vision")  # no single face can be damaged by it
-    assert names.damage("negative") == "negative"
+    assert names.damage_name("negative") == "negative"
     state = LabState(damage=undamaged() | {"vision": Damage("negative", 0.5)})
     assert LabState.from_json(state.to_json()) == state
     crops = [np.full((48, 48), value, np.uint8) for value in (10, 200)]
     faces = [FaceSeen(n / 4, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
     assert [f.crop[0, 0] for f in damage_faces(faces, "negative", 1.0)] == [245, 55]
     assert [f.crop[0, 0] for f in damage_faces(faces, "backwards", 1.0)] == [200, 10]
-    drawn = {feature_files.damage("vision", "fusion", crops[0], 1.0, rng(seed))[0, 0] for seed in range(60)}
+    drawn = {feature_files.damaged_item("vision", "fusion", crops[0], 1.0, rng(seed))[0, 0] for seed in range(60)}
     assert 245 in drawn
     with pytest.raises(ValueError, match="already"):
         corruption.damage("vision", name="negative")(negative)

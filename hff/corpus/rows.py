@@ -118,7 +118,7 @@ def failed(clip: Clip, options: ReadOptions, why: str) -> dict:
     return named_by(clip, options) | {"error": printable(why)}
 
 
-def columns(labels: tuple[str, ...], options: ReadOptions, scored: bool) -> list[str]:
+def row_columns(labels: tuple[str, ...], options: ReadOptions, scored: bool) -> list[str]:
     """Of a flat row; ``scored``: the labels of the clips are known, so what each subset says stands there too."""
     names = ["+".join(m for m in MODALITIES if m in subset) for subset in subsets(MODALITIES)[1:]]
     return [

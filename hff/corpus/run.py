@@ -134,7 +134,7 @@ def _reads(order: Order, clips: list[Clip]) -> Iterator[Read]:
 
 
 def _table(order: Order):
-    columns = rows.columns(order.labels, order.options, scored=order.manifest is not None)
+    columns = rows.row_columns(order.labels, order.options, scored=order.manifest is not None)
     return outputs.opened(order.out, order.kind, columns, rows.flat, order.resume)
 
 

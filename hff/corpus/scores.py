@@ -81,7 +81,7 @@ def _answers(row: TableRow, names: Sequence[str]) -> dict[str, tuple[str, float]
     return {name: (row[f"said_{name}"], float(row[f"sure_{name}"])) for name in names if row.get(f"said_{name}")}
 
 
-def as_text(found: dict[str, Score], unknown: int) -> str:
+def scores_as_text(found: dict[str, Score], unknown: int) -> str:
     """A table for the terminal, and who was taken for whom."""
     if not found:
         return "No reading has a label that the model knows."

@@ -40,7 +40,7 @@ SWEEP_POINTS = 21
 Part = dict[str, Any]  # fields of a recording that hold one modality; of any other than the three, its own name
 
 
-def damage(recording: Recording, state: LabState) -> Recording:
+def damaged_recording(recording: Recording, state: LabState) -> Recording:
     """The recording as ``state`` leaves it. Whether a voice is still heard where there was one is decided anew."""
     return _put_together(recording, [_damaged(m, recording, state) for m in MODALITIES])
 

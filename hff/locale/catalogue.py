@@ -124,7 +124,7 @@ def lookup(key: str, name: str | None = None) -> Any:
     return here[key] if key in here else catalogue(DEFAULT)[key]
 
 
-def register(name: str, entries: Mapping[str, Any]) -> None:
+def register_language(name: str, entries: Mapping[str, Any]) -> None:
     """Add a language that has no folder here, such as a made-up one of a test; it is spoken where it is asked for."""
     _registered[name] = _frozen(dict(entries))
     catalogue.cache_clear()

@@ -23,5 +23,5 @@ def modality(key: str, form: str = "name") -> str:
     return pattern.format(key=key, name=named or key.capitalize())
 
 
-def damage(kind: str) -> str:
+def damage_name(kind: str) -> str:
     return lookup("LAB_DAMAGE_NAMES").get(kind, kind)

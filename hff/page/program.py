@@ -88,7 +88,11 @@ def _add_visitors(parser: argparse.ArgumentParser) -> None:
         "and localhost, as https://name:port; may be given several times",
     )
     parser.add_argument(
-        "--max-file-size", type=size, default="1GB", metavar="SIZE", help="largest upload that is taken, as in 300MB"
+        "--max-file-size",
+        type=file_size,
+        default="1GB",
+        metavar="SIZE",
+        help="largest upload that is taken, as in 300MB",
     )
 
 
@@ -133,7 +137,7 @@ def origin(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def size(text: str) -> int:
+def file_size(text: str) -> int:
     """Bytes from "300MB" or "1.5 GB"."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*(kB|MB|GB)", text.strip(), re.IGNORECASE)
     number = int(float(found[1]) * 1024 ** (1 + ["kb", "mb", "gb"].index(found[2].lower()))) if found else 0

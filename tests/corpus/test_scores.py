@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hff.config import EMOTIONS
-from hff.corpus.scores import as_text, scores
+from hff.corpus.scores import scores, scores_as_text
 from train.metrics import expected_calibration_error
 
 
@@ -36,7 +36,7 @@ def test_each_subset_counts_where_it_was_there():
     assert found["speech"].mean_recall == pytest.approx((1 / 2 + 1) / 2)
     assert found["all"].accuracy == 1  # of each clip all that was there
     assert found["speech"].confusion[EMOTIONS.index("happy"), EMOTIONS.index("sad")] == 1
-    said = as_text(found, unknown)
+    said = scores_as_text(found, unknown)
     assert "1 clips have a label" in said
     assert "speech+text" in said
 
@@ -63,4 +63,4 @@ def test_the_calibration_error_is_that_of_the_training():
 
 
 def test_nothing_to_count_is_said():
-    assert "No reading" in as_text(*scores([row("joyous", text=("sad", 0.5))], EMOTIONS))
+    assert "No reading" in scores_as_text(*scores([row("joyous", text=("sad", 0.5))], EMOTIONS))

@@ -17,7 +17,7 @@ from hff.errors import InputError, NothingToAnalyse
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.lab.ablation import switch_off, trained_without
 from hff.lab.damage import KINDS, damage_transcript, is_trained
-from hff.lab.lab import Lab, damage, excerpt
+from hff.lab.lab import Lab, damaged_recording, excerpt
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.lab.sweep_points import severities
 from hff.locale import translate, using
@@ -92,7 +92,7 @@ def test_what_was_explained_is_not_explained_again(lab):
 
 @pytest.mark.parametrize(("modality", "kind"), [(m, kind) for m in MODALITIES for kind in KINDS[m]])
 def test_every_kind_damages_its_own_modality_and_no_other(recording, modality: str, kind: str):
-    damaged = damage(recording, hurt(modality, kind))
+    damaged = damaged_recording(recording, hurt(modality, kind))
     changed = {
         "speech": not np.array_equal(damaged.wave, recording.wave),
         "text": damaged.transcript is None or damaged.transcript.text != recording.transcript.text,
@@ -103,7 +103,7 @@ def test_every_kind_damages_its_own_modality_and_no_other(recording, modality: s
 
 
 def test_nothing_is_damaged_at_severity_0(recording):
-    untouched = damage(recording, LabState())
+    untouched = damaged_recording(recording, LabState())
     assert untouched.wave is recording.wave
     assert untouched.voiced == recording.voiced
     assert untouched.transcript is recording.transcript
@@ -112,9 +112,9 @@ def test_nothing_is_damaged_at_severity_0(recording):
 
 def test_a_lost_voice_is_an_absent_voice(recording):
     assert recording.voiced
-    assert damage(recording, hurt("speech", "switched off", 1.0)).voiced == []
+    assert damaged_recording(recording, hurt("speech", "switched off", 1.0)).voiced == []
     muted = LabState(damage={**LabState().damage, "speech": Damage("babble", 0.0, muted=True)})
-    assert (damage(recording, muted).wave, damage(recording, muted).voiced) == (None, [])
+    assert (damaged_recording(recording, muted).wave, damaged_recording(recording, muted).voiced) == (None, [])
 
 
 def test_timed_words_are_damaged_as_the_text_is_and_keep_their_times(recording):
@@ -126,7 +126,7 @@ def test_timed_words_are_damaged_as_the_text_is_and_keep_their_times(recording):
 
 
 def test_a_frozen_picture_repeats_its_last_moving_frame(recording):
-    faces = damage(recording, hurt("vision", "freeze", 0.5)).faces
+    faces = damaged_recording(recording, hurt("vision", "freeze", 0.5)).faces
     half = len(faces) // 2
     assert all(np.array_equal(face.crop, faces[half - 1].crop) for face in faces[half:])
     assert [face.time for face in faces] == [face.time for face in recording.faces]
@@ -135,7 +135,7 @@ def test_a_frozen_picture_repeats_its_last_moving_frame(recording):
 
 def test_a_hand_stays_where_it_is_from_frame_to_frame(recording):
     same = dataclasses.replace(recording, faces=[recording.faces[0]] * 4)
-    faces = damage(same, hurt("vision", "cover", 0.4)).faces
+    faces = damaged_recording(same, hurt("vision", "cover", 0.4)).faces
     assert all(np.array_equal(face.crop, faces[0].crop) for face in faces)
 
 

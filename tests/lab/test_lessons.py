@@ -16,7 +16,7 @@ from hff.lab.lesson_files import LESSONS_FOLDER, load_lesson, load_lessons
 from hff.lab.own_material import Obstacle, makes_sense, obstacle, there
 from hff.lab.state import YOURS
 from hff.locale import texts, translate, using
-from hff.page.lab.lesson_view import answer_html
+from hff.page.lab.lesson_view import lesson_answer_html
 from hff.page.lab.workbench import Workbenches
 from hff.page.session.background_model import Engine
 from hff.page.session.sessions import Sessions
@@ -65,11 +65,11 @@ def test_exactly_one_guess_is_right(lesson: Lesson):
     before, after = readings(lesson)
     right = lesson.right(before, after)
     assert sum(right) == 1
-    shown = answer_html(lesson, right.index(True), before, after)
+    shown = lesson_answer_html(lesson, right.index(True), before, after)
     assert texts.LESSON_RIGHT.format(choice=lesson.choices[right.index(True)].text) in shown
     assert texts.LESSON_SURPRISE not in shown
     assert lesson.number in shown
-    wrong = answer_html(lesson, right.index(False), before, after)
+    wrong = lesson_answer_html(lesson, right.index(False), before, after)
     assert "The model did something else" in wrong
 
 

@@ -16,7 +16,7 @@ import hff.locale as locale
 from hff.errors import HFFError, InputError
 from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
-from hff.locale.catalogue import catalogue, register
+from hff.locale.catalogue import catalogue, register_language
 from hff.locale.lists import listed
 from tests.support.translations import leaves, shouted, untranslated, untranslated_lessons
 
@@ -149,19 +149,19 @@ def is_text(node: ast.AST) -> bool:
 @pytest.fixture
 def forgotten():
     yield
-    register("xx", {})
+    register_language("xx", {})
 
 
 @pytest.mark.usefixtures("forgotten")
 def test_a_copied_language_is_reported_until_it_is_translated(tmp_path: Path):
     """ "xx" begins as the recipe says: English texts, German lessons."""
     english = catalogue(locale.DEFAULT)
-    register("xx", english)
+    register_language("xx", english)
     assert {place.split(".")[0] for place in untranslated("xx")} > {"TITLE", "LESSON_RIGHT", "GLOSSARY", "LAB_COLUMNS"}
-    register("xx", {key: shouted(entry) for key, entry in english.items()})
+    register_language("xx", {key: shouted(entry) for key, entry in english.items()})
     assert untranslated("xx") == []
     one_left = {key: entry if key == "LESSON_RIGHT" else shouted(entry) for key, entry in english.items()}
-    register("xx", one_left)
+    register_language("xx", one_left)
     assert untranslated("xx") == ["LESSON_RIGHT"]
 
     shutil.copytree(LESSONS_FOLDER.parent, tmp_path, dirs_exist_ok=True)

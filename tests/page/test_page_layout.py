@@ -16,7 +16,7 @@ from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import texts
 from hff.moment import moment_of, shown_of, weightiest
 from hff.page.clip import clip_view
-from hff.page.clip.attention_map import describe
+from hff.page.clip.attention_map import map_name
 from hff.page.clip.inputs import status_line
 from hff.result import Result
 from hff.weights import preferred_config
@@ -115,7 +115,7 @@ def test_everything_works_with_the_keyboard(server, model):
         page.wait_for_selector("#hff-layer input")
         press_until(page, None, "#hff-layer input[value='0']")
         page.keyboard.press("Space")
-        page.wait_for_selector(f'#hff-attention svg[aria-label*="{describe(0, None)}"]')
+        page.wait_for_selector(f'#hff-attention svg[aria-label*="{map_name(0, None)}"]')
 
 
 def test_what_was_given_last_is_what_the_page_says_it_will_read(server, model, monkeypatch):
@@ -138,7 +138,7 @@ def test_another_head_is_drawn_without_running_the_model_again(server, model):
         open_section(page, "Attention")
         page.locator("#hff-layer").get_by_label("2", exact=True).check()
         page.locator("#hff-head").get_by_label("3", exact=True).check()
-        page.wait_for_selector(f'#hff-attention svg[aria-label*="{describe(1, 2)}"]')
+        page.wait_for_selector(f'#hff-attention svg[aria-label*="{map_name(1, 2)}"]')
         page.locator("#hff-head").get_by_label(texts.EVERY_HEAD).check()
         page.wait_for_selector(f'#hff-attention svg[aria-label="{texts.EVERY_HEAD}"]')
         assert len(model.calls) == 1

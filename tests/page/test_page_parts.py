@@ -19,8 +19,8 @@ from hff.examples.make import ACTOR_CLIPS
 from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import languages, texts, using
 from hff.page.clip import report
-from hff.page.clip.attention_map import choose
-from hff.page.clip.series import MAX_COLUMNS, columns, spans
+from hff.page.clip.attention_map import chosen_map
+from hff.page.clip.series import MAX_COLUMNS, spans, thinned_columns
 from hff.page.clip.timeline import timeline_figure
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_measured, metrics_html
@@ -227,23 +227,23 @@ def test_the_same_uncertainty_fills_the_same_bar_whatever_stands_beside_it():
 
 def test_a_long_clip_is_averaged_without_losing_weight():
     made = make_result(1200)
-    series = columns(made)
+    series = thinned_columns(made)
     assert len(series.beta) <= MAX_COLUMNS
     assert series.beta.sum() == pytest.approx(1)
     np.testing.assert_allclose(series.alpha.sum(1), 1, atol=1e-6)
     assert series.edges[0] == 0
     assert series.edges[-1] == pytest.approx(1200)
     made.timeline.present[:] = False
-    assert columns(made).nothing == [(0.0, pytest.approx(1200))]
+    assert thinned_columns(made).nothing == [(0.0, pytest.approx(1200))]
     assert spans(np.array([True, True, False, True]), np.arange(5.0)) == [(0, 2), (3, 4)]
 
 
 def test_a_map_of_one_head_is_that_head():
     attention = make_result(4).attention
     steps = len(attention.query_times)
-    one = choose(attention, 2, 5)
+    one = chosen_map(attention, 2, 5)
     np.testing.assert_allclose(one.reshape(steps, -1), attention.values[2, 5], rtol=1e-6)
-    np.testing.assert_allclose(choose(attention, None, None).sum((1, 2)), 1, rtol=1e-5)
+    np.testing.assert_allclose(chosen_map(attention, None, None).sum((1, 2)), 1, rtol=1e-5)
 
 
 def test_weights_that_are_shown_add_up_to_1_in_every_place():

@@ -72,10 +72,10 @@ def language() -> Iterator[None]:
     english = catalogues.catalogue("en")
     made = {key: disguised(value) for key, value in english.items() if key != "LANGUAGE_NAME"}
     made["GLOSSARY"] = {_wide(word): disguised(value) for word, value in english["GLOSSARY"].items()}
-    catalogues.register(NAME, made)
+    catalogues.register_language(NAME, made)
     with using(NAME):
         yield
-    catalogues.register(NAME, {})
+    catalogues.register_language(NAME, {})
 
 
 def seen(text: str) -> str:

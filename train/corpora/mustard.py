@@ -36,7 +36,7 @@ def load(root: Path) -> list[Sentence]:
     return [said for said, _ in _lines(root) if said is not None]
 
 
-def conflicts(root: Path) -> list[tuple[Sentence, Sentence]]:
+def conflicting_lines(root: Path) -> list[tuple[Sentence, Sentence]]:
     """The lines whose words say another emotion than was felt: as said, and as meant."""
     return [(said, meant) for said, meant in _lines(root) if said and meant and said.label != meant.label]
 

@@ -92,6 +92,6 @@ def is_man(speaker: str) -> bool:
     return int(speaker[-2:]) % 2 == 1
 
 
-def sentence(name: str) -> str:
+def sentence_spoken(name: str) -> str:
     """The words spoken in the file of that name."""
     return SENTENCES[name.split("-")[4]]

@@ -43,7 +43,7 @@ def possible(utterances: Sequence[Utterance]) -> Tensor:
     return torch.stack([has[u.corpus] for u in utterances])
 
 
-def weights(utterances: Sequence[Utterance], power: float = CORPUS_POWER) -> Tensor:
+def drawing_weights(utterances: Sequence[Utterance], power: float = CORPUS_POWER) -> Tensor:
     """(R,) float64, summing to 1: how often each recording is drawn.
 
     Within a corpus its emotions alike, within an emotion its speakers alike, within a speaker all recordings alike.
@@ -64,7 +64,7 @@ def _totals(keys: Sequence, values: Tensor) -> Tensor:
     return torch.zeros(len(numbers), dtype=torch.float64).index_add_(0, index, values.double())[index]
 
 
-def cross_entropy(logits: Tensor, target: Tensor, allowed: Tensor, smoothing: float = 0.0) -> Tensor:
+def cross_entropy_among(logits: Tensor, target: Tensor, allowed: Tensor, smoothing: float = 0.0) -> Tensor:
     """(N,C) logits, shares ``target`` (N,C) and bool ``allowed`` (N,C) -> (N,); smoothed among the allowed alone."""
     log = F.log_softmax(logits.float() + torch.where(allowed, 0.0, FAR_BELOW), -1)
     even = allowed / allowed.sum(-1, keepdim=True).clamp_min(1)

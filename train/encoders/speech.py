@@ -87,7 +87,7 @@ def damaged(wave: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, flo
     return kinds[str(rng.choice(list(kinds)))](wave, severity, rng), severity
 
 
-def prepare(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | None:
+def prepared_voice(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | None:
     """All variants of one recording; None where no voice is found."""
     segments = voiced_segments(utterance.wave)
     if not segments:
@@ -100,7 +100,7 @@ def prepare(utterance: Utterance, rng: np.random.Generator) -> PreparedVoice | N
     return PreparedVoice(coefficients, voiced, severities, utterance.label, utterance.name)
 
 
-def random_window(recording: PreparedVoice, rng: np.random.Generator) -> tuple[Tensor, float]:
+def random_wave_window(recording: PreparedVoice, rng: np.random.Generator) -> tuple[Tensor, float]:
     """A window centred anywhere in the voiced part of a random variant (NaN outside), and its severity."""
     variant = rng.integers(len(recording.coefficients))
     x, (first, last) = recording.coefficients[variant], recording.voiced[variant]
@@ -121,7 +121,7 @@ def spec_augment(windows: Tensor, rng: np.random.Generator) -> Tensor:
     return windows
 
 
-def voices(utterance: Utterance) -> Segments:
+def voiced_spans(utterance: Utterance) -> Segments:
     """Where the voice is, s; the whole recording if none was found (acted whispers)."""
     return voiced_segments(utterance.wave) or [(0.0, len(utterance.wave) / SAMPLE_RATE)]
 
@@ -140,7 +140,7 @@ def unweighted_recall(model: SpeechEncoder, utterances: list[tuple[Utterance, Se
     return float(recall_score([u.label for u, _ in utterances], guess, average="macro"))
 
 
-def targets(recordings: list[PreparedVoice], soft: Path | None = None) -> tuple[Tensor, float]:
+def training_targets(recordings: list[PreparedVoice], soft: Path | None = None) -> tuple[Tensor, float]:
     """Each recording's target (R,C), its label or with a file of ``soft`` targets half of each, and the smoothing.
 
     A recording that ``soft`` does not know keeps its label.
@@ -161,8 +161,8 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, taught
     utterances = ravdess.load(data) + load_found((emodb,), data, none_will_do=True)
     rng = np.random.default_rng(plan.seed)
     wanted = [u for u in utterances if u.split == "train"]
-    training = [r for u in progress(wanted, "speech: preparing") if (r := prepare(u, rng)) is not None]
-    held = [(u, voices(u)) for u in utterances if u.split == "validation"]
+    training = [r for u in progress(wanted, "speech: preparing") if (r := prepared_voice(u, rng)) is not None]
+    held = [(u, voiced_spans(u)) for u in utterances if u.split == "validation"]
     print(f"speech: {len(training)} training recordings, {len(held)} for validation, seed {plan.seed}", flush=True)
     torch.manual_seed(plan.seed)
     model = quality.add_head(SpeechEncoder(len(EMOTIONS)))
@@ -171,14 +171,14 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, taught
     model.std.copy_(everything.std(1, keepdim=True))
     counts = np.bincount([r.label for r in training], minlength=len(EMOTIONS))
     weights = np.array([1 / np.sqrt(counts[r.label]) for r in training])
-    target_of, smoothing = targets(training, out / "whisper" / SOFT_TARGETS if taught else None)
+    target_of, smoothing = training_targets(training, out / "whisper" / SOFT_TARGETS if taught else None)
     count = max(1, len(training) // plan.batch_size)
 
     def batches(epoch: int):
         rng = np.random.default_rng([plan.seed, epoch])
         for _ in range(count):
             part = rng.choice(len(training), plan.batch_size, p=weights / weights.sum())
-            windows, severity = zip(*(random_window(training[i], rng) for i in part), strict=True)
+            windows, severity = zip(*(random_wave_window(training[i], rng) for i in part), strict=True)
             yield (
                 spec_augment(torch.stack(windows), rng).to(device),
                 target_of[part].to(device),

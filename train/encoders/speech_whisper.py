@@ -39,7 +39,7 @@ from train.encoders.whisper_windows import (
     Heard,
     again,
     hear,
-    join,
+    joined_windows,
     kept_windows,
     random_windows,
     step_windows_of,
@@ -100,7 +100,7 @@ class VoiceMaterial:
         training, heard = _picked(self.training, self.heard, lambda u: u.corpus == corpus)
         held, steps = _picked(self.held, self.steps, lambda u: u.corpus == corpus)
         steps = dataclasses.replace(steps, recording=steps.recording + len(training))
-        return training + held, join([heard.subset(heard.severity == 0), steps])
+        return training + held, joined_windows([heard.subset(heard.severity == 0), steps])
 
 
 def _picked(
@@ -134,7 +134,7 @@ def listen(
             for name, windows in names.items():
                 part = of(corpus, [utterances[n] for n in own], name, windows, keep)
                 parts.append(dataclasses.replace(part, recording=torch.tensor(own)[part.recording]))
-        return join(parts)
+        return joined_windows(parts)
 
     rounds = {f"{seed}-{n}": lambda spoken, n=n: random_windows(spoken, n, seed) for n in range(ROUNDS)}
     return VoiceMaterial(training, held, all_of(training, rounds, True), all_of(held, {"steps": step_windows_of}, True))
@@ -162,7 +162,7 @@ def batches_of(
     They are drawn as ``corpus_balance.weights`` says.
     """
     windows = torch.bincount(heard.recording, minlength=len(utterances)).clamp_min(1)
-    drawn = (corpus_balance.weights(utterances) / windows)[heard.recording]
+    drawn = (corpus_balance.drawing_weights(utterances) / windows)[heard.recording]
     drawn = (drawn / drawn.sum()).numpy()
     target = torch.eye(len(EMOTIONS))[[u.label for u in utterances]]
     allowed = corpus_balance.possible(utterances)
@@ -186,8 +186,8 @@ def loss_of(model: WhisperEncoder, features: Tensor, batch: Batch) -> Tensor:
     """The emotion, and the severity of the damage, of ``features`` of windows mixed in pairs."""
     _, target, allowed, severity, share = batch
     logits = model.head(features)
-    emotion = share * corpus_balance.cross_entropy(logits, target, allowed, SPEECH_LABEL_SMOOTHING)
-    emotion = emotion + (1 - share) * corpus_balance.cross_entropy(
+    emotion = share * corpus_balance.cross_entropy_among(logits, target, allowed, SPEECH_LABEL_SMOOTHING)
+    emotion = emotion + (1 - share) * corpus_balance.cross_entropy_among(
         logits, target.flip(0), allowed.flip(0), SPEECH_LABEL_SMOOTHING
     )
     damage = share * severity + (1 - share) * severity.flip(0)
@@ -298,7 +298,7 @@ def train(
     model.layers = whisper_base.load(WhisperLayers())
     if tuning is not None:
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        tuned = tune(model, material, tuning, folder / "tuning", device)
+        tuned = tune_layers(model, material, tuning, folder / "tuning", device)
         if tuned["score"] > best["score"]:
             best = tuned
         else:
@@ -326,7 +326,7 @@ def fit_network(
     return model, best
 
 
-def tune(
+def tune_layers(
     model: WhisperEncoder, material: VoiceMaterial, plan: Plan, folder: Path, device: torch.device
 ) -> dict[str, float]:
     """Layers and network together; the convolutions stay Whisper's."""

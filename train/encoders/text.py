@@ -81,7 +81,7 @@ def tokens(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
     return batch["input_ids"], batch["attention_mask"]
 
 
-def damage(text: str, rng: np.random.Generator) -> tuple[str, float]:
+def damaged_sentence(text: str, rng: np.random.Generator) -> tuple[str, float]:
     """The sentence as it is or damaged, and the severity of that, 0 to 1."""
     if rng.random() >= DAMAGED_TEXT_SHARE:
         return text, 0.0
@@ -159,7 +159,7 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
         groups = [part for pool in pools for part in np.array_split(pool, max(1, round(len(pool) / plan.batch_size)))]
         for number in rng.permutation(len(groups)):
             part = [shown[i] for i in groups[number]]
-            texts, severity = zip(*(damage(s.text, rng) for s in part), strict=True)
+            texts, severity = zip(*(damaged_sentence(s.text, rng) for s in part), strict=True)
             ids, mask = tokens(list(texts), device)
             target = torch.tensor(np.stack([s.target for s in part])).to(device)
             yield ids, mask, target, torch.tensor(severity, dtype=torch.float32, device=device)

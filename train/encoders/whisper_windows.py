@@ -24,7 +24,7 @@ from hff.media.level import normalise_level
 from hff.pipeline.features import step_count, voiced_steps
 from train.corpora.base import Utterance
 from train.encoders import voice_augmentation
-from train.encoders.speech import damaged, voices
+from train.encoders.speech import damaged, voiced_spans
 from train.engine.progress import progress
 
 DAMAGED_WINDOW_SHARE = 0.5  # share of the changed versions that are damaged too
@@ -55,7 +55,7 @@ def kept_windows(heard: Heard) -> Tensor:
     return heard.windows
 
 
-def join(parts: Sequence[Heard]) -> Heard:
+def joined_windows(parts: Sequence[Heard]) -> Heard:
     """All windows as one set."""
     windows = [part.windows for part in parts if part.windows is not None]
     return Heard(
@@ -75,7 +75,7 @@ def window_at(mel: Tensor, middle: int) -> Tensor:
     return window
 
 
-def random_window(mel: Tensor, spans: Segments, seconds: float, rng: np.random.Generator) -> Tensor:
+def random_mel_window(mel: Tensor, spans: Segments, seconds: float, rng: np.random.Generator) -> Tensor:
     """A window centred anywhere in the voice."""
     per_second = mel.shape[1] / seconds
     first, last = int(spans[0][0] * per_second), int(spans[-1][1] * per_second)
@@ -102,7 +102,7 @@ def random_windows(recordings: Iterable[tuple[Utterance, Segments]], number: int
     for place, (utterance, voiced) in enumerate(recordings):
         mel, spans, severity = version(utterance, voiced, number, [seed, place])
         seconds = mel.shape[1] / 100
-        yield place, severity, random_window(mel, spans, seconds, np.random.default_rng([seed, place, number, 1]))
+        yield place, severity, random_mel_window(mel, spans, seconds, np.random.default_rng([seed, place, number, 1]))
 
 
 def step_windows_of(recordings: Iterable[tuple[Utterance, Segments]]) -> Iterator[Window]:
@@ -153,7 +153,7 @@ def hear(path: Path, model: WhisperEncoder, windows: Callable[[], Iterator[Windo
 
 
 def with_voices(utterances: list[Utterance]) -> list[tuple[Utterance, Segments]]:
-    return [(utterance, voices(utterance)) for utterance in progress(utterances, "whisper: finding voices")]
+    return [(utterance, voiced_spans(utterance)) for utterance in progress(utterances, "whisper: finding voices")]
 
 
 @torch.inference_mode()

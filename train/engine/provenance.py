@@ -21,7 +21,7 @@ def tensors_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check(folder: Path, sources: dict[str, Path]) -> None:
+def check_provenance(folder: Path, sources: dict[str, Path]) -> None:
     """Note in ``folder / "made_from.json"`` the weights that ``PART-*.safetensors`` there are made from.
 
     sources: part -> its file of weights. Files that were made from others raise ``HFFError``, naming them.

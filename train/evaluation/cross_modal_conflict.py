@@ -19,7 +19,9 @@ from train.fusion.pairing import CLEAN, Batch, Draw, PairedClips
 VOICE_AND_FACE = (MODALITIES.index("speech"), MODALITIES.index("vision"))
 
 
-def conflicts(pairs: PairedClips, count: int, seed: int = TRUTH_SEED) -> list[tuple[tuple[int, int], list[Batch]]]:
+def conflicting_clips(
+    pairs: PairedClips, count: int, seed: int = TRUTH_SEED
+) -> list[tuple[tuple[int, int], list[Batch]]]:
     """Clips of two clean modalities of different emotions, ``count`` of each pair of modalities."""
     rng = np.random.default_rng(seed)
     made = []
@@ -95,7 +97,9 @@ def conflict_rows(
     model: HFF, pairs: PairedClips, folder: Path, half: str, count: int, device: torch.device
 ) -> Iterator[list]:
     """The rows of ``conflict_table``: ``count`` clips of each pair of modalities, then voices of strangers."""
-    made = [(" against ".join(MODALITIES[m] for m in pair), pair, clips) for pair, clips in conflicts(pairs, count)]
+    made = [
+        (" against ".join(MODALITIES[m] for m in pair), pair, clips) for pair, clips in conflicting_clips(pairs, count)
+    ]
     for name, clips in stranger_conflicts(pairs, folder, half):
         made.append((f"{name} voice against vision", VOICE_AND_FACE, clips))
     for name, pair, clips in made:

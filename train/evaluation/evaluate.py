@@ -29,7 +29,7 @@ from train.evaluation.robustness import (
     DAMAGE,
     SEED,
     Pairs,
-    accuracy,
+    accuracy_and_f1,
     broken_table,
     probabilities,
     shapley_table,
@@ -80,7 +80,7 @@ def _test_voices(data: Path) -> list[Utterance]:
 def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
     """Each encoder alone, with its own head, on its own corpus' test items; the voices by gender too."""
     encoders, device, config = analyzer.encoders, analyzer.device, analyzer.config
-    voices = [(u, speech.voices(u)) for u in progress(_test_voices(data), "evaluate: finding voices")]
+    voices = [(u, speech.voiced_spans(u)) for u in progress(_test_voices(data), "evaluate: finding voices")]
     recall = speech.unweighted_recall(encoders.speech, voices)
     faces = fer.load(data)
     held = faces.splits == "test"
@@ -142,7 +142,7 @@ def alone_table(analyzer: analysis.Analyzer, data: Path) -> dict:
 
 def speech_encoders_table(data: Path, out: Path, device: torch.device) -> dict:
     """The paper's speech encoder and the second one, alone and in the fusion."""
-    voices = [(u, speech.voices(u)) for u in ravdess.load(data) if u.split == "test"]
+    voices = [(u, speech.voiced_spans(u)) for u in ravdess.load(data) if u.split == "test"]
     rows = []
     for name in SPEECH_ENCODERS:
         model = analysis.Analyzer(str(device), out / "weights", name)
@@ -150,7 +150,9 @@ def speech_encoders_table(data: Path, out: Path, device: torch.device) -> dict:
         pairs = PairedClips(folder_of(out, name), "test", model.config.labels)
         clean = fixed_clips(pairs, robustness.CLIPS, CLEAN, SEED)
         mixed = fixed_clips(pairs, robustness.CLIPS, Mix(held_out=1), SEED + 1)
-        fused = [accuracy(probabilities(model.model, clips, device), targets(clips))[0] for clips in (clean, mixed)]
+        fused = [
+            accuracy_and_f1(probabilities(model.model, clips, device), targets(clips))[0] for clips in (clean, mixed)
+        ]
         rows.append([name, recall, FLOORS[name], *fused])
     return {
         "title": "The two speech encoders",
@@ -177,7 +179,7 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
             "command": COMMAND,
             "columns": ["clips", "accuracy", "macro F1", "ECE", "AUROC of entropy for a wrong answer"],
             "rows": [
-                [name, *accuracy(p, target), expected_calibration_error(p, target), entropy_auroc(p, target)]
+                [name, *accuracy_and_f1(p, target), expected_calibration_error(p, target), entropy_auroc(p, target)]
                 for name, (p, target) in found.items()
             ],
         }

@@ -55,7 +55,7 @@ def clips() -> list[MadeUpClip]:
     return [MadeUpClip(voice(n), sentence, face(n)) for n, sentence in enumerate(MADE_UP_SENTENCES)]
 
 
-def encode(encoders: Encoders, clip: MadeUpClip) -> dict[str, Tensor]:
+def encode_made_up(encoders: Encoders, clip: MadeUpClip) -> dict[str, Tensor]:
     """The features (1,T,d) of each modality, all present."""
     seconds = STEPS * STEP_SECONDS
     seen = [FaceSeen((step + 0.5) * STEP_SECONDS, (0, 0, 1, 1), 1.0, clip.face) for step in range(STEPS)]
@@ -68,10 +68,10 @@ def encode(encoders: Encoders, clip: MadeUpClip) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def answers(encoders: Encoders, model: HFF, clip: MadeUpClip) -> dict[str, list[float]]:
+def fingerprint_answers(encoders: Encoders, model: HFF, clip: MadeUpClip) -> dict[str, list[float]]:
     """Probabilities of each encoder's own head and of the fusion, clip means of alpha and sigma^2."""
     device = encoders.device
-    features = {name: value.to(device) for name, value in encode(encoders, clip).items()}
+    features = {name: value.to(device) for name, value in encode_made_up(encoders, clip).items()}
     found = {name: getattr(encoders, name).head(features[name][0]).float().softmax(-1).mean(0) for name in features}
     present = torch.ones(1, STEPS, len(features), dtype=torch.bool, device=device)
     output = model(**features, present=present, with_attention=False)
@@ -103,7 +103,7 @@ def _answers(folder: Path, device: torch.device) -> dict[str, list[dict[str, lis
     """What each set of weights answers."""
     made = clips()
     return {
-        encoder: [answers(model.encoders, model.model, clip) for clip in made]
+        encoder: [fingerprint_answers(model.encoders, model.model, clip) for clip in made]
         for encoder, model in _models(folder, device)
     }
 

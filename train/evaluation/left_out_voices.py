@@ -44,7 +44,7 @@ def measures(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, fl
     } | each
 
 
-def left_out(
+def left_out_figures(
     material: VoiceMaterial, folder: Path, device: torch.device, plan: Plan = PLAN
 ) -> dict[str, dict[str, float]]:
     """By corpus: the measures of a network that has not met it."""
@@ -61,8 +61,8 @@ def left_out(
 def run(data: Path, out: Path, device: torch.device, plan: Plan = PLAN) -> dict:
     """The table, printed and added to those beside the weights; returns accuracies."""
     material = speech_whisper.gather(data, out, device, plan.seed)
-    table = table_of(left_out(material, out / "whisper", device, plan))
-    print(tables.as_text(table), flush=True)
+    table = table_of(left_out_figures(material, out / "whisper", device, plan))
+    print(tables.table_as_text(table), flush=True)
     tables.add_tables(out / "weights" / MEASURED_FILE, [table])
     return {row[0]: row[3] for row in table["rows"]}
 

@@ -53,7 +53,7 @@ def targets(clips: list[Batch]) -> Tensor:
     return torch.cat([clip.target for clip in clips])
 
 
-def accuracy(p: Tensor, target: Tensor) -> tuple[float, float]:
+def accuracy_and_f1(p: Tensor, target: Tensor) -> tuple[float, float]:
     """Accuracy and macro F1 of probabilities (N,C)."""
     guess = p.argmax(1)
     return float(accuracy_score(target, guess)), float(f1_score(target, guess, average="macro"))
@@ -86,7 +86,7 @@ def subsets_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
         for keep in combinations(MODALITIES, size):
             row: list = [" + ".join(keep)]
             for clips in (clean, *(one_broken(pairs[split], keep) for split in DAMAGE)):
-                row += accuracy(probabilities(model, clips, device, keep=keep), targets(clips))
+                row += accuracy_and_f1(probabilities(model, clips, device, keep=keep), targets(clips))
             rows.append(row)
     measures = [f"{name}, {kind}" for kind in ("clean", "broken", "broken, unseen") for name in ("accuracy", "F1")]
     return {
@@ -107,15 +107,15 @@ def broken_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
         for m, name in enumerate(MODALITIES):
             worst = broken(pairs[split], m, SEVERITY_LEVELS)
             target = targets(worst)
-            on = accuracy(probabilities(model, worst, device), target)[0]
+            on = accuracy_and_f1(probabilities(model, worst, device), target)[0]
             equal = [
                 output.probabilities.cpu()
                 for clip in worst
                 for _, output in outputs(model, [clip], device, alpha=clip.present.float().to(device))
             ]
-            off = accuracy(torch.cat(equal), target)[0]
+            off = accuracy_and_f1(torch.cat(equal), target)[0]
             others = tuple(k for k in MODALITIES if k != name)
-            without = accuracy(probabilities(model, worst, device, keep=others), target)[0]
+            without = accuracy_and_f1(probabilities(model, worst, device, keep=others), target)[0]
             rows.append([name, kinds, on, off, on - off, without])
     return {
         "title": "One modality broken (severity 1)",

@@ -258,7 +258,7 @@ def measure(analyzer: Analyzer, data: Path) -> list[list]:
 def run(data: Path, out: Path, device: torch.device) -> dict:
     """The table, printed and added to those beside the weights; returns the differences."""
     table = table_of(measure(Analyzer(str(device), out / "weights"), data))
-    print(tables.as_text(table), flush=True)
+    print(tables.table_as_text(table), flush=True)
     tables.add_tables(out / "weights" / MEASURED_FILE, [table])
     return {f"{row[1]} {row[0]}: {row[2]} against {row[3]}": row[7] for row in table["rows"]}
 

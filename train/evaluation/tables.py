@@ -26,7 +26,7 @@ def mean_and_deviation(values: list[float]) -> str:
     return shown if len(values) < 2 else f"{shown} ± {stdev(values):.3f}"
 
 
-def as_text(table: dict) -> str:
+def table_as_text(table: dict) -> str:
     """Title, Markdown table and note, for the terminal."""
     return f"\n{table['title']}\n\n{model_card.table(table['columns'], table['rows'])}\n\n{table['note']}\n"
 

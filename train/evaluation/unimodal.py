@@ -29,7 +29,7 @@ Answers = tuple[np.ndarray, np.ndarray]  # probabilities (N,C) of the whole mode
 
 
 @torch.inference_mode()
-def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor | None = None) -> Answers:
+def modality_answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor | None = None) -> Answers:
     """Features (N,T,d) of N clips of one modality, present at the steps ``there`` (N,T), by default all."""
     there = torch.ones(features.shape[:2], dtype=torch.bool) if there is None else there
     known, whole, own = analyzer.config.dims, [], []
@@ -46,32 +46,32 @@ def answers(analyzer: Analyzer, modality: str, features: Tensor, there: Tensor |
 
 
 @torch.inference_mode()
-def faces(analyzer: Analyzer, images: np.ndarray) -> Answers:
+def answers_of_faces(analyzer: Analyzer, images: np.ndarray) -> Answers:
     """Grey crops (N,48,48)."""
     encoder = analyzer.encoders.vision
     parts = [
         encoder.mirrored_features(normalise_faces(part).to(analyzer.device)).cpu()
         for part in np.array_split(images, max(1, len(images) // CLIPS_AT_ONCE))
     ]
-    return answers(analyzer, "vision", torch.cat(parts)[:, None])
+    return modality_answers(analyzer, "vision", torch.cat(parts)[:, None])
 
 
 @torch.inference_mode()
-def sentences(analyzer: Analyzer, texts: list[str]) -> Answers:
+def answers_of_sentences(analyzer: Analyzer, texts: list[str]) -> Answers:
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     features = torch.zeros(len(texts), 1, analyzer.encoders.text.feature_dim)
     for part in np.array_split(order, max(1, len(order) // CLIPS_AT_ONCE)):
         features[part, 0] = analyzer.encoders.text.features([texts[i] for i in part]).cpu()
-    return answers(analyzer, "text", features)
+    return modality_answers(analyzer, "text", features)
 
 
-def voices(analyzer: Analyzer, utterances: list[ravdess.Utterance]) -> Answers:
+def answers_of_voices(analyzer: Analyzer, utterances: list[ravdess.Utterance]) -> Answers:
     """Whole recordings."""
     rows = []
     for utterance in utterances:
         steps = step_count(len(utterance.wave) / SAMPLE_RATE)
-        x, there = encode_speech(analyzer.encoders.speech, utterance.wave, speech.voices(utterance), steps)
-        rows.append(answers(analyzer, "speech", x[None], there[None]))
+        x, there = encode_speech(analyzer.encoders.speech, utterance.wave, speech.voiced_spans(utterance), steps)
+        rows.append(modality_answers(analyzer, "speech", x[None], there[None]))
     whole, own = zip(*rows, strict=True)
     return np.concatenate(whole), np.concatenate(own)
 
@@ -98,7 +98,7 @@ def _voice_row(analyzer: Analyzer, data: Path, split: str) -> list:
     return _row(
         (f"speech ({name})", f"{ravdess.NAME} {split} actors", "unweighted recall"),
         lambda p: float(recall_score(truth, p.argmax(1), average="macro")),
-        voices(analyzer, spoken),
+        answers_of_voices(analyzer, spoken),
         truth,
         name,
     )
@@ -110,7 +110,7 @@ def _face_row(analyzer: Analyzer, data: Path, split: str) -> list:
     return _row(
         ("vision", f"{fer.NAME} {split} faces, FER+ majority", "accuracy"),
         lambda p: float((p.argmax(1) == labels).mean()),
-        faces(analyzer, found.images[found.splits == split]),
+        answers_of_faces(analyzer, found.images[found.splits == split]),
         labels,
         "vision",
     )
@@ -118,7 +118,7 @@ def _face_row(analyzer: Analyzer, data: Path, split: str) -> list:
 
 def _text_rows(analyzer: Analyzer, data: Path, split: str) -> Iterator[list]:
     lines = [s for s in text.load(data) if s.split == split and s.corpus in ("goemotions", "meld")]
-    whole, own = sentences(analyzer, [s.text for s in lines])
+    whole, own = answers_of_sentences(analyzer, [s.text for s in lines])
     for corpus, measure in (("goemotions", "macro_f1"), ("meld", "weighted_f1")):
         mine = np.array([s.corpus == corpus and (corpus == "meld" or s.target.max() > 0.99) for s in lines])
         if mine.any():

@@ -81,7 +81,7 @@ def ablate(arena: Arena) -> dict:
         )
     ]
     for one in tables:
-        print(report.as_text(one), flush=True)
+        print(report.table_as_text(one), flush=True)
     everything = [trial for group in trials.values() for trial in group]
     written = {
         "command": command,

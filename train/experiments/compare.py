@@ -77,7 +77,7 @@ def compare(arena: Arena, tries: int) -> dict:
         settings.chosen_table(f"{TITLE}: settings", note, command, chosen),
     ]
     for one in tables:
-        print(report.as_text(one), flush=True)
+        print(report.table_as_text(one), flush=True)
     written = {
         "command": command,
         "budget": dataclasses.asdict(arena.budget),

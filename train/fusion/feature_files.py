@@ -52,7 +52,7 @@ def items_of(split: str) -> str:
     return "test" if split == "unseen" else split
 
 
-def damage(modality: str, split: str, item, severity: float, rng: np.random.Generator):
+def damaged_item(modality: str, split: str, item, severity: float, rng: np.random.Generator):
     """A wave, text or face damaged in a random one of the split's kinds; untouched at severity 0."""
     if severity <= 0:
         return item
@@ -60,7 +60,7 @@ def damage(modality: str, split: str, item, severity: float, rng: np.random.Gene
     return kinds[str(rng.choice(list(kinds)))](item, severity, rng)
 
 
-def severities(split: str, rng: np.random.Generator) -> np.ndarray:
+def variant_severities(split: str, rng: np.random.Generator) -> np.ndarray:
     """0 for the untouched variant, then random over (0,1], evenly spread and always reaching 1 in evaluation."""
     count = VARIANTS[split] - 1
     if split == "fusion":
@@ -83,9 +83,9 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     severity = torch.zeros(len(items), count)
     for n, item in enumerate(progress(items, f"features: speech {split}")):
         own = count // 2 if item.split == "train" else count
-        severity[n] = torch.from_numpy(severities(split, rng))
+        severity[n] = torch.from_numpy(variant_severities(split, rng))
         for v in range(own):
-            wave = damage("speech", split, item.wave, float(severity[n, v]), rng)
+            wave = damaged_item("speech", split, item.wave, float(severity[n, v]), rng)
             steps = min(MAX_ITEM_STEPS, step_count(len(wave) / SAMPLE_RATE))
             with autocast(encoders.device, True):
                 x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
@@ -113,9 +113,9 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     items = [sentences[i] for i in balanced(labels, PER_CLASS[split], rng)]
     fixed = [(words, 0) for words in ravdess.SENTENCES.values()]
     pairs = [(s.text, s.label) for s in items] + fixed
-    levels = np.stack([severities(split, rng) for _ in pairs])
+    levels = np.stack([variant_severities(split, rng) for _ in pairs])
     damaged = [
-        damage("text", split, words, float(level), rng)
+        damaged_item("text", split, words, float(level), rng)
         for (words, _), row in zip(pairs, levels, strict=True)
         for level in row
     ]
@@ -153,12 +153,12 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
     views = 2 if split == "fusion" else 1
     features, severity = [], []
     for i in progress(index, f"features: vision {split}"):
-        levels = severities(split, rng)
+        levels = variant_severities(split, rng)
         crops = []
         for level in levels:
             for _ in range(views):
                 view = random_view(faces.images[i], rng) if split == "fusion" else faces.images[i]
-                crops.append(damage("vision", split, np.ascontiguousarray(view), float(level), rng))
+                crops.append(damaged_item("vision", split, np.ascontiguousarray(view), float(level), rng))
         seen = [FaceSeen(0.5 * n, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
         features.append(encode_vision(encoders.vision, seen, len(seen))[0].unflatten(0, (-1, views)))
         severity.append(torch.from_numpy(levels))
@@ -239,7 +239,7 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
     encoders = load_encoders(out / "weights", device, speech_encoder)
     folder = folder_of(out, speech_encoder)
     folder.mkdir(parents=True, exist_ok=True)
-    provenance.check(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in MODALITIES})
+    provenance.check_provenance(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in MODALITIES})
     makers = {"speech": speech, "text": text, "vision": vision}
     if unknown := [m for m in MODALITIES if m not in makers]:
         raise HFFError(

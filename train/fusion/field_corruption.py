@@ -47,10 +47,10 @@ def other_talk(wave: np.ndarray, rng: Rng) -> np.ndarray:
 
 def song(wave: np.ndarray, rng: Rng) -> np.ndarray:
     """A song louder than the speaker: a tune of tones with vibrato over a beat."""
-    return _mixed(wave, tune(len(wave), rng))
+    return _mixed(wave, melody(len(wave), rng))
 
 
-def tune(size: int, rng: Rng) -> np.ndarray:
+def melody(size: int, rng: Rng) -> np.ndarray:
     """(size,) a melody over a bass and a beat, 16 kHz."""
     t = np.arange(size) / SAMPLE_RATE
     beats = rng.uniform(1.5, 3)  # a second

@@ -83,7 +83,7 @@ def ruined_features(pairs: PairedClips, modality: str) -> Tensor:
     return features[stored["there"][rows, worst]] if "there" in stored else features.flatten(0, -2)
 
 
-def fit(model: torch.nn.Module, folder: Path, pairs: PairedClips, held: PairedClips) -> None:
+def fit_novelties(model: torch.nn.Module, folder: Path, pairs: PairedClips, held: PairedClips) -> None:
     """Set the novelty of every modality of an ``HFF`` from the training's and the validation's clean features."""
     for m, modality in enumerate(MODALITIES):
         fit_usual(model.novelty[m], *clean_features(pairs, modality))

@@ -126,7 +126,7 @@ def clip_targets(output: FusionOutput, target: Tensor, contradicts: Tensor | Non
     return torch.where(contradicts[:, None], settled(output.readings[:, -1], weight).detach(), wanted)
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Of logits (...,C) with distributions (...,C) -> (...,)."""
     return -(target * logits.log_softmax(-1)).sum(-1)
 
@@ -160,8 +160,8 @@ def fusion_loss(
     known = alone_logits.detach().softmax(-1)
     gain = gains(known, by_step) * present
     loss = (
-        cross_entropy(output.logits[0].float(), wanted).mean()
-        + STEP_WEIGHT * _mean_where(cross_entropy(output.step_logits[0].float(), by_step), valid)
+        soft_cross_entropy(output.logits[0].float(), wanted).mean()
+        + STEP_WEIGHT * _mean_where(soft_cross_entropy(output.step_logits[0].float(), by_step), valid)
         + UNIMODAL_WEIGHT * _mean_where(alone, present)
         + VARIANCE_WEIGHT * _mean_where(variance_nll(variance, brier(known, by_modality)), present)
         + GAIN_WEIGHT * _mean_where(gain_loss(output.alpha.float(), gain), valid)

@@ -64,7 +64,7 @@ def _conversation(said: Sequence[RawUtterance], path: Path) -> Conversation:
 
 def encode_dialogue(encoders: Encoders, said: Sequence[RawUtterance]) -> dict[str, np.ndarray]:
     """By modality (T,d) float32, 0 where it is absent."""
-    faces = faces_of(said)
+    faces = faces_of_utterances(said)
     rows = {
         "speech": [_voice(encoders, one) for one in said],
         "text": [_words(encoders, one) for one in said],
@@ -93,7 +93,7 @@ def _face(encoders: Encoders, seen: list[FaceSeen]) -> Tensor:
     return encode_faces(encoders.vision, seen).mean(0) if seen else torch.zeros(encoders.vision.feature_dim)
 
 
-def faces_of(said: Sequence[RawUtterance]) -> list[list[FaceSeen]]:
+def faces_of_utterances(said: Sequence[RawUtterance]) -> list[list[FaceSeen]]:
     """The speaker's face in the frames of each utterance; a video that several share is read once."""
     found: list[list[FaceSeen]] = [[] for _ in said]
     for video in dict.fromkeys(one.video for one in said if one.video is not None):

@@ -39,7 +39,7 @@ from train.fusion.feature_files import (
     teacher_logits,
     text_features,
 )
-from train.fusion.field_corruption import FIELD, tune
+from train.fusion.field_corruption import FIELD, melody
 
 STRANGE_HALVES = ("validation", "test")
 FIELD_PER_CLASS = 60  # faces and texts of each label under a classroom's damage
@@ -86,7 +86,7 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
     encoders = load_encoders(out / "weights", device, speech_encoder)
     folder = folder_of(out, speech_encoder)
     folder.mkdir(parents=True, exist_ok=True)
-    provenance.check(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in STRANGE})
+    provenance.check_provenance(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in STRANGE})
     for number, half in enumerate(STRANGE_HALVES):
         for kind, builders in (("strange", STRANGE), ("field", FIELD_DAMAGED)):
             for modality, build in builders.items():
@@ -195,7 +195,7 @@ def strange_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
         found = recordings(load_found((corpus,), data, none_will_do=True), half, rng)
         if found:
             groups[language] = _voices(encoders, [u.wave for u in found], [u.label for u in found])
-    for name, make_one in (("music", tune), ("machines", machine)):
+    for name, make_one in (("music", melody), ("machines", machine)):
         waves = [make_one(3 * SAMPLE_RATE, rng).astype(np.float32) for _ in range(MADE)]
         groups[name] = _voices(encoders, waves, [-1] * MADE, voiced=True)
     return _joined(groups)
@@ -233,7 +233,7 @@ def strange_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
 
 
 def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
-    drawn = np.stack([drawing(rng) for _ in range(MADE)])
+    drawn = np.stack([drawn_face(rng) for _ in range(MADE)])
     patterns = np.stack([pattern(rng) for _ in range(MADE)])
     none = fer.no_faces(data)[STRANGE_HALVES.index(half) :: 2]
     sets = {"drawings": drawn, "patterns": patterns, "no faces (FER+)": none}
@@ -246,7 +246,7 @@ def strange_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     )
 
 
-def drawing(rng: np.random.Generator) -> np.ndarray:
+def drawn_face(rng: np.random.Generator) -> np.ndarray:
     """A drawn face, turned, scaled and inked at random."""
     face = made_up.face(int(rng.integers(len(EMOTIONS))))
     turn = cv2.getRotationMatrix2D((FACE_SIZE / 2,) * 2, rng.uniform(-20, 20), rng.uniform(0.8, 1.25))

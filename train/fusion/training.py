@@ -105,7 +105,7 @@ def train(
     clips = validation_clips(held, mix)
     torch.manual_seed(plan.seed)
     model = HFF(config)
-    fit_novelty.fit(model, folder, pairs, held)
+    fit_novelty.fit_novelties(model, folder, pairs, held)
     print(f"fusion: {sum(p.numel() for p in model.parameters()):,} parameters, seed {plan.seed}", flush=True)
 
     def batches(epoch: int):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def choose(attention: Attention, layer: int | None, head: int | None) -> np.ndarray:
+def chosen_map(attention: Attention, layer: int | None, head: int | None) -> np.ndarray:
     """The map (queries, kinds, steps) of one layer and head; ``None`` takes the mean over them.
 
     Counting from 0. Rows of a step that attends to nothing (padding) are zero.
@@ -27,7 +27,7 @@ def choose(attention: Attention, layer: int | None, head: int | None) -> np.ndar
     return values.mean(0) if head is None else values[head]
 
 
-def describe(layer: int | None, head: int | None) -> str:
+def map_name(layer: int | None, head: int | None) -> str:
     """Which map it is, in words."""
     if layer is None:
         return texts.WHAT_ALL if head is None else texts.WHAT_HEAD.format(head=head + 1)
@@ -47,7 +47,7 @@ def attention_figure(result: Result, layer: int | None, head: int | None, palett
     from matplotlib.figure import Figure
 
     attention = _maps_of(result)
-    values = choose(attention, layer, head)
+    values = chosen_map(attention, layer, head)
     shares = values.sum(2).mean(0)
     times, half = attention.query_times, result.timeline.step_seconds / 2
     extent = (times[0] - half, times[-1] + half, times[-1] + half, times[0] - half)

@@ -463,7 +463,7 @@ def _succeeded(session: Session, result: Result) -> tuple:
     words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
     layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
     return (
-        report.answer_html(result),
+        report.reading_html(result),
         gr.Column(visible=True),
         words,
         cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),

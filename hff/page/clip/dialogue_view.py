@@ -121,7 +121,9 @@ def dialogue_csv(name: str, read: Turns, labels: tuple[str, ...]) -> str:
     """The same as a table of the columns that ``hff analyze`` writes for a manifest."""
     options = rows.ReadOptions(files_only=False)
     out = io.StringIO()
-    table = csv.DictWriter(out, rows.columns(labels, options, scored=False), extrasaction="ignore", lineterminator="\n")
+    table = csv.DictWriter(
+        out, rows.row_columns(labels, options, scored=False), extrasaction="ignore", lineterminator="\n"
+    )
     table.writeheader()
     for turn, found in read:
         clip = Clip(name, turn.start, turn.end, turn.text, known_label(turn.label), turn.speaker)

@@ -15,7 +15,7 @@ from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
 from hff.locale.lists import paragraph
-from hff.page.clip.attention_map import attention_figure, describe, grid_figure
+from hff.page.clip.attention_map import attention_figure, grid_figure, map_name
 from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, number, percent, weights
@@ -49,7 +49,7 @@ def attention_html(result: Result, layer: int | None = None, head: int | None = 
     """The map of one layer and head, or of their means."""
     if result.attention is None:
         return cards.note(texts.ATTENTION_NONE)
-    what = describe(layer, head)
+    what = map_name(layer, head)
     drawing = svg(partial(attention_figure, result, layer, head), texts.ATTENTION_LABEL.format(what=what))
     part = texts.ATTENTION_PART if len(result.attention.query_times) < len(result.timeline.times) else ""
     return render("report.html", "figure", paragraph(texts.ATTENTION_NOTE, part), drawing)
@@ -63,10 +63,10 @@ def attention_grid_html(result: Result) -> Markup:
 
 
 def alone_html(result: Result) -> Markup:
-    return effects.shapley(result) + effects.alone(result) + effects.subsets(result)
+    return effects.shapley(result) + effects.alone(result) + effects.subsets_html(result)
 
 
-def answer_html(result: Result) -> Markup:
+def reading_html(result: Result) -> Markup:
     """What was read, warnings, headline, weights and what they mean."""
     return (
         source_html(result)
@@ -165,7 +165,7 @@ def html_page(result: Result) -> str:
         seconds=texts.SECONDS.format(seconds=decimal(result.seconds, 1)),
     )
     parts = {
-        "answer": answer_html(result),
+        "answer": reading_html(result),
         "time": timeline_html(result),
         "attention": attention_html(result) + attention_grid_html(result),
         "alone": alone_html(result),

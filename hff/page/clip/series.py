@@ -28,7 +28,7 @@ class Series:
         return spans(np.isnan(self.alpha).all(1), self.edges)
 
 
-def columns(result: Result) -> Series:
+def thinned_columns(result: Result) -> Series:
     """Average neighbouring steps until at most ``MAX_COLUMNS`` are left."""
     line = result.timeline
     steps = len(line.times)

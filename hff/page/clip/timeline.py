@@ -11,7 +11,7 @@ import numpy as np
 from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, texts
-from hff.page.clip.series import Series, columns, mel_columns, spans
+from hff.page.clip.series import Series, mel_columns, spans, thinned_columns
 from hff.page.shared.amounts import SIGMA_FULL, guess_variance
 from hff.page.shared.explained import overlaid
 from hff.page.shared.theme import COLOUR_MAP, Palette
@@ -44,7 +44,7 @@ def timeline_figure(result: Result, palette: Palette, maps: Maps | None = None) 
 
 def draw_timeline(figure: Figure | SubFigure, result: Result, palette: Palette, maps: Maps | None = None) -> None:
     """Draw the seven rows of the timeline into a figure or a part of one; ``maps`` lie on the faces they are of."""
-    series = columns(result)
+    series = thinned_columns(result)
     axes = figure.subplots(len(_ROWS), 1, sharex=True, height_ratios=list(_ROWS.values()))
     rows = dict(zip(_ROWS, axes, strict=True))
     _faces(rows["faces"], result, series, palette, maps or [])
@@ -91,7 +91,7 @@ def _bare(axis: Axes) -> None:
 
 def thumbnails(result: Result) -> list[tuple[float, float, FaceSeen]]:
     """The face nearest to each of some evenly spread places: (start, end) s of the place, and the face."""
-    series, faces = columns(result), result.evidence.faces
+    series, faces = thinned_columns(result), result.evidence.faces
     start, end = float(series.edges[0]), float(series.edges[-1])
     times = np.array([face.time for face in faces])
     slot, found = (end - start) / _THUMBNAILS, []

@@ -98,7 +98,7 @@ def comparison(before: Result, after: Result, was: LabState, state: LabState) ->
     )
 
 
-def probabilities(before: Result, after: Result) -> Markup:
+def probabilities_table(before: Result, after: Result) -> Markup:
     """What both readings say of every emotion, folded."""
     return render("before_after.html", "probabilities", before, after)
 

@@ -215,5 +215,5 @@ def _damage_controls(modality: str) -> DamageControls:
 
 
 def _kind_name(modality: str, kind: str) -> str:
-    name = names.damage(kind)
+    name = names.damage_name(kind)
     return name if is_trained(modality, kind) else texts.LAB_NEW_TO_IT.format(name=name)

@@ -46,12 +46,12 @@ def evidence(
     def shown(modality: str, recording: Recording, old: Recording, when: str) -> Markup:
         own = why and why[when == texts.LAB_AFTER]
         if modality == "speech":
-            return sound(recording, when)
+            return sound_html(recording, when)
         if modality == "text":
             return marked(own.words) if own and own.words else words(old.transcript, recording.transcript)
         if modality != "vision":
             return unshown(modality, recording)
-        return face_strip(own.faces) if own and own.faces else faces(recording.faces, when)
+        return face_strip(own.faces) if own and own.faces else face_crops(recording.faces, when)
 
     lines = []
     for m in MODALITIES:
@@ -82,7 +82,7 @@ def damage_said(modality: str, state: LabState) -> str:
         if modality == "speech" and state.speech_encoder
         else ""
     )
-    damaged = texts.LAB_DAMAGED.format(kind=names.damage(done.kind), severity=percent(done.severity))
+    damaged = texts.LAB_DAMAGED.format(kind=names.damage_name(done.kind), severity=percent(done.severity))
     return "; ".join(filter(None, [damaged if done.severity > 0 else "", ear]))
 
 
@@ -91,7 +91,7 @@ def unshown(modality: str, recording: Recording) -> Markup:
     return _absent(texts.LAB_UNSHOWN if modality in recording.more else texts.ABSENT)
 
 
-def sound(recording: Recording, when: str) -> Markup:
+def sound_html(recording: Recording, when: str) -> Markup:
     """A player and a small spectrogram; ``when`` is said to those who hear the page."""
     if recording.wave is None or not len(recording.wave):
         return _absent(texts.NO_SOUND)
@@ -123,7 +123,7 @@ def spectrogram(recording: Recording, when: str) -> Markup:
     return _picture(Image.fromarray(colours), texts.LAB_MEL.format(when=when), "hff-lab-mel")
 
 
-def faces(seen: list[FaceSeen], when: str) -> Markup:
+def face_crops(seen: list[FaceSeen], when: str) -> Markup:
     """A few crops from the first to the last."""
     from PIL import Image
 

@@ -51,8 +51,8 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
             raise gr.Error(str(error), print_exception=False) from error
         return {
             "state": asked.to_dict(),
-            "before": summary(before),
-            "after": summary(after),
+            "before": reading_summary(before),
+            "after": reading_summary(after),
             "changed": change_sentence(before, after, asked != asked.untouched),
         }
 
@@ -81,7 +81,7 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
     gr.Button(visible=False).click(sweep, [asked, modality, points, *files], answer, api_name="lab_sweep", **MODEL)
 
 
-def summary(result: Result) -> dict:
+def reading_summary(result: Result) -> dict:
     """A reading's clip means, JSON-ready; ``None`` where a modality is absent."""
     return {
         "emotion": result.emotion,

@@ -18,10 +18,10 @@ from hff.locale import texts, translate
 from hff.locale.lists import listed, paragraph
 from hff.numbers import shown
 from hff.page.clip.clip_view import LAB, QUICK
-from hff.page.lab.before_after import comparison, probabilities, unknown_after
+from hff.page.lab.before_after import comparison, probabilities_table, unknown_after
 from hff.page.lab.controls import Controls
 from hff.page.lab.evidence import FACES, evidence
-from hff.page.lab.lesson_view import EXAMPLE, LessonPanel, answer_html, lesson_mark
+from hff.page.lab.lesson_view import EXAMPLE, LessonPanel, lesson_answer_html, lesson_mark
 from hff.page.lab.share import (
     STATE_FILE_NAME,
     WORKSHEET_NAME,
@@ -279,7 +279,7 @@ class LabView:
             compared = self._compare(lab, lesson, state, request)
             if lesson is not None:
                 first = self._bench(request, lab, lesson.before, lesson.state)
-                told = answer_html(lesson, guess, first.infer(lesson.before), lab.infer(lesson.state), hands)
+                told = lesson_answer_html(lesson, guess, first.infer(lesson.before), lab.infer(lesson.state), hands)
                 parts.extend(self.lessons.shown(lesson, told))
             return compared
 
@@ -352,7 +352,7 @@ class LabView:
         why = (first.explain(was, FACES), lab.explain(state, FACES)) if session.lab_explains else None
         return [
             comparison(before, after, was, state),
-            evidence(first.damaged(was), lab.damaged(state), was, state, why) + probabilities(before, after),
+            evidence(first.damaged(was), lab.damaged(state), was, state, why) + probabilities_table(before, after),
             cards.note(paragraph(texts.LAB_BY_HAND_NOTE, texts.LAB_OWN_ALPHA.format(weights=own))),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
             link(state, request, lesson),

@@ -193,7 +193,7 @@ def question_html(lesson: Lesson, place: tuple[int, int], out: Sequence[tuple[st
     return render("lesson.html", "question", lesson, lesson_mark(lesson.key), progress, out)
 
 
-def answer_html(
+def lesson_answer_html(
     lesson: Lesson, guess: int | None, before: Result, after: Result, hands: Sequence[int | None] = ()
 ) -> Markup:
     """Which guess came true, how the class guessed, what to watch, why, and the equation."""

@@ -49,7 +49,7 @@ class SweepPanel:
             self.data = gr.DownloadButton(
                 texts.SWEEP_DATA, interactive=False, scale=1, min_width=90, elem_id="hff-sweep-data"
             )
-        self.chart = gr.HTML(drawing([], "vision"), elem_id="hff-sweep-chart", min_height=300)
+        self.chart = gr.HTML(sweep_drawing([], "vision"), elem_id="hff-sweep-chart", min_height=300)
         buttons = [self.stop, self.data]
         running = self.start.click(
             self._sweep,
@@ -74,12 +74,16 @@ class SweepPanel:
         """One drawing a point; the points so far are kept for the download."""
         session = self._sessions.of(request.session_hash)
         points = self._points[session] = []
-        yield [drawing([], modality), gr.Button(interactive=True), gr.DownloadButton(value=None, interactive=False)]
+        yield [
+            sweep_drawing([], modality),
+            gr.Button(interactive=True),
+            gr.DownloadButton(value=None, interactive=False),
+        ]
         try:
             lab, state = self._open_lab(values, request.session_hash)
             for point in lab.sweep(state, modality):
                 points.append(point)
-                yield [drawing(points, modality), gr.skip(), gr.skip()]
+                yield [sweep_drawing(points, modality), gr.skip(), gr.skip()]
             if not points:
                 yield [cards.alert(texts.ERROR_TITLE, texts.SWEEP_NOTHING), gr.skip(), gr.skip()]
         except HFFError as error:
@@ -94,7 +98,7 @@ class SweepPanel:
         return [gr.Button(interactive=False), gr.DownloadButton(value=path, interactive=True)]
 
 
-def drawing(points: list[SweepPoint], modality: str) -> Markup:
+def sweep_drawing(points: list[SweepPoint], modality: str) -> Markup:
     return render("sweep.html", "drawing", sweep_sentence(points, modality), sweep_chart(points, modality))
 
 

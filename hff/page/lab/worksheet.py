@@ -89,7 +89,7 @@ def describe(state: LabState) -> list[str]:
         if done.muted:
             lines.append(texts.WORKSHEET_MUTED.format(modality=name))
         elif done.severity > 0:
-            kind = names.damage(done.kind)
+            kind = names.damage_name(done.kind)
             lines.append(texts.WORKSHEET_DAMAGE.format(modality=name, kind=kind, severity=percent(done.severity)))
     if state.alpha is not None:
         named = zip(MODALITIES, state.alpha, strict=True)

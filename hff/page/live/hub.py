@@ -172,7 +172,7 @@ class LiveHub:
         if frame := messages.part(message, "frame"):
             session.add_frame(frame["time"], messages.picture(frame["data"]))
         if sound := messages.part(message, "sound"):
-            session.add_sound(sound["time"], sound["rate"], messages.sound(sound["data"]))
+            session.add_sound(sound["time"], sound["rate"], messages.decoded_sound(sound["data"]))
 
     def _answer(self, session: LiveSession) -> dict:
         return messages.state(session.infer(), session)

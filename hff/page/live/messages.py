@@ -102,7 +102,7 @@ def picture(address: str) -> np.ndarray:
     return read_jpeg(_decoded(address, MAX_FRAME_CHARACTERS), say("name.camera_frame"), MAX_SENT_PIXELS, MAX_FRAME_SIDE)
 
 
-def sound(text: str) -> np.ndarray:
+def decoded_sound(text: str) -> np.ndarray:
     """(N,) int16 from base64, little end first. Raises ``InputError`` if it holds no samples."""
     data = _decoded(text)
     if len(data) % 2:

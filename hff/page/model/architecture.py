@@ -66,7 +66,7 @@ def speech_title(encoder: str) -> str:
     return parts(HFFConfig(speech_encoder=encoder))[0].title
 
 
-def sizes(config: HFFConfig) -> dict[str, str]:
+def block_sizes(config: HFFConfig) -> dict[str, str]:
     """The figures that stand in the blocks, taken from the model's own config."""
     said = texts.BLOCK_SIZES
     step = {name: said["step"].format(count=size) for name, size in config.dims.items()}
@@ -96,7 +96,7 @@ def _drawing(plan: Blueprint, config: HFFConfig, moment: Moment | None, shown: M
         "levels": list(zip(texts.LEVELS, plan.levels, strict=True)) if plan.levels else [],
         "arrows": flow.arrows(plan),
         "bands": flow.bands(plan, config.dims, moment),
-        "labels": flow.labels(plan, named, moment, shown) if moment is not None else [],
+        "labels": flow.flow_labels(plan, named, moment, shown) if moment is not None else [],
         "blocks": [
             (part, plan.blocks[part.key], _lines(part, plan, config, moment), _is_absent(part, config, moment))
             for part in parts(config)
@@ -106,7 +106,7 @@ def _drawing(plan: Blueprint, config: HFFConfig, moment: Moment | None, shown: M
 
 def _lines(part: ModelPart, plan: Blueprint, config: HFFConfig, moment: Moment | None) -> list[tuple[str, str]]:
     """The lines in a block, each with its style."""
-    title, figures = part.drawn, sizes(config)[part.key]
+    title, figures = part.drawn, block_sizes(config)[part.key]
     if plan.upright:  # little room: a modality by its name alone, others on one line
         broad = plan.blocks[part.key].width > plan.width / 2
         title = names.modality(part.key) if part.colour else part.title if broad else part.drawn

@@ -110,7 +110,9 @@ def _after(plan: Blueprint, moment: Moment | None) -> Iterator[Band]:
         yield Band(plan.ribbon(*ways[1], max(_THINNEST, plan.full * moment.beta)), "hff-flow")
 
 
-def labels(plan: Blueprint, modalities: Mapping[str, str], moment: Moment, shown: Mapping[str, Shown]) -> list[Label]:
+def flow_labels(
+    plan: Blueprint, modalities: Mapping[str, str], moment: Moment, shown: Mapping[str, Shown]
+) -> list[Label]:
     """Each modality's alpha at the end of its band, and beta; ``modalities``: key -> name."""
     attention, _ = plan.ends("attention")
     found = []

@@ -29,6 +29,6 @@ def shapley(result: Result) -> Markup:
     return render("effects.html", "shapley", result, MODALITIES, summed)
 
 
-def subsets(result: Result) -> Markup:
+def subsets_html(result: Result) -> Markup:
     """The answer to every combination of the modalities that are there."""
     return render("effects.html", "subsets", result)

@@ -49,7 +49,7 @@ def _environment() -> Environment:
         "figure": amounts.figure,
         "emotion": names.emotion,
         "modality": names.modality,
-        "damage": names.damage,
+        "damage": names.damage_name,
         "said": translate,
         "listed": listed,
     }

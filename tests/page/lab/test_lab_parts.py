@@ -21,13 +21,13 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.errors import InputError
 from hff.lab.comparison import clip_means
 from hff.lab.damage import KINDS, NO_KIND
-from hff.lab.lab import SweepPoint, damage
+from hff.lab.lab import SweepPoint, damaged_recording
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import COMPONENTS, Damage, LabState
 from hff.locale import texts, using
 from hff.page.lab.before_after import alpha0_sentence, change_sentence, comparison, unknown_after
 from hff.page.lab.controls import Controls
-from hff.page.lab.evidence import damage_said, evidence, faces, wav_bytes, words
+from hff.page.lab.evidence import damage_said, evidence, face_crops, wav_bytes, words
 from hff.page.lab.lab_view import LabView
 from hff.page.lab.lesson_view import LessonPanel
 from hff.page.lab.share import state_from_address
@@ -212,7 +212,7 @@ def test_faces_are_shown_from_the_first_to_the_last():
     from PIL import Image
 
     seen = make_result(6).evidence.faces
-    strip = faces(seen, texts.LAB_AFTER)
+    strip = face_crops(seen, texts.LAB_AFTER)
     data = base64.b64decode(re.search(r"base64,([^\"]+)", strip)[1])
     picture = np.asarray(Image.open(io.BytesIO(data)))
     assert picture.shape == (48, 5 * 48)
@@ -225,12 +225,12 @@ def test_before_stands_beside_after_and_the_damage_is_named_with_its_severity():
     seen = make_result(6).evidence.faces
     clean = Recording(1.0, wave, [(0.0, 1.0)], Transcript("I am so happy"), seen)
     state = LabState(source="clip", damage=CLEAN.damage | {"speech": Damage("white noise", 0.8)})
-    shown = evidence(clean, damage(clean, state), CLEAN, state)
+    shown = evidence(clean, damaged_recording(clean, state), CLEAN, state)
     assert shown.count("<audio") == 2
     assert "hiss (white noise), 80%" in shown
     assert shown.count(texts.LAB_AS_BEFORE) == len(MODALITIES) - 1
     state = LabState(source="clip", damage=CLEAN.damage | {"vision": Damage("blur", 0.5)}, text="Not at all")
-    shown = evidence(clean, damage(clean, state), CLEAN, state)
+    shown = evidence(clean, damaged_recording(clean, state), CLEAN, state)
     assert shown.count("hff-lab-faces-5") == 2
     assert shown.count('class="hff-lab-words"') == 2
     assert "<mark>Not at all</mark>" in shown

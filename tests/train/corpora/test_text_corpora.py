@@ -119,7 +119,7 @@ def test_mustard(tmp_path, public):
     made.mustard(tmp_path, public)
     assert by_split(mustard.load(tmp_path)) == {"train": Counter(("happy", "neutral", "angry", "happy"))}
     conflicts = [
-        (said.text, EMOTIONS[said.label], EMOTIONS[meant.label]) for said, meant in mustard.conflicts(tmp_path)
+        (said.text, EMOTIONS[said.label], EMOTIONS[meant.label]) for said, meant in mustard.conflicting_lines(tmp_path)
     ]
     assert conflicts == [("Of course, say 0", "happy", "angry"), ("Of course, say 3", "happy", "surprised")]
 

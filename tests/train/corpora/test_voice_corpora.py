@@ -46,7 +46,7 @@ def test_ravdess(tmp_path, public, hum):
         assert utterance.wave.dtype == np.float32
         assert 3000 < len(utterance.wave) <= 4000
         assert 0.05 < np.abs(utterance.wave).max() < 0.3
-        assert ravdess.sentence(utterance.name).startswith("Dogs" if int(utterance.speaker[-2:]) % 2 else "Kids")
+        assert ravdess.sentence_spoken(utterance.name).startswith("Dogs" if int(utterance.speaker[-2:]) % 2 else "Kids")
 
 
 def test_speakers_never_cross_a_split(tmp_path, hum):

@@ -20,7 +20,7 @@ def test_corpora_emotions_and_speakers_are_drawn_alike():
         for n in range(1 + 9 * speaker + 20 * (label == 0))
     ]
     recordings += [voice_of("small", label, 0, n) for label in (0, 1) for n in range(3)]
-    drawn = corpus_balance.weights(recordings, power=0).numpy()
+    drawn = corpus_balance.drawing_weights(recordings, power=0).numpy()
     assert drawn.sum() == pytest.approx(1)
 
     def share(**wanted) -> float:
@@ -33,7 +33,7 @@ def test_corpora_emotions_and_speakers_are_drawn_alike():
         assert share(corpus="large", label=label) == pytest.approx(1 / 6)
         assert share(speaker="large1", label=label) == pytest.approx(1 / 12)
     assert share(corpus="small", label=1) == pytest.approx(1 / 4)
-    by_size = corpus_balance.weights(recordings, power=1).numpy()
+    by_size = corpus_balance.drawing_weights(recordings, power=1).numpy()
     assert by_size[-6:].sum() == pytest.approx(6 / len(recordings))
 
 
@@ -53,7 +53,7 @@ def test_an_emotion_that_a_corpus_lacks_takes_no_part_in_its_loss():
     assert allowed.sum(1).tolist() == [7] * 7 + [2] * 2
     logits = torch.randn(9, 7, requires_grad=True)
     target = torch.eye(7)[[u.label for u in recordings]]
-    found = corpus_balance.cross_entropy(logits, target, allowed, 0.1)
+    found = corpus_balance.cross_entropy_among(logits, target, allowed, 0.1)
     expected = torch.nn.functional.cross_entropy(logits[:7], target[:7], label_smoothing=0.1, reduction="none")
     torch.testing.assert_close(found[:7], expected)
     pair = torch.nn.functional.cross_entropy(logits[7:, [0, 3]], torch.eye(2), label_smoothing=0.1, reduction="none")

@@ -30,7 +30,7 @@ def test_damaged_copies_of_a_recording_keep_their_voice_in_place(monkeypatch):
     wave[16_000:32_000] = 0.3 * np.sin(2 * np.pi * 220 * np.arange(16_000) / 16_000)
     monkeypatch.setattr(speech, "voiced_segments", lambda wave: [(1.0, 2.0)])
     monkeypatch.setattr(corruption, "trained", lambda modality: {"none": lambda wave, severity, rng: wave})
-    made_of = speech.prepare(Utterance("a", wave, 3, "x", "ravdess", "train"), rng())
+    made_of = speech.prepared_voice(Utterance("a", wave, 3, "x", "ravdess", "train"), rng())
     assert len(made_of.coefficients) == len(made_of.voiced) == speech.COPIES
     assert made_of.label == 3
     assert made_of.severity[0] == 0 < max(made_of.severity) <= 1
@@ -43,7 +43,9 @@ def test_damaged_copies_of_a_recording_keep_their_voice_in_place(monkeypatch):
 
 def test_recordings_without_a_voice_are_left_out(monkeypatch):
     monkeypatch.setattr(speech, "voiced_segments", lambda wave: [])
-    assert speech.prepare(Utterance("a", np.zeros(16_000, np.float32), 3, "x", "ravdess", "train"), rng()) is None
+    assert (
+        speech.prepared_voice(Utterance("a", np.zeros(16_000, np.float32), 3, "x", "ravdess", "train"), rng()) is None
+    )
 
 
 def test_windows_are_centred_in_the_voice_and_nan_outside_the_recording():
@@ -52,7 +54,7 @@ def test_windows_are_centred_in_the_voice_and_nan_outside_the_recording():
     generator = rng()
     centres = set()
     for _ in range(200):
-        window, severity = speech.random_window(recording, generator)
+        window, severity = speech.random_wave_window(recording, generator)
         assert severity == 0.25
         row = window[4].numpy()
         there = np.flatnonzero(~np.isnan(row))
@@ -158,10 +160,10 @@ def test_own_sentences_count_as_one_corpus_and_are_shown_several_times():
 
 def test_a_share_of_training_sentences_is_damaged_and_none_becomes_empty():
     words = "one two three four five six"
-    results = [text.damage(words, generator) for generator in [rng(3)] for _ in range(500)]
+    results = [text.damaged_sentence(words, generator) for generator in [rng(3)] for _ in range(500)]
     assert np.mean([severity > 0 for _, severity in results]) == pytest.approx(text.DAMAGED_TEXT_SHARE, abs=0.06)
     assert all(damaged == words for damaged, severity in results if severity == 0)
-    assert all(text.damage("no", rng(seed))[0] for seed in range(200))
+    assert all(text.damaged_sentence("no", rng(seed))[0] for seed in range(200))
 
 
 def test_text_scores_by_hand():
@@ -188,17 +190,17 @@ def test_unweighted_recall_counts_each_class_the_same(monkeypatch):
 def test_soft_targets_are_half_of_what_a_voice_can_be_taught(tmp_path):
     """By name, whatever the order; a recording that the teacher has not met keeps its label."""
     recordings = [speech.PreparedVoice([], [], [], label, name) for name, label in (("a", 3), ("b", 1), ("c", 1))]
-    plain, smoothing = speech.targets(recordings)
+    plain, smoothing = speech.training_targets(recordings)
     assert torch.equal(plain, torch.eye(7)[[3, 1, 1]])
     assert smoothing == speech.SPEECH_LABEL_SMOOTHING
     said = np.array([[0, 0.6, 0, 0.4, 0, 0, 0], [0.2, 0, 0, 0.8, 0, 0, 0]], np.float32)
     np.savez(tmp_path / "soft.npz", name=np.array(["b", "a"]), probabilities=said, label=np.array([1, 3]))
-    taught, less = speech.targets(recordings, tmp_path / "soft.npz")
+    taught, less = speech.training_targets(recordings, tmp_path / "soft.npz")
     expected = [[0.1, 0, 0, 0.9, 0, 0, 0], [0, 0.8, 0, 0.2, 0, 0, 0], [0, 1, 0, 0, 0, 0, 0]]
     torch.testing.assert_close(taught, torch.tensor(expected))
     assert less < smoothing
     with pytest.raises(TrainingError, match="whisper --teach"):
-        speech.targets(recordings, tmp_path / "none.npz")
+        speech.training_targets(recordings, tmp_path / "none.npz")
 
 
 def test_sound_recordings_are_found_beside_a_folder_of_videos(tmp_path):

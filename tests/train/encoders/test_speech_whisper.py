@@ -195,7 +195,7 @@ def test_layers_learn_more_slowly_than_the_network_and_convolutions_not_at_all(t
         speech_whisper.TUNING, epochs=1, batch_size=14, average=0.0, warmup=0.0, weight_decay=0.0
     )
     material = speech_whisper.VoiceMaterial(recordings, recordings, heard, heard)
-    speech_whisper.tune(model, material, plan, tmp_path, torch.device("cpu"))
+    speech_whisper.tune_layers(model, material, plan, tmp_path, torch.device("cpu"))
     moved = {name: float((value - before[name]).abs().max()) for name, value in model.state_dict().items()}
     assert moved["layers.conv1.weight"] == moved["layers.conv2.bias"] == 0
     # Adam's first step is the rate itself, whatever the gradient.

@@ -23,17 +23,17 @@ def test_stale_features_are_refused_until_deleted(tmp_path):
     folder.mkdir()
     for part in sources:
         (folder / f"{part}-test.safetensors").touch()
-    provenance.check(folder, sources)  # whose they are was not noted: taken for these encoders'
+    provenance.check_provenance(folder, sources)  # whose they are was not noted: taken for these encoders'
     encoder(sources["speech"], 1.0)
-    provenance.check(folder, sources)  # the same tensors, written again
+    provenance.check_provenance(folder, sources)  # the same tensors, written again
     encoder(sources["speech"], 2.0)
     for _ in range(2):
         with pytest.raises(HFFError, match=r"^speech-\*\.safetensors in"):
-            provenance.check(folder, sources)
+            provenance.check_provenance(folder, sources)
     (folder / "speech-test.safetensors").unlink()
-    provenance.check(folder, sources)
+    provenance.check_provenance(folder, sources)
     (folder / "speech-test.safetensors").touch()
-    provenance.check(folder, sources)
+    provenance.check_provenance(folder, sources)
 
 
 def test_a_digest_does_not_depend_on_the_order_of_tensors(tmp_path):

@@ -65,7 +65,7 @@ def test_other_weights_answer_otherwise(measured, monkeypatch):
     model = fingerprint.analyzer.Analyzer("cpu", WEIGHTS, "mfcc-cnn")
     with torch.no_grad():
         model.model.classifier.out.bias[0] += 1
-    changed = fingerprint.answers(model.encoders, model.model, fingerprint.clips()[0])
+    changed = fingerprint.fingerprint_answers(model.encoders, model.model, fingerprint.clips()[0])
     was = measured["answers"]["speech"][0]
     assert changed["speech"] == pytest.approx(was["speech"], abs=TOLERANCE)
     assert np.abs(np.subtract(changed["fusion"], was["fusion"])).max() > TOLERANCE

@@ -27,7 +27,7 @@ from train.experiments.benchmark import dialogues as dialogues_module
 from train.experiments.benchmark.bench_data import BenchData
 from train.experiments.benchmark.dialogues import TUNED, DialogueModel, Recipe
 from train.experiments.benchmark.jobs import Bench, Job
-from train.experiments.benchmark.leaks import Leak, exchanged, find
+from train.experiments.benchmark.leaks import Leak, exchanged, find_leaks
 from train.experiments.benchmark.tasks import Grades, sentiment_scores
 from train.experiments.settings import Setting, settings
 from train.fusion.dialogue_batches import batches
@@ -199,10 +199,10 @@ def test_grades_keep_every_label():
 
 def test_leaks_are_found_and_spoilt(tmp_path):
     read = mmsa.load_file(stored(tmp_path, train=split(30, 0, leak=4.0), valid=split(5, 1))).splits["train"]
-    leaks = {leak.modality: leak for leak in find(read, {"speech": 4, "text": 6, "vision": 5})}
+    leaks = {leak.modality: leak for leak in find_leaks(read, {"speech": 4, "text": 6, "vision": 5})}
     assert set(leaks) == {"text", "vision"}  # both tell nearly all; the voice tells nothing
     assert leaks["vision"].share > leaks["text"].share > 0.3
-    assert find(read, {"speech": 4}) == []
+    assert find_leaks(read, {"speech": 4}) == []
     leak = Leak("vision", 3, 0.95, 0.5)
     features = {m: stacked(read, m) for m in ("text", "vision")}
     spoilt = exchanged(features, [leak], np.random.default_rng(0))
@@ -214,7 +214,7 @@ def test_leaks_are_found_and_spoilt(tmp_path):
 
 def test_spoilt_features_are_as_reliable_as_the_share_says(tmp_path):
     read = mmsa.load_file(stored(tmp_path, train=split(60, 0, leak=4.0), valid=split(5, 1))).splits["train"]
-    (leak,) = find(read, {"vision": 5})
+    (leak,) = find_leaks(read, {"vision": 5})
     spoilt = exchanged({"vision": stacked(read, "vision")}, [leak], np.random.default_rng(0))["vision"]
     assert ((spoilt[:, 1] > 0) == (all_labels(read) > 0)).mean() == pytest.approx(0.56, abs=0.08)
 
@@ -332,7 +332,7 @@ def test_cross_validation_with_encoded_text(tmp_path, monkeypatch, capsys):
         asked.append(cache)
         return {name: np.outer(signs[name], np.ones(7, np.float32)) for name in splits}
 
-    monkeypatch.setattr(bert_features, "encode", encode)
+    monkeypatch.setattr(bert_features, "encode_transcripts", encode)
     assert command(path, "--models", "HFF", "--seeds", "1", "--text", "both", "--cv") == 0
     assert "cross-validation, text both" in capsys.readouterr().out
     (table,) = (tmp_path / "out").rglob("cross-validation.json")
@@ -351,18 +351,18 @@ def test_encodings_are_kept_and_follow_the_words(path, monkeypatch):
     monkeypatch.setattr(bert_features, "load_encoders", lambda folder, device: type("E", (), {"text": Encoder()}))
     splits = mmsa.load_file(path).splits
     cache = path.parent / "cache"
-    first = bert_features.encode(splits, cache, torch.device("cpu"))
-    again = bert_features.encode(splits, cache, torch.device("cpu"))
+    first = bert_features.encode_transcripts(splits, cache, torch.device("cpu"))
+    again = bert_features.encode_transcripts(splits, cache, torch.device("cpu"))
     assert Encoder.calls == 2
     np.testing.assert_array_equal(first["train"], again["train"])
     np.testing.assert_array_equal(
         first["validation"], [[len(text), 1] for video in splits["validation"] for text in video.texts]
     )
     splits["validation"][0].texts[0] = "OTHER"
-    assert bert_features.encode(splits, cache, torch.device("cpu"))["validation"][0, 0] == 5
+    assert bert_features.encode_transcripts(splits, cache, torch.device("cpu"))["validation"][0, 0] == 5
     splits["validation"][0].texts.clear()
     with pytest.raises(CorpusError, match=r"raw_text\) in split validation.*--text given"):
-        bert_features.encode(splits, cache, torch.device("cpu"))
+        bert_features.encode_transcripts(splits, cache, torch.device("cpu"))
 
 
 def test_unknown_models_and_bad_files_are_one_line(path, tmp_path, capsys):

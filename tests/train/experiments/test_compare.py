@@ -262,7 +262,7 @@ def test_figures_are_those_of_the_kept_weights(out):
     p = robustness.probabilities(trial.model(CPU), clips, CPU)
     found = trials.measured([trial], "clean", 7)
     assert (found["accuracy"][0], found["macro F1"][0]) == pytest.approx(
-        robustness.accuracy(p, robustness.targets(clips))
+        robustness.accuracy_and_f1(p, robustness.targets(clips))
     )
 
 

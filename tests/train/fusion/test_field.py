@@ -87,11 +87,11 @@ def test_the_strangers_corpora_have_someone_for_each_half():
 
 
 def test_made_up_sounds_and_pictures():
-    for make in (field.tune, strange.machine):
+    for make in (field.melody, strange.machine):
         wave = make(SAMPLE_RATE, rng())
         assert wave.shape == (SAMPLE_RATE,)
         assert wave.std() > 0.1
-    for make in (strange.drawing, strange.pattern):
+    for make in (strange.drawn_face, strange.pattern):
         pictures = [make(rng(n)) for n in range(12)]
         assert all(p.dtype == np.uint8 and p.shape == (48, 48) and p.std() > 5 for p in pictures)
         assert len({p.tobytes() for p in pictures}) == 12

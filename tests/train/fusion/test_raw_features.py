@@ -97,5 +97,5 @@ def test_a_damaged_recording_is_said_and_absent(tmp_path, capsys):
         raw_features.RawUtterance("one", "talk", "A", 0, "hello", path, path),
         raw_features.RawUtterance("two", "talk", "B", 0, "hello", whole, whole),
     ]
-    assert raw_features.faces_of(said) == [[], []]
+    assert raw_features.faces_of_utterances(said) == [[], []]
     assert "dia0_utt0.mp4: no face" in capsys.readouterr().out

@@ -95,7 +95,7 @@ def prepare(
         raise InputError(f"{found.name} has no text features, so --text must be bert, not {text}.")
     encoded = {}
     if text in ("bert", "both"):
-        encoded = bert_features.encode(found.splits, cache, device)
+        encoded = bert_features.encode_transcripts(found.splits, cache, device)
     given = {m: x.shape[1] for m, x in first.features.items() if m in modalities}
     if text in ("bert", "tuned"):
         given.pop("text", None)

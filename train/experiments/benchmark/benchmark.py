@@ -48,8 +48,8 @@ from train.experiments.ablate import HEAD_COUNTS, SWITCHES
 from train.experiments.benchmark import bench_data
 from train.experiments.benchmark.bench_data import BenchData
 from train.experiments.benchmark.dialogues import TUNED, Build, Recipe
-from train.experiments.benchmark.jobs import Bench, Job, fingerprint
-from train.experiments.benchmark.leaks import find
+from train.experiments.benchmark.jobs import Bench, Job, job_key
+from train.experiments.benchmark.leaks import find_leaks
 from train.experiments.benchmark.results import CROSS_VALIDATION, Found, card_table, cell
 from train.experiments.benchmark.tasks import Emotions, Grades, task_of
 from train.experiments.benchmark.tuning import Ground, tune
@@ -110,10 +110,10 @@ def bench_of(data: BenchData, recipe: Recipe, options: argparse.Namespace) -> Be
     """The bench in a folder of its own for these data and this recipe; features that have seen the labels are said."""
     splits, task = data.dialogues.splits, task_of(data.dialogues)
     known = [*splits["train"], *splits["validation"]]
-    leaks = find(known, data.given) if isinstance(task, Grades) else []
+    leaks = find_leaks(known, data.given) if isinstance(task, Grades) else []
     for leak in leaks:
         print(f"note: {leak}", flush=True)
-    folder = options.out / "benchmark" / f"{data.dialogues.name} text {data.text} {fingerprint(known, recipe, leaks)}"
+    folder = options.out / "benchmark" / f"{data.dialogues.name} text {data.text} {job_key(known, recipe, leaks)}"
     tries = options.tries or (1 if recipe.words else TRIES)  # an encoder that learns along takes its time
     return Bench(data, task, recipe, leaks, options.device, folder, options.seeds, tries, options.processes)
 

@@ -15,7 +15,9 @@ from train.corpora.base import CorpusError
 from train.corpora.conversation import Conversation
 
 
-def encode(splits: dict[str, list[Conversation]], cache: Path, device: torch.device) -> dict[str, np.ndarray]:
+def encode_transcripts(
+    splits: dict[str, list[Conversation]], cache: Path, device: torch.device
+) -> dict[str, np.ndarray]:
     """[CLS] joined with the mean token state, (N,768) float32, for each split's transcripts."""
     lacking = [name for name, split in splits.items() if not all(one.texts for one in split)]
     if lacking:

@@ -188,7 +188,7 @@ def _read_one(job: Job) -> None:
     _bench.read(job)
 
 
-def fingerprint(conversations: Sequence[Conversation], recipe: Recipe, leaks: Sequence[Leak]) -> str:
+def job_key(conversations: Sequence[Conversation], recipe: Recipe, leaks: Sequence[Leak]) -> str:
     """Names the runs of these features and this recipe."""
     digest = hashlib.sha256(repr((recipe, leaks, [one.name for one in conversations])).encode())
     for one in conversations:

@@ -42,7 +42,7 @@ class Leak:
         )
 
 
-def probe(features: np.ndarray, videos: Sequence[Conversation]) -> float:
+def probe_accuracy(features: np.ndarray, videos: Sequence[Conversation]) -> float:
     """Accuracy of the sign of ridge regression on features (N,d), over folds of videos."""
     sign = np.where(all_labels(videos) > 0, 1.0, -1.0)
     lengths = [len(video) for video in videos]
@@ -58,11 +58,11 @@ def probe(features: np.ndarray, videos: Sequence[Conversation]) -> float:
     return right / len(sign)
 
 
-def find(videos: Sequence[Conversation], given: dict[str, int]) -> list[Leak]:
+def find_leaks(videos: Sequence[Conversation], given: dict[str, int]) -> list[Leak]:
     """Probe the first ``given[modality]`` columns of each modality: those that come from the file."""
     leaks = []
     for modality, columns in given.items():
-        accuracy = probe(stacked(videos, modality)[:, :columns], videos)
+        accuracy = probe_accuracy(stacked(videos, modality)[:, :columns], videos)
         if accuracy > USUAL[modality] + MARGIN:
             share = (accuracy - USUAL[modality]) / (accuracy - CHANCE)
             leaks.append(Leak(modality, columns, accuracy, share))
