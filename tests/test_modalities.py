@@ -43,7 +43,8 @@ from hff.result import Result, Transcript
 from tests.support.live_fixtures import FakeEncoder, engine_of
 from tests.support.model_fixtures import SHIPPED, random_clips
 from train.engine.loop import Plan
-from train.evaluation import truth
+from train.evaluation.cross_modal_conflict import conflicting_clips
+from train.evaluation.subset_answers import judge
 from train.fusion import calibration, training
 from train.fusion.pairing import Mix, PairedClips
 
@@ -307,8 +308,8 @@ def test_two_steps_of_training(toy, tmp_path, monkeypatch):
     assert (model.novelty[3].means != 0).any()
     assert model.scale[3].error[-1] < 2  # no longer the identity
     pairs = PairedClips(tmp_path / "features", "fusion", config.labels)
-    for pair, clips in truth.conflicts(pairs, 3):
-        read = truth.judge(model, clips, torch.device("cpu"))
+    for pair, clips in conflicting_clips(pairs, 3):
+        read = judge(model, clips, torch.device("cpu"))
         assert set(map(len, read.probabilities)) == {1, 2, 3, 4}
         np.testing.assert_array_equal(read.present, [[m in pair for m in range(4)]] * 3)
     rng = np.random.default_rng(0)
