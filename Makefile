@@ -56,7 +56,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: requirements.txt | $(VENV)/bin/python
-	CPU=$(CPU) $(PY) install.py
+	CPU=$(CPU) $(PY) .ci/install.py
 	touch $@
 
 $(VENV)/.test: tests/requirements.txt $(VENV)/.demo

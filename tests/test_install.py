@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import importlib.util
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
-import install
+# No module of a package: it runs before anything is installed.
+_SPEC = importlib.util.spec_from_file_location("install", Path(__file__).parents[1] / ".ci" / "install.py")
+install = importlib.util.module_from_spec(_SPEC)
+sys.modules["install"] = install  # dataclasses look their module up
+_SPEC.loader.exec_module(install)
 
 CPU = install.Choice(True, "there is no NVIDIA card")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 WAIT_SECONDS = 4.0  # for the index to answer
-REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
+REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 DEVICES = Path("/dev")
 TORCH = ("torch", "torchvision", "torchaudio")  # what the index has
 
