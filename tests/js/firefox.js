@@ -60,13 +60,21 @@ async function clip(page) {
   };
 }
 
+// As a person would, presses again what has done nothing for a while.
+async function chosen(page, place, then, tries = 4) {
+  await page.locator(place).click();
+  const answered = page.waitForSelector(then, { timeout: LONG / tries });
+  if (tries > 1) await answered.catch(() => chosen(page, place, then, tries - 1));
+  else await answered;
+}
+
 // After the clip, which lies on the bench as the lab is opened: it has no face, so the lesson is on its example.
 async function lesson(page) {
   await tab(page, "lab");
   const [theirs, mine] = ["first-child", "nth-child(2)"].map((place) => `#hff-lesson-on label:${place}`);
   await page.waitForSelector(`${mine}.selected`, { timeout: LONG });
   await page.waitForSelector("#hff-lesson-lights_off[disabled]", { timeout: LONG });
-  await page.locator(theirs).click();
+  await chosen(page, theirs, "#hff-lesson-lights_off:not([disabled])");
   await page.locator("#hff-lesson-lights_off:not([disabled])").click();
   await page.waitForSelector("#hff-lab-unknown", { timeout: LONG });
   const choices = await page.$$("#hff-lesson-guess label");

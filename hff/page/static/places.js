@@ -9,6 +9,7 @@ const SETTLE_MS = 1500; // in which what is pressed belongs to a place that was 
 
 let first = ""; // the view of an address that names none
 let coming = 0; // until when, ms: what is pressed until then is no new place
+let going = ""; // the view that an address asks for, until it is open or the visitor presses something
 
 const tabs = () => [...document.querySelectorAll("#hff-views > .tab-wrapper [role=tab]")];
 const view = () => tabs().find((tab) => tab.getAttribute("aria-selected") === "true")?.dataset.tabId;
@@ -36,12 +37,20 @@ function placed() {
   history.pushState(null, "", next);
 }
 
-// Pressed again until it is open: a page that is still being drawn does not listen yet.
-function open(wanted) {
-  const tab = tabs().find((one) => one.dataset.tabId === wanted);
-  if (!tab || view() === wanted || performance.now() > coming) return;
-  tab.click();
-  setTimeout(open, LOOK_MS, wanted);
+// Pressed again until it is open and stays so: a page that is still being drawn does not listen yet, and on a busy machine
+// that takes longer than a visitor who has pressed something else would want to wait.
+function open(wanted, latest) {
+  if (going !== wanted || performance.now() > latest) return;
+  if (view() !== wanted) {
+    coming = performance.now() + SETTLE_MS;
+    tabs().find((one) => one.dataset.tabId === wanted)?.click();
+  } else if (performance.now() > coming) return;
+  setTimeout(open, LOOK_MS, wanted, latest);
+}
+
+// A visitor's own press is the newest wish.
+function pressed(event) {
+  if (event.isTrusted) going = "";
 }
 
 function arrive() {
@@ -49,8 +58,9 @@ function arrive() {
   const wanted = parameters.get("lesson") ?? "";
   const to = wanted || parameters.get("lab") ? "lab" : location.hash.slice(1) || first;
   coming = performance.now() + SETTLE_MS;
-  open(to);
-  setTimeout(() => view() !== to && placed(), SETTLE_MS + LOOK_MS); // another view was pressed meanwhile
+  going = to;
+  open(to, performance.now() + LATEST_MS);
+  setTimeout(() => !going && view() !== to && placed(), SETTLE_MS + LOOK_MS); // another view was pressed meanwhile
   if (to === "lab" && wanted !== lesson()) choose(wanted ? `hff-lesson-${wanted}` : "hff-lesson-all", performance.now() + LATEST_MS);
 }
 
@@ -95,3 +105,5 @@ watch("#hff-lesson-card", { subtree: true, childList: true });
 addEventListener("popstate", arrive);
 addEventListener("hff-state", state);
 addEventListener("keydown", arrows);
+addEventListener("pointerdown", pressed, true);
+addEventListener("keydown", pressed, true);
