@@ -183,7 +183,7 @@ def _analyze(options: argparse.Namespace) -> int:
     from hff.corpus.run import Order, run
 
     table_kind, annotate = options.format
-    out, folder = annotation_files.places(options.out, table_kind) if annotate else (options.out, Path())
+    out, folder = annotation_files.table_and_folder(options.out, table_kind) if annotate else (options.out, Path())
     labels = _labels(options)
     order = Order(
         load=functools.partial(_load, options.device, options.weights, options.speech_encoder),

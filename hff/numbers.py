@@ -12,8 +12,8 @@ from hff.locale import say
 LONGEST_SHOWN = 40  # characters of a wrong value in a message
 
 
-def number(value: object, what: str, least: float, most: float) -> float:
-    """``value`` if it is a number from ``least`` to ``most``, whole numbers as they are. Raises ``InputError``.
+def whole(value: object, what: str, least: int, most: int) -> int:
+    """``value``, rounded, if it is a number from ``least`` to ``most``. Raises ``InputError``.
 
     True and False are no numbers, nor are texts; an int may have any number of digits.
     """
@@ -22,12 +22,7 @@ def number(value: object, what: str, least: float, most: float) -> float:
     given: Any = value  # a real number of any kind
     if not least <= given <= most:
         raise InputError(say("number.range", what=what, value=shown(value), least=least, most=most))
-    return value if isinstance(value, int) and most > 1 else float(value)
-
-
-def whole(value: object, what: str, least: int, most: int) -> int:
-    """As ``number``, rounded."""
-    return round(number(value, what, least, most))
+    return value if isinstance(value, int) else round(float(given))
 
 
 def shown(value: object) -> str:

@@ -73,7 +73,7 @@ def checked_folder(part: Part) -> Path:
 
     Raises ``WeightsError`` if a file is not there or is another one.
     """
-    folders = [place / FOLDER / part.folder for place in weights.places()]
+    folders = [place / FOLDER / part.folder for place in weights.search_path()]
     return _checked(part, next(filter(Path.is_dir, folders), folders[-1]))
 
 

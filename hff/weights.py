@@ -40,13 +40,13 @@ def part_names(folder: Path | None = None) -> tuple[str, ...]:
 
 def folder(path: str | Path | None = None) -> Path:
     """The folder of weights: ``path``, else $HFF_WEIGHTS, else the one shipped with the project."""
-    path = Path(path) if path is not None else places()[0]
+    path = Path(path) if path is not None else search_path()[0]
     if missing := [name for part in part_names(path) if not (path / (name := f"{part}.safetensors")).is_file()]:
         raise WeightsError(say("weights.missing", path=path, names=", ".join(missing)))
     return path
 
 
-def places() -> list[Path]:
+def search_path() -> list[Path]:
     """Where weights are looked for, in this order: $HFF_WEIGHTS if it is set, and what the project ships."""
     shipped = Path(__file__).resolve().parent.parent / "weights"
     if not shipped.is_dir() and (spec := importlib.util.find_spec("hff_weights")) is not None:

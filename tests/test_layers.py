@@ -249,12 +249,6 @@ ROLES = {
     "command_of": "of an experiment: the line that makes it",
     "text": "a value as text",
 }
-# Shared by names that mean no one thing yet; nothing is added here, and what is renamed leaves it.
-NOT_YET_TOLD_APART = set(
-    """
-    checked decimal difference number places score
-    """.split()
-)
 
 
 def public_functions(texts: Sources) -> dict[str, list[str]]:
@@ -272,7 +266,7 @@ def shared_functions(texts: Sources) -> set[str]:
 
 
 def test_no_function_has_the_name_of_another_but_in_the_same_role():
-    assert shared_functions(sources()) == set(ROLES) | NOT_YET_TOLD_APART
+    assert shared_functions(sources()) == set(ROLES)
 
 
 def test_a_second_function_of_a_name_would_be_found():

@@ -53,7 +53,7 @@ def test_no_file_of_the_weights_is_too_large_for_a_repository():
 
 def test_one_folder_of_weights_may_bring_its_own_and_the_shipped_ones_do_for_the_others(folder):
     assert pretrained.checked_folder(part()) == folder
-    assert pretrained.checked_folder(pretrained.CENTERFACE).parents[1] == weights.places()[1]
+    assert pretrained.checked_folder(pretrained.CENTERFACE).parents[1] == weights.search_path()[1]
 
 
 def test_a_file_is_hashed_once(folder):

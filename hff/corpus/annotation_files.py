@@ -20,7 +20,7 @@ LONGEST_STEM = 200  # bytes of a name without its ending; systems allow 255 with
 NAMELESS = "reading"  # the file of words that came in no file
 
 
-def places(out: Path | None, table_kind: str | None) -> tuple[Path, Path]:
+def table_and_folder(out: Path | None, table_kind: str | None) -> tuple[Path, Path]:
     """The table and the folder of the files: ``out`` is a table by its ending, beside which they go, else the folder.
 
     table_kind: of a table in the folder. Raises ``InputError`` without ``out``.

@@ -17,7 +17,7 @@ from hff.config import EMOTIONS, MODALITIES
 from hff.errors import HFFError, InputError
 from hff.examples.ready import EXAMPLES
 from hff.lab.lesson import CHANGES, FIGURES, Choice, Claim, Lesson
-from hff.lab.schema import JsonObject, checked, long, one_of
+from hff.lab.schema import JsonObject, long, one_of, validated
 from hff.lab.state import LabState
 from hff.locale import language, say
 from hff.numbers import shown
@@ -47,7 +47,7 @@ def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
     translation = path.parent.parent / language() / path.name
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        lesson = checked(LessonPart, values, emotions=(*EMOTIONS, *labels)).lesson(path.stem)
+        lesson = validated(LessonPart, values, emotions=(*EMOTIONS, *labels)).lesson(path.stem)
         told = translation != path and translation.is_file()
         return _translated(lesson, json.loads(translation.read_text("utf-8"))) if told else lesson
     except OSError as error:
@@ -60,7 +60,7 @@ def load_lesson(path: Path, labels: Sequence[str] = EMOTIONS) -> Lesson:
 
 def _translated(lesson: Lesson, values: object) -> Lesson:
     """The same lesson in the words of another language; what those lack stays as it is."""
-    given = checked(TranslationPart, values)
+    given = validated(TranslationPart, values)
     said = [choice.text for choice in lesson.choices] if given.choices is None else given.choices
     if len(said) != len(lesson.choices):
         raise InputError(say("LESSON_TRANSLATED_CHOICES", count=len(lesson.choices)))

@@ -1,6 +1,6 @@
 """What the parts of a JSON file or link have to be, as pydantic models whose faults are sentences for a teacher.
 
-A model subclasses ``JsonObject``, and ``checked`` makes one of plain values; whatever is wrong comes out as one
+A model subclasses ``JsonObject``, and ``validated`` makes one of plain values; whatever is wrong comes out as one
 ``InputError`` that names the part and what would work.
 """
 
@@ -46,10 +46,10 @@ def _cleaned(value: Any) -> Any:
 
 Cleaned = BeforeValidator(_cleaned)  # a text that a person wrote: of half a character the validator makes nothing
 
-_Checked = TypeVar("_Checked", bound=JsonObject)
+_Validated = TypeVar("_Validated", bound=JsonObject)
 
 
-def checked(model: type[_Checked], values: object, **known: object) -> _Checked:
+def validated(model: type[_Validated], values: object, **known: object) -> _Validated:
     """``values``, as JSON gives them, as that model. Raises ``InputError`` for the first thing that is wrong.
 
     ``known`` is what the model's validators find as the context.

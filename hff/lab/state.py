@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from hff.config import MAX_TEXT, MODALITIES, SAMPLES, SPEECH_ENCODERS
 from hff.errors import InputError
 from hff.lab.damage import KINDS
-from hff.lab.schema import Cleaned, JsonObject, Rounded, between, check_names, checked, one_of
+from hff.lab.schema import Cleaned, JsonObject, Rounded, between, check_names, one_of, validated
 from hff.locale import say
 from hff.numbers import shown
 
@@ -106,7 +106,7 @@ class LabState:
     @classmethod
     def from_dict(cls, values: object) -> LabState:
         """Read what ``to_dict`` writes; every part but the source may be missing. Raises ``InputError``."""
-        given = checked(StatePart, values)
+        given = validated(StatePart, values)
         return cls(
             source=given.source,
             damage=undamaged() | {m: done.damage(m) for m, done in given.damage.items()},

@@ -34,7 +34,7 @@ def localised(figure: str, name: str) -> str:
     return figure.translate({ord("."): decimal, ord(","): group, ord("-"): MINUS})
 
 
-def decimal(value: float, places: int, name: str) -> str:
+def fixed_point(value: float, places: int, name: str) -> str:
     """``value`` with a fixed number of places."""
     return localised(f"{value:.{places}f}", name)
 

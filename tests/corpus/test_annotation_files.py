@@ -10,7 +10,7 @@ import pytest
 from hff.annotations import WRITERS
 from hff.config import EMOTIONS
 from hff.corpus import growing_table
-from hff.corpus.annotation_files import file_names, places
+from hff.corpus.annotation_files import file_names, table_and_folder
 from hff.corpus.clips import Clip
 from hff.corpus.run import Order, run
 from hff.errors import InputError
@@ -138,10 +138,10 @@ def test_stretches_count_from_their_beginning(tmp_path: Path):
 
 
 def test_where_they_lie(tmp_path: Path):
-    assert places(tmp_path / "o.CSV", None) == (tmp_path / "o.CSV", tmp_path)
-    assert places(tmp_path / "new", None) == (tmp_path / "new" / "readings.jsonl", tmp_path / "new")
-    assert places(tmp_path / "new", "csv") == (tmp_path / "new" / "readings.csv", tmp_path / "new")
+    assert table_and_folder(tmp_path / "o.CSV", None) == (tmp_path / "o.CSV", tmp_path)
+    assert table_and_folder(tmp_path / "new", None) == (tmp_path / "new" / "readings.jsonl", tmp_path / "new")
+    assert table_and_folder(tmp_path / "new", "csv") == (tmp_path / "new" / "readings.csv", tmp_path / "new")
     with pytest.raises(InputError, match="say where: --out FOLDER"):
-        places(None, "csv")
+        table_and_folder(None, "csv")
     with pytest.raises(InputError, match="Cannot write"):
         run(order(tmp_path / "no" / "such", tmp_path, annotate=tuple(WRITERS)), print)

@@ -66,7 +66,7 @@ def test_no_hyphen_stays_in_a_word_that_was_parted():
 
 
 def test_a_minus_is_no_hyphen():
-    assert number_format.decimal(-0.5, 2, "de") == "−0,50"
+    assert number_format.fixed_point(-0.5, 2, "de") == "−0,50"
     assert number_format.percentage(-0.845, 1, "de") == "−84,5\u00a0%"
     assert number_format.localised("-1,234.50", "de") == "−1.234,50"
 

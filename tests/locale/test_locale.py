@@ -224,8 +224,8 @@ def test_a_message_is_english_text_that_can_be_said_again():
 
 
 def test_numbers_go_by_the_language():
-    assert number_format.decimal(1234.5, 2, "en") == "1234.50"
-    assert number_format.decimal(0.5, 2, "de") == "0,50"
+    assert number_format.fixed_point(1234.5, 2, "en") == "1234.50"
+    assert number_format.fixed_point(0.5, 2, "de") == "0,50"
     assert number_format.percentage(0.845, 1, "de") == "84,5\u00a0%"
     assert number_format.percentage(0.845, 1, "en") == "84.5%"
     assert number_format.percentage(12.3, 0, "en") == "1230%"

@@ -223,7 +223,7 @@ def recalls(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, flo
     return found
 
 
-def score(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, float]:
+def selection_figures(probabilities: Tensor, utterances: list[Utterance]) -> dict[str, float]:
     """What an epoch is chosen by: the mean of the corpora's unweighted recalls, which are told too."""
     found = recalls(probabilities, utterances)
     return {"score": float(np.mean(list(found.values())))} | found
@@ -320,7 +320,7 @@ def fit_network(
     batches = batches_of(material.heard, material.training, plan, device)
 
     def validate(model: WhisperEncoder) -> dict[str, float]:
-        return score(predict(model, material.steps, len(material.held)), material.held)
+        return selection_figures(predict(model, material.steps, len(material.held)), material.held)
 
     best = fit(model, batches, batches_per_epoch(material.heard, plan), loss, validate, plan, folder, device)
     return model, best
@@ -336,7 +336,7 @@ def tune_layers(
     batches = tuning_batches(material.heard, material.training, plan, device)
 
     def validate(model: WhisperEncoder) -> dict[str, float]:
-        return score(predict(model, again(model, material.steps), len(material.held)), material.held)
+        return selection_figures(predict(model, again(model, material.steps), len(material.held)), material.held)
 
     return fit(model, batches, TUNING_BATCHES, tuning_loss, validate, plan, folder, device)
 

@@ -111,7 +111,7 @@ def scores(sentences: list[Sentence], probabilities: np.ndarray) -> dict[str, fl
     return figures | {f"own_{kind}": float((truth == guess)[own].mean()) for kind, own in kinds.items() if own.any()}
 
 
-def score(figures: dict[str, float]) -> float:
+def selection_score(figures: dict[str, float]) -> float:
     """What chooses the best epoch: the mean of each corpus' figure, the own sentences' as one."""
     counted = [figures[name] for name in ("goemotions_macro_f1", "meld_weighted_f1", "own_accuracy") if name in figures]
     return sum(counted) / len(counted)
@@ -172,7 +172,7 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
 
     def validate(model: nn.Module) -> dict[str, float]:
         figures = scores(held, predict(model, [s.text for s in held], device))
-        return {"score": score(figures)} | figures
+        return {"score": selection_score(figures)} | figures
 
     done = sum(plan.cycles[:-1]) if init else 0
     return fit(model, batches, count, loss, validate, plan, out / "text", device, done)

@@ -15,7 +15,7 @@ from torch import Tensor
 from hff.encoders.whisper import WhisperLayers
 from hff.errors import WeightsError
 from train.ready_made.ctranslate2_file import read
-from train.ready_made.package_files import PackageFile, checked
+from train.ready_made.package_files import PackageFile, checked_file
 
 VERSION = "1.0.0"
 PURPOSE = "training the speech encoder on Whisper base"
@@ -40,7 +40,7 @@ def joined_file() -> bytes:
 
     Raises ``DependencyError`` if a package or its file is not there, ``WeightsError`` if it is another file.
     """
-    content = b"".join(checked(half).read_bytes() for half in HALVES)
+    content = b"".join(checked_file(half).read_bytes() for half in HALVES)
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise WeightsError(f"The files for {PURPOSE} are not those this program was made for (SHA-256 differs).")
     return content

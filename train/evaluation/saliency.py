@@ -68,11 +68,11 @@ class Falls:
         for removed, against in self.pairs:
             one, other = self.by[removed], self.by[against]
             falls = [float(one.mean()), float(other.mean())]
-            found.append([self.modality, items, removed, against, len(one), *falls, *difference(one, other)])
+            found.append([self.modality, items, removed, against, len(one), *falls, *paired_difference(one, other)])
         return found
 
 
-def difference(one: np.ndarray, other: np.ndarray, seed: int = SALIENCY_SEED) -> list[float]:
+def paired_difference(one: np.ndarray, other: np.ndarray, seed: int = SALIENCY_SEED) -> list[float]:
     """Mean of (N,) less (N,), and the ends of its 95 % interval: items drawn anew with replacement, both alike."""
     apart = one - other
     drawn = np.random.default_rng(seed).integers(0, len(apart), (BOOTSTRAP_DRAWS, len(apart)))

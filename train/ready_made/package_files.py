@@ -29,7 +29,7 @@ class PackageFile:
         return f"{self.package}=={self.version}"
 
 
-def checked(part: PackageFile) -> Path:
+def checked_file(part: PackageFile) -> Path:
     """Path of the file.
 
     Raises ``DependencyError`` if the package or the file is not there, ``WeightsError`` if it is another file.

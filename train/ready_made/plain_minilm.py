@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file
 
 from hff import weights
-from train.ready_made.package_files import PackageFile, checked
+from train.ready_made.package_files import PackageFile, checked_file
 
 if TYPE_CHECKING:
     from transformers import BertModel
@@ -30,6 +30,6 @@ def load(bert: BertModel) -> BertModel:
     Raises ``DependencyError`` if the package is not there, ``WeightsError`` if its file is another.
     """
     unused = ("pooler.", "embeddings.position_ids")
-    stored = {name: value for name, value in load_file(checked(WEIGHTS)).items() if not name.startswith(unused)}
+    stored = {name: value for name, value in load_file(checked_file(WEIGHTS)).items() if not name.startswith(unused)}
     weights.fill(bert, stored, "text")
     return bert

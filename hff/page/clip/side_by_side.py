@@ -35,10 +35,10 @@ def waiting_html(kept: Result) -> Markup:
 def side_by_side_html(kept: Result, now: Result) -> Markup:
     """Both readings in the same places, and what differs in words; their labels need not be the same."""
     readings = [_reading(texts.COMPARE_KEPT, kept), _reading(texts.COMPARE_NOW, now)]
-    return render("side_by_side.html", "both", difference(kept, now), readings, SIGMA_FULL)
+    return render("side_by_side.html", "both", difference_in_words(kept, now), readings, SIGMA_FULL)
 
 
-def difference(kept: Result, now: Result) -> str:
+def difference_in_words(kept: Result, now: Result) -> str:
     """What both answer; then which modalities only one of them has, or else the weight that differs most."""
     same = kept.emotion == now.emotion
     answer = sentence(

@@ -10,7 +10,16 @@ from hff.lab.comparison import TABLE_FIGURES, alpha_by_precision, clip_means
 from hff.lab.state import LabState
 from hff.lab.what_changed import LEAST_CHANGE, most_moved, what_changed
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import SIGMA_FULL, decimal, figure, guess_variance, in_hundredths, number, percent, weights
+from hff.page.shared.amounts import (
+    SIGMA_FULL,
+    decimal,
+    figure,
+    guess_variance,
+    in_hundredths,
+    percent,
+    variance_figure,
+    weights,
+)
 from hff.page.shared.cards import stack_parts
 from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
@@ -39,8 +48,8 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
         of=names.modality(told, "of"),
         old=decimal(weights(before.alpha)[told]),
         new=decimal(weights(after.alpha)[told]),
-        old_variance=number(before.variance[told] or 0.0),
-        new_variance=number(after.variance[told] or 0.0),
+        old_variance=variance_figure(before.variance[told] or 0.0),
+        new_variance=variance_figure(after.variance[told] or 0.0),
         old_emotion=names.emotion(before.emotion),
         emotion=names.emotion(after.emotion),
         before=percent(before.probabilities[before.emotion]),

@@ -27,14 +27,14 @@ def percent(share: float, places: int = 0) -> str:
     return number_format.percentage(share, places, language())
 
 
-def number(value: float) -> str:
+def variance_figure(value: float) -> str:
     """A variance in two decimals; what is not quite 0 never reads as none."""
     return texts.NUMBER_UNDER.format(number=decimal(0.01)) if 0 < value < 0.005 else decimal(value)
 
 
 def decimal(value: float, places: int = 2) -> str:
     """A figure with a fixed number of places."""
-    return number_format.decimal(value, places, language())
+    return number_format.fixed_point(value, places, language())
 
 
 def exact(figure: Decimal) -> str:
@@ -72,4 +72,4 @@ def figure(value: float, name: str) -> str:
     """One of the model's figures of a modality ("variance", "alpha" ...) as it stands in a table."""
     if name == "shapley":
         return signed_points(value)
-    return number(value) if name == "variance" else decimal(value, 1 if name == "precision" else 2)
+    return variance_figure(value) if name == "variance" else decimal(value, 1 if name == "precision" else 2)

@@ -43,7 +43,7 @@ def _environment() -> Environment:
     made.filters["weights"] = amounts.weights
     spoken: dict[str, Callable] = {
         "percent": amounts.percent,
-        "number": amounts.number,
+        "variance": amounts.variance_figure,
         "decimal": amounts.decimal,
         "points": amounts.signed_points,
         "figure": amounts.figure,

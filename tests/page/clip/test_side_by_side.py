@@ -9,7 +9,7 @@ import pytest
 
 from hff.config import EMOTIONS, MODALITIES
 from hff.locale import texts, using
-from hff.page.clip.side_by_side import difference, for_comparison, side_by_side_html
+from hff.page.clip.side_by_side import difference_in_words, for_comparison, side_by_side_html
 from hff.page.session.sessions import Sessions
 from hff.result import Result
 from tests.support.page_browser import browsing, choose_example
@@ -41,12 +41,12 @@ ALL = (0.5, 0.3, 0.2)
     ],
 )  # fmt: skip
 def test_what_differs_is_said_and_true(kept: Result, now: Result, says: str):
-    assert difference(kept, now) == says
+    assert difference_in_words(kept, now) == says
 
 
 def test_it_is_said_in_german():
     with using("de"):
-        assert difference(reading(ALL), reading((0.2, 0, 0.8))).endswith("Nur im Gemerkten gibt es die Worte.")
+        assert difference_in_words(reading(ALL), reading((0.2, 0, 0.8))).endswith("Nur im Gemerkten gibt es die Worte.")
 
 
 def test_both_stand_in_the_same_rows_on_one_scale_whatever_their_labels_and_parts():
@@ -73,7 +73,7 @@ def test_what_is_kept_has_no_sound_and_one_face():
     assert kept.attention is kept.evidence.wave is kept.evidence.mel is None
     assert len(kept.evidence.faces) == 1
     assert len(whole.evidence.faces) > 1
-    assert difference(kept, whole) == difference(whole, whole)
+    assert difference_in_words(kept, whole) == difference_in_words(whole, whole)
 
 
 def test_it_goes_with_the_visit(tmp_path):

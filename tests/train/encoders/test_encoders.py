@@ -151,7 +151,7 @@ def test_own_sentences_count_as_one_corpus_and_are_shown_several_times():
     assert figures["own_idiom"] == 0
     assert figures["own_negation"] == 1
     assert figures["own_accuracy"] == pytest.approx(2 / 3)
-    assert text.score(figures) == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert text.selection_score(figures) == pytest.approx((1 + 1 + 2 / 3) / 3)
     shown = Counter(s.corpus for s in text.epochs_sentences(said, rng(), most=1))
     assert shown["goemotions"] + shown["meld"] == 1
     assert (shown["own_idiom"], shown["own_negation"]) == (text.OWN_REPEATS, 2 * text.OWN_REPEATS)

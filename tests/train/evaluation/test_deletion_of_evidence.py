@@ -14,7 +14,7 @@ from train.evaluation import saliency
 def test_the_interval_is_of_the_differences():
     rng = np.random.default_rng(0)
     own = rng.normal(0, 5, 400)  # what items have in common must not widen it
-    mean, low, high = saliency.difference(own + 0.5 + rng.normal(0, 0.2, 400), own)
+    mean, low, high = saliency.paired_difference(own + 0.5 + rng.normal(0, 0.2, 400), own)
     assert low < mean < high
     assert mean == pytest.approx(0.5, abs=0.05)
     assert high - low == pytest.approx(4 * 0.2 / 20, rel=0.2)

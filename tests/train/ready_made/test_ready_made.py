@@ -16,7 +16,7 @@ from hff import pretrained
 from hff.encoders.bert import untrained_bert
 from hff.errors import DependencyError, WeightsError
 from train.ready_made import ctranslate2_file, plain_minilm, shipped
-from train.ready_made.package_files import PackageFile, checked
+from train.ready_made.package_files import PackageFile, checked_file
 
 
 def digest(content: bytes) -> str:
@@ -39,17 +39,17 @@ def part(**changes: str) -> PackageFile:
 
 
 def test_a_file_is_found_without_running_its_package(package):
-    assert checked(part()) == package / "weights.bin"
+    assert checked_file(part()) == package / "weights.bin"
     assert "made_up_models" not in sys.modules
 
 
 def test_what_is_missing_or_another_says_what_to_install(package):
     with pytest.raises(WeightsError, match=r"pip install --no-deps --force-reinstall made-up-models==1\.0"):
-        checked(part(sha256="0" * 64))
+        checked_file(part(sha256="0" * 64))
     with pytest.raises(DependencyError, match=r"made-up-models==1\.0 lacks gone\.bin"):
-        checked(part(file="gone.bin"))
+        checked_file(part(file="gone.bin"))
     with pytest.raises(DependencyError, match=r"pip install --no-deps no-such-models==1\.0"):
-        checked(part(package="no-such-models"))
+        checked_file(part(package="no-such-models"))
 
 
 def test_training_the_words_from_their_beginning_says_what_it_needs(monkeypatch):
