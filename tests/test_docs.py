@@ -168,7 +168,7 @@ def test_http_names_are_those_of_the_page():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_files_that_are_named_exist(path: Path):
-    named = set(re.findall(r"`((?:hff|train|tests|docs)/[\w/.-]*)`", path.read_text(encoding="utf-8")))
+    named = set(re.findall(r"`((?:hff|train|tests|docs|weights|\.ci)/[\w/.-]*)`", path.read_text(encoding="utf-8")))
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 

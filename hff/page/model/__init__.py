@@ -1,4 +1,4 @@
-"""The Model view: the drawing of the model, and the measured figures that lie beside the weights.
+"""The Model view: the drawing of the model, a walk through the numbers of one moment, and the measured figures.
 
-No figure is typed by hand.
+No figure is typed by hand: they are a reading's, or lie beside the weights.
 """

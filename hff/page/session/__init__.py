@@ -1,4 +1,4 @@
-"""Who is visiting and what belongs to the visit: private folders, shelves, and the one model for all.
+"""Who is visiting and what belongs to the visit: private folders, shelves, whose turn it is, the one model.
 
 No HTML.
 """

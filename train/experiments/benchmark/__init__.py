@@ -1,4 +1,4 @@
-"""HFF and its rivals on a file of trimodal utterance features, such as CMU-MOSI's.
+"""HFF and its rivals on dialogues, on videos of opinions, or on a file of trimodal features in MMSA's layout.
 
-No reader of such files: those are in ``train.corpora``; and no model: the rivals are in ``train.rivals``.
+No reader of such data: those are in ``train.corpora``; and no model: the rivals are in ``train.rivals``.
 """
