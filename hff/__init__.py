@@ -11,7 +11,8 @@ here trains or measures the weights: that is ``train``, which this package never
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from hff import quiet
 from hff.errors import DependencyError, DeviceError, HFFError, InputError, NothingToAnalyse, WeightsError
@@ -21,10 +22,13 @@ quiet.libraries()  # before any module of ours imports a library that would repo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hff.pipeline.analyzer import Analyzer
+    from hff.model.hff import HFF as HFF
+    from hff.pipeline.analyzer import Analyzer as Analyzer
 
 __version__ = "0.1.0"
 __all__ = [
+    "HFF",
+    "Analyzer",
     "DependencyError",
     "DeviceError",
     "HFFError",
@@ -33,6 +37,15 @@ __all__ = [
     "WeightsError",
     "load",
 ]
+
+
+_LATE = {"Analyzer": "hff.pipeline.analyzer", "HFF": "hff.model.hff"}  # which import PyTorch
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'hff' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATE[name]), name)
 
 
 def load(device: str = "auto", weights: str | Path | None = None, speech_encoder: str | None = None) -> Analyzer:

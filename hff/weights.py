@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ WEIGHTS_FORMAT = "hff-1"
 MEASURED_FILE = "metrics.json"  # beside the weights: what was measured of them
 CORPORA_FILE = "corpora.json"  # and what they were made from
 CARD_FILE = "MODEL_CARD.md"
+FINGERPRINT_FILE = "fingerprint.json"
+LICENCE_FILE = "LICENSE"
+HUB_CARD_FILE, HUB_CONFIG_FILE = "README.md", "config.json"  # what the Hugging Face Hub calls a card and a config
 MAX_LABELS = 1000
 MAX_HEADER_BYTES = 10_000_000  # of a safetensors file
 
@@ -96,6 +100,24 @@ def check(folder: Path, speech_encoder: str) -> None:
                     other=SPEECH_ENCODERS[0],
                 )
             )
+
+
+def copy(folder: Path, to: Path) -> None:
+    """Copy a whole folder of weights as the Hugging Face Hub lays it out: the card as README.md, and a config.json.
+
+    All speech encoders that are there, the figures, terms and fingerprint; the ready-made models beside them are not a
+    part of it. Raises ``WeightsError``.
+    """
+    encoders = speech_encoders(folder) or SPEECH_ENCODERS[:1]
+    paths = {part_path(folder, part, encoder) for part in part_names(folder) for encoder in encoders}
+    paths |= {folder / name for name in (MEASURED_FILE, CORPORA_FILE, FINGERPRINT_FILE, LICENCE_FILE, HUB_CARD_FILE)}
+    target = {path: path.name for path in sorted(paths)} | {folder / CARD_FILE: HUB_CARD_FILE}
+    to.mkdir(parents=True, exist_ok=True)
+    for path, name in target.items():
+        if path.is_file() and path.resolve() != (to / name).resolve():
+            shutil.copyfile(path, to / name)
+    config = stored_config(folder, preferred_speech_encoder(folder))
+    (to / HUB_CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def save(path: Path, state: dict[str, Tensor], config: dict, half: bool = True) -> None:

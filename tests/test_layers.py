@@ -18,7 +18,7 @@ LAYERS = (
     ("hff.locale",),
     ("hff.config", "hff.device", "hff.cancel", "hff.numbers", "hff.arithmetic"),
     ("hff.result", "hff.weights", "hff.corruption"),
-    ("hff.pretrained",),
+    ("hff.pretrained", "hff.model_hub"),
     ("hff.media", "hff.annotations", "hff.moment"),
     ("hff.detectors", "hff.model"),
     ("hff.encoders",),
@@ -55,7 +55,7 @@ LAYERS = (
 )
 NEVER = (("train", "hff.page"), ("hff.page", "train"))  # though the one stands above the other
 # What every module of its kind has, by that name: corpora, stages, encoders' trainings.
-INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "PARTS", "PUBLISHED", "SPLIT", "TEST", "PLAN", "COMMAND"}
+INTERFACE = {"NAME", "CONTENT", "LICENCE", "SOURCE", "HUB", "PARTS", "PUBLISHED", "SPLIT", "TEST", "PLAN", "COMMAND"}
 
 Sources = dict[str, str]  # module -> text
 

@@ -30,7 +30,7 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path):
     model = small_model(labels=("negative", "positive"))
     weights.save(tmp_path / "deep" / "fusion.safetensors", model.state_dict(), model.config.to_dict(), half=False)
     state, config = weights.load(tmp_path / "deep" / "fusion.safetensors")
-    again = HFF(analyzer.HFFConfig.from_dict(config)).eval()
+    again = HFF(HFFConfig.from_dict(config)).eval()
     weights.fill(again, state, "fusion")
     clips = random_clips(model.config, 2, 3)
     assert_same(again(**clips), model(**clips), atol=0)

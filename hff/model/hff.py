@@ -8,12 +8,19 @@ order of ``hff.config.MODALITIES``, d = ``d_model``, C labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
+from hff import device as devices
+from hff import model_hub, weights
 from hff.cancel import checkpoint
-from hff.config import MAX_STEPS, HFFConfig
+from hff.config import MAX_STEPS, SPEECH_ENCODERS, HFFConfig
+from hff.errors import WeightsError
+from hff.locale import say
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
 from hff.model.error_scale import ErrorScale
@@ -54,8 +61,35 @@ class FusionOutput:
         return self.logits.float().softmax(-1).mean(0)
 
 
-class HFF(nn.Module):
-    """Features of the three modalities per step -> emotion, weights, uncertainties and maps."""
+CARD = """---
+{{ card_data }}
+---
+
+The fusion of HFF: features of voice, words and face, one vector of each every half second -> emotion, weights (alpha)
+and uncertainties (sigma^2). What makes such features of a clip is in the whole model, `hff.Analyzer`.
+
+```python
+from hff.model.hff import HFF
+
+model = HFF.from_pretrained("owner/name")
+```
+
+What it was trained on and how good it is, whoever trained it has to say; its terms are those of what it was trained on.
+The weights that come with HFF, and what is made of them, are CC BY-NC-SA 4.0. Not for decisions about people.
+"""
+
+
+class HFF(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name=model_hub.LIBRARY,
+    tags=[*model_hub.TAGS],
+    model_card_template=CARD,
+):
+    """Features of the three modalities per step -> emotion, weights, uncertainties and maps.
+
+    ``save_pretrained`` and ``push_to_hub`` are those of huggingface_hub's ``PyTorchModelHubMixin``.
+    """
 
     def __init__(self, config: HFFConfig | None = None) -> None:
         super().__init__()
@@ -79,6 +113,31 @@ class HFF(nn.Module):
             self.novelty = nn.ModuleList(Novelty(size, config.novelty_rank, labels) for size in config.input_dims)
             self.scale = nn.ModuleList(ErrorScale(SCALE_KNOTS) for _ in range(modalities))
             self.product = nn.Parameter(torch.tensor(1.5))  # exponent of the product of experts
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        speech_encoder: str | None = None,
+        device: str = "cpu",
+        **options: Any,
+    ) -> HFF:
+        """The trained fusion alone, in evaluation mode, of a folder of weights or of a repository on the Hub.
+
+        speech_encoder: whose features it takes, one of ``hff.config.SPEECH_ENCODERS``; by default the last one that the
+        folder has a fusion for. device: as for ``hff.load``. options: revision, token and others of the Hub's, see
+        ``hff.model_hub``; a folder is read without asking the Hub for anything. Raises ``WeightsError``.
+        """
+        folder = model_hub.fetched_folder(pretrained_model_name_or_path, model_hub.FUSION_PARTS, **options)
+        there = [name for name in SPEECH_ENCODERS if weights.part_path(folder, "fusion", name).is_file()]
+        if not there:
+            raise WeightsError(say("weights.missing", path=folder, names="fusion.safetensors"))
+        return load_fusion(folder, speech_encoder or there[-1]).to(devices.choose(device))
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        path = weights.part_path(save_directory, "fusion", self.config.speech_encoder)
+        weights.save(path, self.state_dict(), self.config.to_dict(), half=False)
 
     def forward(
         self,
@@ -277,6 +336,28 @@ class HFF(nn.Module):
 
     def _recur(self, fused2: Tensor, valid: Tensor) -> Tensor:
         return fused2 if self.recurrence is None else self.recurrence(fused2, valid)
+
+
+def load_fusion(folder: Path, speech_encoder: str) -> HFF:
+    """The fusion in a folder of weights that was trained on the features of a speech encoder, in evaluation mode.
+
+    Raises ``WeightsError``.
+    """
+    path = weights.part_path(folder, "fusion", speech_encoder)
+    state, stored = weights.load(path)
+    weights.labels(stored, path)
+    try:
+        config = HFFConfig.from_dict(stored)
+        weights.check_shapes(lambda: HFF(config), state, "fusion")
+    except (TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
+        raise WeightsError(say("weights.fusion_version", folder=folder, error=str(error))) from error
+    if config.speech_encoder != speech_encoder:
+        raise WeightsError(
+            say("weights.trained_on", folder=folder, trained=config.speech_encoder, speech_encoder=speech_encoder)
+        )
+    model = HFF(config)
+    weights.fill(model, state, "fusion")
+    return model.eval()
 
 
 def _trust_by_hand(alpha: Tensor) -> Tensor:

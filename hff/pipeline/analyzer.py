@@ -8,17 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub import ModelHubMixin
 
 from hff import device as devices
-from hff import modalities, weights
+from hff import modalities, model_hub, weights
 from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
-from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS, HFFConfig
-from hff.errors import Cancelled, HFFError, WeightsError
+from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS
+from hff.errors import Cancelled, HFFError
 from hff.locale import say
-from hff.model.hff import HFF, FusionOutput
+from hff.model.hff import FusionOutput, load_fusion
 from hff.numbers import whole
 from hff.pipeline import recording
 from hff.pipeline.features import ClipFeatures, Encoders, encode, step_times
@@ -56,8 +58,12 @@ def load_encoders(
     return Encoders(**built)
 
 
-class Analyzer:
-    """The trained model. One instance serves many threads: nothing in it changes after loading."""
+class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.TAGS]):
+    """The trained model. One instance serves many threads: nothing in it changes after loading.
+
+    ``save_pretrained`` and ``push_to_hub`` are those of huggingface_hub's ``ModelHubMixin``: the files of weights as
+    they are, for all speech encoders, and their model card as README.md.
+    """
 
     def __init__(
         self, device: str = "auto", folder: str | Path | None = None, speech_encoder: str | None = None
@@ -68,33 +74,36 @@ class Analyzer:
         self._loading = threading.Lock()
         self._load(speech_encoder or weights.preferred_speech_encoder(self.folder), Encoders())
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        device: str = "auto",
+        speech_encoder: str | None = None,
+        **options: Any,
+    ) -> Analyzer:
+        """As ``hff.load``, of a folder of weights or of a repository on the Hugging Face Hub ("owner/name").
+
+        options: revision, token and others of the Hub's, see ``hff.model_hub``; a folder is read without asking the
+        Hub for anything. Raises ``DeviceError``, ``WeightsError`` or ``DependencyError``.
+        """
+        folder = model_hub.fetched_folder(pretrained_model_name_or_path, model_hub.ALL_PARTS, **options)
+        return cls(device, folder, speech_encoder)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        weights.copy(self.folder, save_directory)
+
     def _load(self, speech_encoder: str, shared: Encoders) -> None:
         """Read the fusion for a speech encoder, and all encoders that are not among those ``shared``."""
         weights.check(self.folder, speech_encoder)
-        path = weights.part_path(self.folder, "fusion", speech_encoder)
-        state, config = weights.load(path)
-        weights.labels(config, path)
-        try:
-            self.config = HFFConfig.from_dict(config)
-            weights.check_shapes(lambda: HFF(self.config), state, "fusion")
-        except (TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
-            raise WeightsError(say("weights.fusion_version", folder=self.folder, error=str(error))) from error
-        if self.config.speech_encoder != speech_encoder:
-            raise WeightsError(
-                say(
-                    "weights.trained_on",
-                    folder=self.folder,
-                    trained=self.config.speech_encoder,
-                    speech_encoder=speech_encoder,
-                )
-            )
+        model = load_fusion(self.folder, speech_encoder)
+        self.config = model.config
         # A modality that was registered after these weights were trained is absent from what they read.
         wanted = [name for name in self.config.dims if name not in vars(shared)]
         new = load_encoders(self.folder, self.device, speech_encoder, wanted)
         self.encoders = Encoders(**vars(shared), **vars(new))
-        self.model = HFF(self.config)
-        weights.fill(self.model, state, "fusion")
-        self.model.to(self.device).eval()
+        self.model = model.to(self.device)
         self._others[speech_encoder] = self
 
     def hearing_with(self, speech_encoder: str) -> Analyzer:

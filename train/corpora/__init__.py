@@ -1,8 +1,8 @@
 """The corpora, a module each: where it lies, what it holds, how its labels map to the model's.
 
-A module has ``NAME``, ``CONTENT`` (what it is), ``SOURCE`` (where a user gets it), ``LICENCE``, ``PARTS`` (which part
-of the model learns from what of it; none where no shipped part does) and ``load(root)``, which gives its items or
-raises ``base.CorpusError``, naming the file that is missing. One that figures stand on says in ``TEST`` on what of it.
+A module has ``NAME``, ``CONTENT`` (what it is), ``SOURCE`` (where a user gets it; ``HUB`` its name on the Hugging Face
+Hub), ``LICENCE``, ``PARTS`` (which part of the model learns from what of it, maybe no part) and ``load(root)``: its
+items, or ``base.CorpusError`` that names the missing file. One that figures stand on says in ``TEST`` on what of it.
 A module that is named here may be learned from by any stage; ``python -m train data``, the card and the page list it.
 """
 

@@ -15,6 +15,7 @@ NAME = "DailyDialog"
 CONTENT = "written everyday dialogues"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = "yanran.li/dailydialog"
+HUB = "li2017dailydialog/daily_dialog"
 PARTS: dict[str, str] = {"text": "its validation file"}
 NEUTRAL_STRIDE = 6
 _OURS = {

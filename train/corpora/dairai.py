@@ -16,6 +16,7 @@ NAME = "dair-ai"
 CONTENT = "tweets"
 LICENCE = "research use"
 SOURCE = "huggingface.co/datasets/dair-ai/emotion"
+HUB = "dair-ai/emotion"
 PARTS: dict[str, str] = {"text": "its training part"}
 STRIDE = 2  # every second tweet: they are of one kind ("i feel ..."), and would outweigh MELD
 _OURS = {

@@ -15,6 +15,7 @@ CONTENT = "comments from Reddit"
 TEST = "test, Ekman groups"
 LICENCE = "CC BY 4.0"
 SOURCE = "github.com/google-research/google-research/tree/master/goemotions (data/*.tsv)"
+HUB = "google-research-datasets/go_emotions"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
 _FINE = (
     "admiration amusement anger annoyance approval caring confusion curiosity desire disappointment disapproval "

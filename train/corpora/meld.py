@@ -19,6 +19,7 @@ CONTENT = "dialogue of a television series"
 TEST = "test, one utterance"
 LICENCE = "GPL-3.0"
 SOURCE = "github.com/declare-lab/MELD (data/MELD/*_sent_emo.csv)"
+HUB = "declare-lab/MELD"
 PARTS: dict[str, str] = {"text": "five sixths of its training part", "fusion": "the other sixth"}
 # The public files hold Windows-1252 punctuation read as control characters.
 _PUNCTUATION = str.maketrans(

@@ -16,6 +16,7 @@ NAME = "nEMO"
 CONTENT = "acted Polish speech"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = "github.com/amu-cai/nEMO (samples/)"
+HUB = "amu-cai/nEMO"
 PARTS: dict[str, str] = {"whisper": "four actors", "fusion": "a fifth actor"}
 _OURS = {
     "neutral": "neutral",

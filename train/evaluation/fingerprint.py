@@ -110,7 +110,7 @@ def _answers(folder: Path, device: torch.device) -> dict[str, list[dict[str, lis
 
 def run(out: Path, device: torch.device) -> dict:
     """The stage ``fingerprint``."""
-    path = out / "weights" / "fingerprint.json"
+    path = out / "weights" / weights.FINGERPRINT_FILE
     found = measure(path.parent, device)
     write_whole(path, json.dumps(found, indent=1) + "\n")
     return {encoder: f"{len(each)} clips" for encoder, each in found["answers"].items()}

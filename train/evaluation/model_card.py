@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hff import model_hub
 from hff.weights import CARD_FILE, CORPORA_FILE, MEASURED_FILE
-from train.corpora import described, fer, goemotions, meld, ravdess
+from train.corpora import ALL, described, fer, goemotions, meld, ravdess
 from train.engine.whole_files import write_whole
 from train.evaluation.shipped_parts import SHIPPED_PARTS
 
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")  # as one writes them out
+
+# The words and numbers of the Hugging Face Hub (its docs: "Model cards", "Tasks", "Metrics").
+LICENCE_ID = "cc-by-nc-sa-4.0"  # of ``weights/LICENSE``
+TASK_ID = "video-classification"
+METRIC_IDS = ("accuracy", "recall", "f1", "brier_score")
 
 HEAD = """# Model card: HFF, {count} emotions
 
@@ -106,6 +112,23 @@ def count_of(labels: list[str]) -> str:
     return dict(enumerate(COUNTS, 2)).get(len(labels), str(len(labels)))
 
 
+def front_matter(corpora: list[dict]) -> str:
+    """What the Hugging Face Hub reads of a card: a block of YAML before everything else."""
+    from huggingface_hub import ModelCardData
+
+    known = [getattr(ALL[corpus["name"]], "HUB", None) for corpus in corpora]
+    data = ModelCardData(
+        language=["en"],
+        license=LICENCE_ID,
+        library_name=model_hub.LIBRARY,
+        pipeline_tag=TASK_ID,
+        tags=[*model_hub.TAGS, "speech-emotion-recognition", "facial-expression-recognition", "uncertainty"],
+        datasets=[name for name in known if name],
+        metrics=[*METRIC_IDS],
+    )
+    return f"---\n{data.to_yaml(line_break=chr(10))}\n---\n\n"
+
+
 def head(labels: list[str], corpora: list[dict]) -> str:
     """What stands before the figures."""
     return HEAD.format(
@@ -149,7 +172,7 @@ def rewrite(folder: Path) -> dict[str, int]:
 def write(report: dict, path: Path) -> None:
     """Write the card with every table of ``report``, and the list of corpora beside it."""
     corpora = write_corpora(path.parent)
-    parts = [head(report["confusion"]["labels"], corpora)]
+    parts = [front_matter(corpora) + head(report["confusion"]["labels"], corpora)]
     for part in report["tables"]:
         parts.append(
             f"### {part['title']}\n\n{table(part['columns'], part['rows'])}\n\n{part['note']}\n\n`{part['command']}`\n"

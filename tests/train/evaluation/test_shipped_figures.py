@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from hff.config import EMOTIONS, MODALITIES
+from train.corpora import ALL
 from train.evaluation import fingerprint, model_card
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "weights"
@@ -103,8 +105,21 @@ def test_the_card_is_written_from_labels_corpora_and_figures(metrics, tmp_path):
     own = metrics | {"confusion": {"title": "c", "labels": ["calm", "bored", "proud"], "matrix": [[1] * 3] * 3}}
     model_card.write(own, tmp_path / "MODEL_CARD.md")
     text = (tmp_path / "MODEL_CARD.md").read_text()
-    assert text.startswith("# Model card: HFF, three emotions\n\nReads calm, bored or proud from voice")
+    assert text.split("\n---\n\n")[1].startswith(
+        "# Model card: HFF, three emotions\n\nReads calm, bored or proud from voice"
+    )
     assert "seven emotions" not in text
+
+
+def test_the_card_tells_the_hub_what_it_asks_for(metrics):
+    """In its own words: a licence, a task and metrics by the names that the Hub has for them."""
+    data = ModelCard.load(WEIGHTS / "MODEL_CARD.md").data
+    assert (data.license, data.language, data.library_name) == ("cc-by-nc-sa-4.0", ["en"], "hff")
+    assert data.pipeline_tag == "video-classification"
+    assert {"emotion-recognition", "multimodal"} <= set(data.tags)
+    assert data.datasets == [corpus.HUB for corpus in ALL.values() if corpus.PARTS and hasattr(corpus, "HUB")]
+    told = str(metrics["tables"]).lower()
+    assert all(name.replace("_score", "") in told for name in data.metrics)
 
 
 def test_the_card_shows_every_table_as_measured(metrics):
