@@ -9,11 +9,16 @@ import logging
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hff import quiet
 from hff.config import SPEECH_ENCODERS
 from hff.locale import languages
+
+if TYPE_CHECKING:
+    from hff.page.door.public_place import PublicPlace
+
+SPACES = "https://huggingface.co"  # shows a Space's page within its own
 
 
 def parse(arguments: list[str] | None = None, program: str = "python app.py") -> argparse.Namespace:
@@ -41,6 +46,14 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port", type=port, default=os.environ.get("GRADIO_SERVER_PORT") or "7860", help="port to listen on"
+    )
+    parser.add_argument(
+        "--root-path",
+        metavar="PATH",
+        type=place,
+        default=os.environ.get("GRADIO_ROOT_PATH") or None,
+        help="where visitors find the page if a proxy has put it under a path of its site: /hff, or "
+        "https://school.example/hff if the proxy does not say under which name it was asked",
     )
     parser.add_argument("--device", default="auto", help="where the model runs: auto, cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -127,6 +140,16 @@ def word(text: str) -> str:
     return text
 
 
+def place(text: str) -> PublicPlace:
+    from hff.errors import HFFError
+    from hff.page.door.public_place import PublicPlace
+
+    try:
+        return PublicPlace.of(text)
+    except HFFError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def origin(text: str) -> str:
     from hff.errors import HFFError
     from hff.page.door.host_names import origin_of
@@ -135,6 +158,14 @@ def origin(text: str) -> str:
         return origin_of(text)
     except HFFError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def sites(allowed: list[str]) -> dict[str, tuple[str, ...]]:
+    """Other sites that may use this page, and that may show it; a Space's page goes by the Space's own name."""
+    space = os.environ.get("SPACE_HOST")
+    if not space:
+        return {"origins": tuple(allowed), "frames": ()}
+    return {"origins": (*allowed, f"https://{space}"), "frames": (SPACES,)}
 
 
 def file_size(text: str) -> int:
@@ -156,6 +187,7 @@ def main(arguments: list[str] | None = None, program: str = "python app.py") -> 
 
         print(describe_devices())
         return 0
+    from hff.page.door.public_place import NO_PROXY
     from hff.page.serve import Options, run
 
     return run(
@@ -163,7 +195,7 @@ def main(arguments: list[str] | None = None, program: str = "python app.py") -> 
             host=options.host, port=options.port, device=options.device, share=options.share,
             transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
             speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
-            microphone=options.microphone, origins=tuple(options.allow_origin),
+            microphone=options.microphone, place=options.root_path or NO_PROXY, **sites(options.allow_origin),
             password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
             max_file_size=options.max_file_size, language=options.language,
         )

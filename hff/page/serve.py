@@ -24,6 +24,7 @@ from hff.locale import DEFAULT, languages
 from hff.page.door.body_guard import BodyGuard
 from hff.page.door.connections import ask_for_files, guard_connections
 from hff.page.door.host_names import Names
+from hff.page.door.public_place import NO_PROXY, PublicPlace, UnderPath
 from hff.page.door.uploads import MAX_FILE, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
 from hff.page.session.private_folder import PrivateFolder
@@ -54,6 +55,8 @@ class Options:
     microphone: int | None = None
     password: str | None = None  # asked of every visitor, under whatever name
     origins: tuple[str, ...] = ()  # other sites whose pages may use this one, as https://name:port
+    frames: tuple[str, ...] = ()  # other sites that may show this page within theirs
+    place: PublicPlace = NO_PROXY  # where a proxy in front has put the page
     max_file_size: int = MAX_FILE  # bytes of one upload
     language: str = DEFAULT  # of the page at /; the other languages' pages lie at /de/ and the like
 
@@ -111,13 +114,15 @@ class Server:
     def _launch(self) -> None:
         """Listen, behind the gate and with the other languages' pages mounted beside the first."""
         options, alike = self.options, self._settings_of_every_page()
-        self.names = Names.of(options.host, options.origins)
+        sites = (*options.origins, *([options.place.site] if options.place.site else []))
+        self.names = Names.of(options.host, sites, options.frames)
         self._others = {name: self._mounted(name, alike) for name in self.pages if name != options.language}
         self.page.launch(
             app_kwargs={"lifespan": self._put_layers, "middleware": self._inner_layers(options.language)},
             num_workers=0,
             server_name=options.host,
             server_port=options.port,
+            root_path=options.place.path,
             share=options.share,
             prevent_thread_lock=True,
             quiet=True,
@@ -157,9 +162,13 @@ class Server:
         import gradio as gr
         from fastapi import FastAPI
 
-        inner = {"middleware": self._inner_layers(name)}
-        parent = gr.mount_gradio_app(FastAPI(), self.pages[name], f"/{name}", app_kwargs=inner, **alike)
+        inner, root = {"middleware": self._inner_layers(name)}, self._root(name)
+        parent = gr.mount_gradio_app(FastAPI(), self.pages[name], f"/{name}", app_kwargs=inner, root_path=root, **alike)
         return parent.routes[-1].app
+
+    def _root(self, name: str) -> str:
+        """The path at which a visitor finds the page in the language ``name``."""
+        return self.options.place.path + ("" if name == self.options.language else f"/{name}")
 
     def _outer_layers(self, app, name: str) -> list[Callable]:
         """What every request to ``app``, Gradio's, passes before any code of Gradio's: the outermost first."""
@@ -178,7 +187,7 @@ class Server:
                 self._wrong_passwords,
                 self.options.language,
             ),
-            lambda inner: LanguageChoice(inner, name, self.options.language, languages()),
+            lambda inner: LanguageChoice(inner, name, self.options.language, languages(), self.options.place.path),
         ]
 
     def _inner_layers(self, name: str) -> list:
@@ -193,11 +202,10 @@ class Server:
         served = {"visit": self.folder.path, "examples": EXAMPLES_FOLDER}
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
-        prefix = "" if name == self.options.language else f"/{name}"
         return [
             Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
             Middleware(HiddenPaths, served, secret, self._mark),
-            Middleware(Tongue, name, prefix),
+            Middleware(Tongue, name, self._root(name)),
         ]
 
     @contextlib.asynccontextmanager
@@ -214,7 +222,8 @@ class Server:
                 await other.get_blocks().run_extra_startup_events()
                 self._surround(other, name)
             self._surround(app, self.options.language)
-            app.middleware_stack = Addresses(app.middleware_stack, self.options.language, self._others)
+            addresses = Addresses(app.middleware_stack, self.options.language, self._others)
+            app.middleware_stack = UnderPath(addresses, self.options.place)
             self._guarded = True
             yield
 

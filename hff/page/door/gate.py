@@ -186,9 +186,9 @@ class Gate:
         """What every reply says to browsers: who may frame it, use it, and that it is what it says it is."""
         for name in [name for name in headers if name.startswith("access-control-")]:
             del headers[name]  # Gradio would let any site in, if the page has a name of its own
-        frames = " ".join(["'self'", *sorted(self.names.origins)])
+        frames = " ".join(["'self'", *sorted(self.names.origins | self.names.frames)])
         headers["Content-Security-Policy"] = f"frame-ancestors {frames}; object-src 'none'; base-uri 'self'"
-        if not self.names.origins:
+        if not self.names.origins | self.names.frames:
             headers["X-Frame-Options"] = "SAMEORIGIN"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["X-Content-Type-Options"] = "nosniff"

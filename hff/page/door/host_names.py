@@ -45,11 +45,13 @@ class Names:
     host: str
     origins: frozenset[str] = frozenset()
     also: set[str] = field(default_factory=set)  # known only once the page runs: a tunnel's
+    frames: frozenset[str] = frozenset()  # sites that may show the page within theirs, and nothing else
 
     @classmethod
-    def of(cls, host: str, allowed: Iterable[str] = ()) -> Names:
-        """Raises ``HFFError`` if one of ``allowed`` is not the address of a site."""
-        return cls(host.strip("[]").lower(), frozenset(origin_of(address) for address in allowed))
+    def of(cls, host: str, allowed: Iterable[str] = (), frames: Iterable[str] = ()) -> Names:
+        """Raises ``HFFError`` if one of ``allowed`` or ``frames`` is not the address of a site."""
+        sites, around = (frozenset(map(origin_of, addresses)) for addresses in (allowed, frames))
+        return cls(host.strip("[]").lower(), sites, frames=around)
 
     def know(self, host: str, own_address: str | None) -> bool:
         """Whether a ``Host`` header means us. ``own_address``: where on this machine the request came in."""

@@ -35,20 +35,21 @@ class Addresses:
             with using(self.first):
                 await self.app(scope, receive, send)
         elif not slash:
-            await _lead(send, f"{name}/", scope["query_string"])
+            await lead(send, f"{name}/", scope["query_string"])
         else:
             with using(name):
-                await self.others[name](_moved(scope, f"/{rest}", ""), receive, send)
+                await self.others[name](moved(scope, f"/{rest}", ""), receive, send)
 
 
 class LanguageChoice:
     """Behind the gate: leads whoever chose a language, or whose browser prefers one, to the page in it.
 
-    ``here``: this page's language; ``first``: that of the page at ``/``; ``all_names``: every one there is.
+    ``here``: this page's language; ``first``: that of the page at ``/``; ``all_names``: every one there is. ``root``:
+    the path under which a proxy has put all of them, where a choice is remembered.
     """
 
-    def __init__(self, app: ASGIApp, here: str, first: str, all_names: tuple[str, ...]) -> None:
-        self.app, self.here, self.first, self.all_names = app, here, first, all_names
+    def __init__(self, app: ASGIApp, here: str, first: str, all_names: tuple[str, ...], root: str = "") -> None:
+        self.app, self.here, self.first, self.all_names, self.root = app, here, first, all_names, root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != PAGE_ROUTE or scope["method"] not in ("GET", "HEAD"):
@@ -58,15 +59,20 @@ class LanguageChoice:
         chosen = dict(query).get(LANGUAGE_PARAMETER)
         if chosen in self.all_names:
             rest = urlencode([(name, value) for name, value in query if name != LANGUAGE_PARAMETER])
-            await _lead(send, self._way(chosen), rest.encode(), remember=chosen)
+            await lead(send, self._way(chosen), rest.encode(), self._cookie(chosen))
             return
         asked = self.here
         if self.here == self.first:
             asked = wanted(Headers(scope=scope), self.all_names, self.first)
         if asked != self.here:
-            await _lead(send, self._way(asked), scope["query_string"])
+            await lead(send, self._way(asked), scope["query_string"])
         else:
             await self.app(scope, receive, send)
+
+    def _cookie(self, chosen: str) -> str:
+        cookie = SimpleCookie({COOKIE: chosen})
+        cookie[COOKIE].update({"path": f"{self.root}/", "max-age": str(_REMEMBERED), "samesite": "Lax"})
+        return cookie[COOKIE].OutputString()
 
     def _way(self, name: str) -> str:
         """From this page to the one in another language; relative, since a proxy may have put all under a path."""
@@ -91,7 +97,7 @@ class Tongue:
             return
         if scope["path"] == PAGE_ROUTE:
             send = Rewriter(send, self._say)
-        await self.app(_moved(scope, self.prefix + scope["path"], self.prefix), receive, send)
+        await self.app(moved(scope, self.prefix + scope["path"], self.prefix), receive, send)
 
     def _say(self, page: bytes) -> bytes:
         for old, new in self._changes.items():
@@ -99,11 +105,12 @@ class Tongue:
         return page
 
 
-def _moved(scope: Scope, path: str, root: str) -> Scope:
-    return {**scope, "path": path, "raw_path": quote(path).encode(), "root_path": scope.get("root_path", "") + root}
+def moved(scope: Scope, path: str, root: str) -> Scope:
+    """The same request for ``path``, the beginning ``root`` of which is where the application lies."""
+    return {**scope, "path": path, "raw_path": quote(path).encode(), "root_path": root}
 
 
-async def _lead(send: Send, where: str, query: bytes, remember: str | None = None) -> None:
+async def lead(send: Send, where: str, query: bytes, cookie: str | None = None) -> None:
     """Lead on to another address, by one that is relative to this."""
     address = where.encode() + (b"?" + query if query else b"")
     headers = [
@@ -112,9 +119,7 @@ async def _lead(send: Send, where: str, query: bytes, remember: str | None = Non
         (b"vary", b"Accept-Language, Cookie"),
         (b"cache-control", b"no-store"),
     ]
-    if remember is not None:
-        cookie = SimpleCookie({COOKIE: remember})
-        cookie[COOKIE].update({"path": "/", "max-age": str(_REMEMBERED), "samesite": "Lax"})
-        headers.append((b"set-cookie", cookie[COOKIE].OutputString().encode()))
+    if cookie is not None:
+        headers.append((b"set-cookie", cookie.encode()))
     await send({"type": "http.response.start", "status": 302, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
