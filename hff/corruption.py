@@ -1,9 +1,11 @@
-"""Damage to raw inputs at a chosen severity: what the lab shows and what training learns from.
+"""Corruption of raw inputs at a chosen severity: what the lab shows and what training learns from.
 
 Every function takes a severity from 0 (untouched) to 1 (next to nothing left) and a NumPy random
-generator, and returns damaged input of the same type. ``@damage`` puts it into the one list that the lab, the
-training and the evaluation read. The kinds that are not ``trained`` tell whether damage was understood or learned by
-heart. What a kind is called stands in the catalogues under ``LAB_DAMAGE_NAMES``; one without an entry keeps its name.
+generator, and returns corrupted input of the same type. ``@corrupts`` puts it into the one list that the lab, the
+training and the evaluation read. The kinds that are not ``trained`` tell whether corruption was understood or learned
+by heart. What a kind is called stands in the catalogues under ``LAB_CORRUPTION_NAMES``; one without an entry keeps its
+name. People read "damage" on the page, and it is the key in states and lesson files; in the code that word is for files
+that are broken.
 """
 
 from __future__ import annotations
@@ -22,29 +24,29 @@ Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
-class DamageKind:
-    """One kind of damage to one modality."""
+class CorruptionKind:
+    """One kind of corruption of one modality."""
 
     modality: str
     name: str  # in states, links and lessons; the key of its texts
     apply: Callable[[Any, float, Rng], Any]
     trained: bool  # whether training draws from it
-    over_time: bool  # exists only over time: a face's takes all crops of a clip, and no single item is damaged by it
+    over_time: bool  # exists only over time: a face's takes all crops of a clip, and no single item is corrupted by it
 
 
-_KINDS: dict[str, dict[str, DamageKind]] = {}
+_KINDS: dict[str, dict[str, CorruptionKind]] = {}
 
 
-def damage(modality: str, *, name: str, trained: bool = False, over_time: bool = False) -> Callable:
-    """Add a function to the kinds of damage. Raises ``ValueError`` for a name that the modality has already."""
+def corrupts(modality: str, *, name: str, trained: bool = False, over_time: bool = False) -> Callable:
+    """Add a function to the kinds of corruption. Raises ``ValueError`` for a name that the modality has already."""
 
     def add(apply: Callable[[Any, float, Rng], Any]) -> Callable:
         kinds_there = _KINDS.setdefault(modality, {})
         if name in kinds_there:
-            raise ValueError(f"there is a damage {name!r} to {modality} already")
+            raise ValueError(f"{modality} has a corruption {name!r} already")
         if trained and over_time:
-            raise ValueError(f"training damages single items, and {name!r} needs a clip")
-        kinds_there[name] = DamageKind(modality, name, apply, trained, over_time)
+            raise ValueError(f"training corrupts single items, and {name!r} needs a clip")
+        kinds_there[name] = CorruptionKind(modality, name, apply, trained, over_time)
         return apply
 
     return add
@@ -55,13 +57,13 @@ def forget(modality: str, name: str) -> None:
     del _KINDS[modality][name]
 
 
-def kind(modality: str, name: str) -> DamageKind:
+def kind(modality: str, name: str) -> CorruptionKind:
     """Raises ``KeyError``."""
     return _KINDS[modality][name]
 
 
-def kinds(modality: str) -> tuple[DamageKind, ...]:
-    """All kinds of damage to a modality: those that training knows, those kept from it, those over time."""
+def kinds(modality: str) -> tuple[CorruptionKind, ...]:
+    """All kinds of corruption of a modality: those that training knows, those kept from it, those over time."""
     found = _KINDS.get(modality, {}).values()
     return tuple(sorted(found, key=lambda one: (not one.trained, one.over_time)))
 
@@ -72,7 +74,7 @@ def trained(modality: str) -> dict[str, Callable[[Any, float, Rng], Any]]:
 
 
 def unseen(modality: str) -> dict[str, Callable[[Any, float, Rng], Any]]:
-    """What single items are damaged by in evaluation alone, by name."""
+    """What single items are corrupted by in evaluation alone, by name."""
     return {one.name: one.apply for one in kinds(modality) if not one.trained and not one.over_time}
 
 
@@ -96,19 +98,19 @@ def _coloured_noise(size: int, exponent: float, rng: Rng) -> np.ndarray:
     return np.fft.irfft(spectrum / frequency ** (exponent / 2), size)
 
 
-@damage("speech", name="white noise", trained=True)
+@corrupts("speech", name="white noise", trained=True)
 def white_noise(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """Hiss: white noise at 30 down to -10 dB SNR."""
     return _add_noise(wave, rng.standard_normal(len(wave)), severity)
 
 
-@damage("speech", name="pink noise", trained=True)
+@corrupts("speech", name="pink noise", trained=True)
 def pink_noise(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """Rumble and wind: pink noise at 30 down to -10 dB SNR."""
     return _add_noise(wave, _coloured_noise(len(wave), 1.0, rng), severity)
 
 
-@damage("speech", name="babble", trained=True)
+@corrupts("speech", name="babble", trained=True)
 def babble(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A room full of talk: the voice's own spectrum, shuffled in time and summed many times."""
     noise = np.zeros(len(wave))
@@ -118,7 +120,7 @@ def babble(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return _add_noise(wave, noise, severity)
 
 
-@damage("speech", name="clipping", trained=True)
+@corrupts("speech", name="clipping", trained=True)
 def clipping(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """An overdriven microphone: all above a shrinking share of the peak is cut off."""
     peak = np.abs(wave).max(initial=0.0)
@@ -126,7 +128,7 @@ def clipping(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return np.clip(wave, -limit, limit).astype(np.float32)
 
 
-@damage("speech", name="muffle", trained=True)
+@corrupts("speech", name="muffle", trained=True)
 def muffle(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A hand before the mouth: low-pass filter from 8 kHz down to 150 Hz (at 16 kHz sampling)."""
     if severity <= 0:
@@ -137,7 +139,7 @@ def muffle(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return np.fft.irfft(spectrum / (1 + (frequency / cutoff) ** 4), len(wave)).astype(np.float32)
 
 
-@damage("speech", name="reverberation", trained=True)
+@corrupts("speech", name="reverberation", trained=True)
 def reverberation(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A tiled hall: convolution with a decaying noise tail of up to 2 s."""
     if severity <= 0:
@@ -151,7 +153,7 @@ def reverberation(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return wet.astype(np.float32)
 
 
-@damage("speech", name="traffic")
+@corrupts("speech", name="traffic")
 def traffic(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """An open window: brown noise and an engine's hum, swelling, at 30 down to -10 dB SNR."""
     t = np.arange(len(wave)) / SAMPLE_RATE
@@ -161,7 +163,7 @@ def traffic(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return _add_noise(wave, swell * (rumble / max(rumble.std(), 1e-12) + 0.5 * hum), severity)
 
 
-@damage("speech", name="music")
+@corrupts("speech", name="music")
 def music(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A radio: chords of decaying tones, three a second, at 30 down to -10 dB SNR."""
     noise = np.zeros(len(wave))
@@ -175,7 +177,7 @@ def music(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return _add_noise(wave, noise, severity)
 
 
-@damage("speech", name="packet loss")
+@corrupts("speech", name="packet loss")
 def packet_loss(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A bad line: pieces of 60 ms are lost, up to 95% of them."""
     size = 960
@@ -183,20 +185,20 @@ def packet_loss(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return (wave * np.repeat(kept, size)[: len(wave)]).astype(np.float32)
 
 
-@damage("text", name="dropped words", trained=True)
+@corrupts("text", name="dropped words", trained=True)
 def dropped_words(text: str, severity: float, rng: Rng) -> str:
     """Words lost on the way: each goes with probability ``severity``."""
     words = text.split()
     return " ".join(word for word in words if rng.random() >= severity)
 
 
-@damage("text", name="masked words", trained=True)
+@corrupts("text", name="masked words", trained=True)
 def masked_words(text: str, severity: float, rng: Rng) -> str:
     """Words bleeped out: each becomes "[MASK]", the word BERT was trained to guess."""
     return " ".join("[MASK]" if rng.random() < severity else word for word in text.split())
 
 
-@damage("text", name="misspelt words", trained=True)
+@corrupts("text", name="misspelt words", trained=True)
 def misspelt_words(text: str, severity: float, rng: Rng) -> str:
     """Typing in a hurry: letters of a word are replaced, more of them at higher severity."""
 
@@ -210,21 +212,21 @@ def misspelt_words(text: str, severity: float, rng: Rng) -> str:
     return " ".join(misspell(word) for word in text.split())
 
 
-@damage("text", name="swapped words", trained=True)
+@corrupts("text", name="swapped words", trained=True)
 def swapped_words(text: str, severity: float, rng: Rng) -> str:
     """Words out of another sentence's dictionary: each is replaced by a common, unfeeling one."""
     filler = ("the", "and", "of", "there", "then", "with", "it", "that", "some", "which", "on", "at")
     return " ".join(str(rng.choice(filler)) if rng.random() < severity else word for word in text.split())
 
 
-@damage("text", name="lost letters")
+@corrupts("text", name="lost letters")
 def lost_letters(text: str, severity: float, rng: Rng) -> str:
     """A failing keyboard: each letter is missing with probability 0.8 x ``severity``."""
     words = ["".join(c for c in word if not c.isalpha() or rng.random() >= 0.8 * severity) for word in text.split()]
     return " ".join(word for word in words if word)
 
 
-@damage("text", name="foreign words")
+@corrupts("text", name="foreign words")
 def foreign_words(text: str, severity: float, rng: Rng) -> str:
     """A language nobody knows: words become syllables of the same length."""
 
@@ -235,7 +237,7 @@ def foreign_words(text: str, severity: float, rng: Rng) -> str:
     return " ".join(invent(len(word)) if rng.random() < severity else word for word in text.split())
 
 
-@damage("vision", name="blur", trained=True)
+@corrupts("vision", name="blur", trained=True)
 def blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """Out of focus: Gaussian blur of up to 0.12 times the crop's side (standard deviation)."""
     if severity <= 0:
@@ -244,7 +246,7 @@ def blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return cv2.GaussianBlur(face, (0, 0), sigmaX=max(sigma, 0.05))
 
 
-@damage("vision", name="dark", trained=True)
+@corrupts("vision", name="dark", trained=True)
 def dark(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """Lights off: light falls to 1%, the camera's own noise stays."""
     light = 0.01**severity
@@ -252,26 +254,26 @@ def dark(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return np.clip(face * light + noise, 0, 255).astype(np.uint8)
 
 
-@damage("vision", name="cover", trained=True)
+@corrupts("vision", name="cover", trained=True)
 def cover(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A hand or a mask: a flat patch that hides a growing share of the face, from a random side."""
     side = max(face.shape[:2])
     hidden = round(severity * side)
-    damaged = face.copy()
+    corrupted = face.copy()
     value = rng.integers(0, 256)
     where = rng.integers(4)
     if where == 0:
-        damaged[:hidden] = value
+        corrupted[:hidden] = value
     elif where == 1:
-        damaged[face.shape[0] - hidden :] = value
+        corrupted[face.shape[0] - hidden :] = value
     elif where == 2:
-        damaged[:, :hidden] = value
+        corrupted[:, :hidden] = value
     else:
-        damaged[:, face.shape[1] - hidden :] = value
-    return damaged
+        corrupted[:, face.shape[1] - hidden :] = value
+    return corrupted
 
 
-@damage("vision", name="low resolution", trained=True)
+@corrupts("vision", name="low resolution", trained=True)
 def low_resolution(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """Far from the camera: scaled down to as few as 3 pixels a side and up again."""
     if severity <= 0:
@@ -281,14 +283,14 @@ def low_resolution(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return cv2.resize(small, face.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-@damage("vision", name="sensor noise", trained=True)
+@corrupts("vision", name="sensor noise", trained=True)
 def sensor_noise(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A grainy picture: Gaussian noise of up to 120 grey levels."""
     noise = rng.normal(0, 120 * severity, face.shape)
     return np.clip(face + noise, 0, 255).astype(np.uint8)
 
 
-@damage("vision", name="motion blur")
+@corrupts("vision", name="motion blur")
 def motion_blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """A shaking hand: blur along one direction, over up to 0.6 times the crop's side."""
     length = round(0.6 * face.shape[0] * severity)
@@ -304,34 +306,34 @@ def motion_blur(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     return cv2.filter2D(face, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
 
 
-@damage("vision", name="overexposure")
+@corrupts("vision", name="overexposure")
 def overexposure(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """The sun in the lens: every tone lifted towards white, which at 1 hides 97% of the contrast."""
     white = 0.97 * severity
     return np.round(255 * white + (1 - white) * face).astype(np.uint8)
 
 
-@damage("vision", name="lattice")
+@corrupts("vision", name="lattice")
 def lattice(face: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """Behind a fence: slats that hide up to nine tenths of the face."""
     if severity <= 0:
         return face
     period = max(4, face.shape[0] // 6)
     slat = (np.arange(face.shape[0]) + rng.integers(period)) % period < 0.92 * period * severity
-    damaged = face.copy()
-    damaged[slat] = rng.integers(0, 256)
-    return damaged
+    corrupted = face.copy()
+    corrupted[slat] = rng.integers(0, 256)
+    return corrupted
 
 
-@damage("speech", name="switched off", over_time=True)
+@corrupts("speech", name="switched off", over_time=True)
 def switched_off(wave: np.ndarray, severity: float, rng: Rng) -> np.ndarray:
     """The microphone goes off: the last ``severity`` share of the sound is silence."""
-    damaged = wave.copy()
-    damaged[len(wave) - round(severity * len(wave)) :] = 0
-    return damaged
+    corrupted = wave.copy()
+    corrupted[len(wave) - round(severity * len(wave)) :] = 0
+    return corrupted
 
 
-@damage("vision", name="freeze", over_time=True)
+@corrupts("vision", name="freeze", over_time=True)
 def freeze(faces: Sequence[np.ndarray], severity: float, rng: Rng) -> list[np.ndarray]:
     """The picture stands still for the last ``severity`` share of the frames; at 1 from the first on."""
     moving = max(1, len(faces) - round(severity * len(faces)))

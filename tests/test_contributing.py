@@ -16,7 +16,7 @@ import torch
 
 from hff import corruption, locale, modalities
 from hff.config import HFFConfig
-from hff.lab import damage as lab_damage
+from hff.lab import corrupted_material
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import LabState
 from hff.locale import catalogue, say, texts, translate, using
@@ -65,7 +65,7 @@ def test_every_recipe_is_followed_here():
     told = set(re.findall(r"<!-- recipe: ([\w ]+) -->", GUIDE))
     assert told == set(re.findall(r'recipe\("([\w ]+)"\)', Path(__file__).read_text(encoding="utf-8")))
     assert re.findall(r"^## Add an? (\w+)", GUIDE, re.M) == [
-        "damage",
+        "corruption",
         "modality",
         "lesson",
         "rival",
@@ -80,19 +80,19 @@ def test_a_recipe_takes_a_few_steps():
         assert 2 <= len(steps) <= 5, section.splitlines()[0]
 
 
-def test_a_damage():
-    code = recipe("damage").replace("fog", "toy_fog")  # somebody may have added the example itself
+def test_a_corruption():
+    code = recipe("corruption").replace("fog", "toy_fog")  # somebody may have added the example itself
     exec(compile(code, "CONTRIBUTING.md", "exec"), vars(corruption))
     try:
         assert "toy_fog" in [kind.name for kind in corruption.kinds("vision")]
         assert "toy_fog" not in corruption.trained("vision")
-        assert "toy_fog" in lab_damage.KINDS["vision"]
+        assert "toy_fog" in corrupted_material.KINDS["vision"]
         state = LabState.from_dict({"source": "mixed", "damage": {"vision": {"kind": "toy_fog", "severity": 0.5}}})
-        assert state.damage["vision"].kind == "toy_fog"
+        assert state.corruption["vision"].kind == "toy_fog"
         face = np.random.default_rng(0).integers(0, 256, (48, 48)).astype(np.uint8)
-        damage = corruption.kind("vision", "toy_fog").apply
-        np.testing.assert_array_equal(damage(face, 0.0, np.random.default_rng(0)), face)
-        assert damage(face, 1.0, np.random.default_rng(0)).std() < 0.06 * face.std()
+        fog = corruption.kind("vision", "toy_fog").apply
+        np.testing.assert_array_equal(fog(face, 0.0, np.random.default_rng(0)), face)
+        assert fog(face, 1.0, np.random.default_rng(0)).std() < 0.06 * face.std()
     finally:
         corruption.forget("vision", "toy_fog")
         del corruption.toy_fog

@@ -1,4 +1,4 @@
-"""Damage to raw inputs: untouched at 0, more of it at higher severity, of the same type, from one random source."""
+"""Corruption of raw inputs: untouched at 0, more of it at higher severity, of the same type, from one random source."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def wave_damage(clean: np.ndarray, damaged: np.ndarray) -> float:
+def wave_corruption(clean: np.ndarray, corrupted: np.ndarray) -> float:
     """Error over signal, both as power."""
-    return float(np.sum((damaged - clean) ** 2) / np.sum(clean**2))
+    return float(np.sum((corrupted - clean) ** 2) / np.sum(clean**2))
 
 
-def face_damage(clean: np.ndarray, damaged: np.ndarray) -> float:
+def face_corruption(clean: np.ndarray, corrupted: np.ndarray) -> float:
     """Mean absolute difference in grey levels."""
-    return float(np.abs(damaged.astype(float) - clean).mean())
+    return float(np.abs(corrupted.astype(float) - clean).mean())
 
 
-def text_damage(clean: str, damaged: str) -> float:
+def text_corruption(clean: str, corrupted: str) -> float:
     """Share of the words that are not there any more."""
-    left = damaged.split()
+    left = corrupted.split()
     return sum(word not in left for word in clean.split()) / len(clean.split())
 
 
 def single(modality: str) -> dict:
-    """All kinds that damage single items, by name."""
+    """All kinds that corrupt single items, by name."""
     return corruption.trained(modality) | corruption.unseen(modality)
 
 
 CASES = [
     pytest.param(kind, sample, measure, least, id=name)
     for kinds, sample, measure, least in (
-        (single("speech"), voice(), wave_damage, 0.25),
-        (single("text"), SENTENCE, text_damage, 0.85),
-        (single("vision"), face(), face_damage, 18.0),
+        (single("speech"), voice(), wave_corruption, 0.25),
+        (single("text"), SENTENCE, text_corruption, 0.85),
+        (single("vision"), face(), face_corruption, 18.0),
     )
     for name, kind in kinds.items()
 ]
@@ -66,35 +66,35 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "sample", "measure", "least"), CASES)
 def test_severity_0_is_untouched(kind, sample, measure, least):
-    damaged = kind(sample, 0.0, rng())
-    assert type(damaged) is type(sample)
-    np.testing.assert_array_equal(damaged, sample)
+    corrupted = kind(sample, 0.0, rng())
+    assert type(corrupted) is type(sample)
+    np.testing.assert_array_equal(corrupted, sample)
 
 
 @pytest.mark.parametrize(("kind", "sample", "measure", "least"), CASES)
-def test_damage_grows_with_severity_up_to_next_to_nothing_left(kind, sample, measure, least):
-    """Mean over several draws; each level does more damage than the one before."""
-    damage = [np.mean([measure(sample, kind(sample, level, rng(seed))) for seed in range(30)]) for level in LEVELS]
-    assert damage[0] == 0
-    assert all(a < b for a, b in itertools.pairwise(damage)), damage
-    assert damage[-1] >= least
+def test_corruption_grows_with_severity_up_to_next_to_nothing_left(kind, sample, measure, least):
+    """Mean over several draws; each level corrupts more than the one before."""
+    done = [np.mean([measure(sample, kind(sample, level, rng(seed))) for seed in range(30)]) for level in LEVELS]
+    assert done[0] == 0
+    assert all(a < b for a, b in itertools.pairwise(done)), done
+    assert done[-1] >= least
 
 
 @pytest.mark.parametrize(("kind", "sample", "measure", "least"), CASES)
 @pytest.mark.parametrize("level", [0.05, 0.5, 1.0])
 def test_type_and_shape_are_kept_and_the_input_is_left_alone(kind, sample, measure, least, level):
     before = sample if isinstance(sample, str) else sample.copy()
-    damaged = kind(sample, level, rng())
-    assert type(damaged) is type(sample)
+    corrupted = kind(sample, level, rng())
+    assert type(corrupted) is type(sample)
     np.testing.assert_array_equal(sample, before)
     if not isinstance(sample, str):
-        assert damaged.dtype == sample.dtype
-        assert damaged.shape == sample.shape
-        assert np.isfinite(damaged).all()
+        assert corrupted.dtype == sample.dtype
+        assert corrupted.shape == sample.shape
+        assert np.isfinite(corrupted).all()
 
 
 @pytest.mark.parametrize(("kind", "sample", "measure", "least"), CASES)
-def test_same_generator_same_damage_whatever_else_is_random(kind, sample, measure, least):
+def test_same_generator_same_corruption_whatever_else_is_random(kind, sample, measure, least):
     first = kind(sample, 0.6, rng(7))
     np.random.seed(1)  # noqa: NPY002 - the global source must play no part
     np.testing.assert_array_equal(kind(sample, 0.6, rng(7)), first)
@@ -106,7 +106,7 @@ RANDOM = ("white noise", "pink noise", "babble", "reverberation", "dropped words
 
 
 @pytest.mark.parametrize(("kind", "sample", "measure", "least"), [c for c in CASES if c.id in RANDOM])
-def test_another_draw_is_another_damage(kind, sample, measure, least):
+def test_another_draw_is_another_corruption(kind, sample, measure, least):
     results = [kind(sample, 0.6, rng(seed)) for seed in range(4)]
     assert any(not np.array_equal(results[0], other) for other in results[1:])
 
@@ -173,9 +173,9 @@ def test_dark_is_dark_and_a_cover_hides_everything():
 def test_pictures_of_any_shape(name, size):
     picture = rng().integers(0, 256, size).astype(np.uint8)
     np.testing.assert_array_equal(corruption.trained("vision")[name](picture, 0.0, rng()), picture)
-    damaged = corruption.trained("vision")[name](picture, 0.7, rng())
-    assert damaged.shape == size
-    assert damaged.dtype == np.uint8
+    corrupted = corruption.trained("vision")[name](picture, 0.7, rng())
+    assert corrupted.shape == size
+    assert corrupted.dtype == np.uint8
 
 
 @pytest.mark.parametrize("modality", ["speech", "text", "vision"])
@@ -183,19 +183,19 @@ def test_unseen_kinds_are_not_among_those_trained_on(modality):
     assert not set(corruption.trained(modality)) & set(corruption.unseen(modality))
 
 
-def test_a_damage_is_one_function(request):
+def test_a_corruption_is_one_function(request):
     """Added here, it is in the lab's list, in its states, in what training draws from, and called by its own name."""
-    from hff.lab.damage import KINDS, damage_faces, is_trained
-    from hff.lab.state import Damage, LabState, undamaged
+    from hff.lab.corrupted_material import KINDS, corrupt_faces, is_trained
+    from hff.lab.state import Corruption, LabState, no_corruption
     from hff.locale import names
     from hff.result import FaceSeen
     from train.fusion import feature_files
 
-    @corruption.damage("vision", name="negative", trained=True)
+    @corruption.corrupts("vision", name="negative", trained=True)
     def negative(face, severity, rng):
         return (face * (1 - severity) + (255 - face) * severity).astype(np.uint8)
 
-    @corruption.damage("vision", name="backwards", over_time=True)
+    @corruption.corrupts("vision", name="backwards", over_time=True)
     def backwards(faces, severity, rng):
         return list(faces)[::-1]
 
@@ -204,15 +204,15 @@ def test_a_damage_is_one_function(request):
     assert corruption.trained("vision")["negative"] is negative
     assert is_trained("vision", "negative")
     assert not is_trained("vision", "backwards")
-    assert "backwards" not in corruption.unseen("vision")  # no single face can be damaged by it
-    assert names.damage_name("negative") == "negative"
-    state = LabState(damage=undamaged() | {"vision": Damage("negative", 0.5)})
+    assert "backwards" not in corruption.unseen("vision")  # no single face can be corrupted by it
+    assert names.corruption_name("negative") == "negative"
+    state = LabState(corruption=no_corruption() | {"vision": Corruption("negative", 0.5)})
     assert LabState.from_json(state.to_json()) == state
     crops = [np.full((48, 48), value, np.uint8) for value in (10, 200)]
     faces = [FaceSeen(n / 4, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
-    assert [f.crop[0, 0] for f in damage_faces(faces, "negative", 1.0)] == [245, 55]
-    assert [f.crop[0, 0] for f in damage_faces(faces, "backwards", 1.0)] == [200, 10]
-    drawn = {feature_files.damaged_item("vision", "fusion", crops[0], 1.0, rng(seed))[0, 0] for seed in range(60)}
+    assert [f.crop[0, 0] for f in corrupt_faces(faces, "negative", 1.0)] == [245, 55]
+    assert [f.crop[0, 0] for f in corrupt_faces(faces, "backwards", 1.0)] == [200, 10]
+    drawn = {feature_files.corrupted_item("vision", "fusion", crops[0], 1.0, rng(seed))[0, 0] for seed in range(60)}
     assert 245 in drawn
     with pytest.raises(ValueError, match="already"):
-        corruption.damage("vision", name="negative")(negative)
+        corruption.corrupts("vision", name="negative")(negative)

@@ -137,7 +137,7 @@ def test_the_plan_uses_lessons_that_exist():
     assert used <= titles
     for title in titles:
         assert f"*{title}*" in plan, f"the plan does not say where {title} fits"
-    for name in (texts.GLOSSARY_TITLE, texts.SHARE_WORKSHEET, texts.LESSON_SHOW, texts.LAB_TAB_DAMAGE):
+    for name in (texts.GLOSSARY_TITLE, texts.SHARE_WORKSHEET, texts.LESSON_SHOW, texts.LAB_TAB_CORRUPTION):
         assert f"*{name}*" in plan
 
 

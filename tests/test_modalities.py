@@ -20,7 +20,7 @@ from hff import modalities
 from hff.config import MODALITIES, HFFConfig
 from hff.corruption import kinds
 from hff.lab.lab import Lab
-from hff.lab.state import Damage, LabState
+from hff.lab.state import Corruption, LabState
 from hff.live.session import LiveSession
 from hff.locale import names, texts
 from hff.locale.catalogue import catalogue
@@ -197,12 +197,13 @@ def test_names_of_modalities_stand_in_one_place():
 def test_the_lab_takes_it_apart(analyzer, recording):
     lab = Lab(analyzer, recording)
     state = LabState(
-        damage={m: dataclasses.replace(Damage(""), kind=_first(m)) for m in MODALITIES}, alpha=(0, 0.25, 0, 0.75)
+        corruption={m: dataclasses.replace(Corruption(""), kind=_first(m)) for m in MODALITIES},
+        alpha=(0, 0.25, 0, 0.75),
     )
     assert kinds("toy") == ()
     assert LabState.from_json(state.to_json()) == state
     assert lab.infer(state).alpha["toy"] == pytest.approx(0.75)
-    muted = state.but(alpha=None, damage={**state.damage, "toy": Damage("", 0.0, muted=True)})
+    muted = state.but(alpha=None, corruption={**state.corruption, "toy": Corruption("", 0.0, muted=True)})
     assert LabState.from_json(muted.to_json()) == muted
     assert lab.infer(muted).alpha["toy"] == 0
     points = list(lab.sweep(LabState(), "text", [0.0, 1.0]))
@@ -239,9 +240,9 @@ def test_live_reads_it_and_its_window_is_a_clip_with_it(analyzer):
 
 def test_the_lab_says_of_it_what_it_can(analyzer, recording):
     lab = Lab(analyzer, recording)
-    muted = LabState(damage={**LabState().damage, "toy": Damage("", 0.0, muted=True)})
+    muted = LabState(corruption={**LabState().corruption, "toy": Corruption("", 0.0, muted=True)})
     for state, said in ((LabState(), texts.LAB_UNSHOWN), (muted, texts.ABSENT)):
-        shown = evidence(lab.damaged(LabState()), lab.damaged(state), LabState(), state)
+        shown = evidence(lab.corrupted(LabState()), lab.corrupted(state), LabState(), state)
         box = shown.split('id="hff-lab-evidence-toy"')[1]
         assert "Toy" in box
         assert said in box

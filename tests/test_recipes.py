@@ -44,13 +44,13 @@ def told(title: str) -> list[str]:
     return shlex.split(command)
 
 
-def add_a_damage(copy: HouseCopy) -> None:
-    copy.append("hff/corruption.py", recipe("damage"))
+def add_a_corruption(copy: HouseCopy) -> None:
+    copy.append("hff/corruption.py", recipe("corruption"))
 
 
-def name_the_damage(copy: HouseCopy) -> None:
+def name_the_corruption(copy: HouseCopy) -> None:
     for language, name in {"en": "misted lens", "de": "beschlagene Linse"}.items():
-        copy.name(f"hff/locale/{language}/lab.json", "LAB_DAMAGE_NAMES", "fog", name)
+        copy.name(f"hff/locale/{language}/lab.json", "LAB_CORRUPTION_NAMES", "fog", name)
     copy.replace("docs/lessons.md", "`freeze`", "`freeze`, `fog`")
 
 
@@ -90,19 +90,19 @@ def add_a_language(copy: HouseCopy) -> None:
 
 def test_with_all_of_them_added_the_checks_that_they_name_hold(tmp_path: Path):
     copy = HouseCopy(tmp_path / "hff")
-    add_a_damage(copy)
-    name_the_damage(copy)
+    add_a_corruption(copy)
+    name_the_corruption(copy)
     add_a_modality(copy)
     add_a_lesson(copy)
     add_a_rival(copy)
     add_a_language(copy)
-    assert copy.failures(*map(told, ("damage", "modality", "lesson", "rival", "language"))) == []
+    assert copy.failures(*map(told, ("corruption", "modality", "lesson", "rival", "language"))) == []
 
 
-def test_a_damage_without_a_name_is_found(tmp_path: Path):
+def test_a_corruption_without_a_name_is_found(tmp_path: Path):
     copy = HouseCopy(tmp_path / "hff")
-    add_a_damage(copy)
-    assert set(copy.failures(told("damage"))) == {
+    add_a_corruption(copy)
+    assert set(copy.failures(told("corruption"))) == {
         "tests/page/lab/test_lab_parts.py::test_every_kind_and_part_has_a_name_on_the_page",
         "tests/lab/test_lessons.py::test_every_word_of_the_format_is_documented",
     }

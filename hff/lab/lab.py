@@ -3,8 +3,8 @@
     lab = Lab(analyzer, recording)
     before, after = lab.infer(state.untouched), lab.infer(state)
 
-What a modality is after damage, and its features, are kept: only the modality that changed is computed again.
-The words stay those of the undamaged voice, so that the three can be damaged apart from each other.
+What a modality is after corruption, and its features, are kept: only the modality that changed is computed again.
+The words stay those of the clean voice, so that the three can be corrupted apart from each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hff.detectors.vad import Segments, voiced_segments
 from hff.errors import NothingToAnalyse
 from hff.lab.ablation import switch_off
 from hff.lab.by_hand import clip_weights, given
-from hff.lab.damage import damage_faces, damage_other, damage_transcript, damage_wave
+from hff.lab.corrupted_material import corrupt_faces, corrupt_other, corrupt_transcript, corrupt_wave
 from hff.lab.state import LabState
 from hff.locale import say
 from hff.pipeline.analyzer import Analyzer, timeline_of
@@ -35,14 +35,14 @@ from hff.saliency.explanation import Explanation, evenly, explain
 
 MAX_LAB_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
 READINGS_KEPT = 8  # and explanations of them
-KEPT = 48  # damaged versions of one modality whose features are kept; two sweeps' worth
+KEPT = 48  # corrupted versions of one modality whose features are kept; two sweeps' worth
 SWEEP_POINTS = 21
 Part = dict[str, Any]  # fields of a recording that hold one modality; of any other than the three, its own name
 
 
-def damaged_recording(recording: Recording, state: LabState) -> Recording:
+def corrupted_recording(recording: Recording, state: LabState) -> Recording:
     """The recording as ``state`` leaves it. Whether a voice is still heard where there was one is decided anew."""
-    return _put_together(recording, [_damaged(m, recording, state) for m in MODALITIES])
+    return _put_together(recording, [_corrupted(m, recording, state) for m in MODALITIES])
 
 
 def excerpt(recording: Recording, seconds: float = MAX_LAB_SECONDS) -> Recording:
@@ -65,9 +65,9 @@ def excerpt(recording: Recording, seconds: float = MAX_LAB_SECONDS) -> Recording
     )
 
 
-def _damaged(modality: str, recording: Recording, state: LabState) -> Part:
+def _corrupted(modality: str, recording: Recording, state: LabState) -> Part:
     """The recording's fields that hold this modality, as ``state`` leaves them."""
-    done = state.damage[modality]
+    done = state.corruption[modality]
     if modality == "speech":
         return _voice(recording, state)
     if modality == "text":
@@ -76,44 +76,44 @@ def _damaged(modality: str, recording: Recording, state: LabState) -> Part:
         return {"faces": _faces(recording, state)}
     if done.muted or modality not in recording.more:
         return {}
-    return {modality: damage_other(modality, recording.more[modality], done.kind, done.severity, state.seed)}
+    return {modality: corrupt_other(modality, recording.more[modality], done.kind, done.severity, state.seed)}
 
 
 def _put_together(recording: Recording, parts: Iterable[Part]) -> Recording:
-    """The recording with the damaged parts in place of its own."""
+    """The recording with the corrupted parts in place of its own."""
     fields = {name: value for part in parts for name, value in part.items()}
     more = {m: fields.pop(m) for m in MODALITIES if m in fields}
     return replace(recording, **fields, more=more)
 
 
 def _voice(recording: Recording, state: LabState) -> Part:
-    done = state.damage["speech"]
+    done = state.corruption["speech"]
     if recording.wave is None or done.muted:
         return {"wave": None, "voiced": []}
     if done.severity <= 0:
         return {"wave": recording.wave, "voiced": recording.voiced}
-    wave = damage_wave(recording.wave, done.kind, done.severity, state.seed)
+    wave = corrupt_wave(recording.wave, done.kind, done.severity, state.seed)
     return {"wave": wave, "voiced": _common(voiced_segments(wave), recording.voiced)}
 
 
 def _common(first: Segments, second: Segments) -> Segments:
-    """What lies in both: damage can take a voice away, but it puts none where nobody spoke, be it as loud as one."""
+    """What lies in both: corruption can take a voice away, but it puts none where nobody spoke, however loud."""
     parts = ((max(a, c), min(b, d)) for a, b in first for c, d in second)
     return [(start, end) for start, end in parts if start < end]
 
 
 def _words(recording: Recording, state: LabState) -> Transcript | None:
-    done = state.damage["text"]
+    done = state.corruption["text"]
     whole = corrected(recording.transcript, state.text) if state.text.strip() else recording.transcript
     if whole is None or done.muted:
         return None
-    damaged = damage_transcript(whole, done.kind, done.severity, state.seed)
-    return damaged if damaged.text.strip() else None
+    corrupted = corrupt_transcript(whole, done.kind, done.severity, state.seed)
+    return corrupted if corrupted.text.strip() else None
 
 
 def _faces(recording: Recording, state: LabState) -> list[FaceSeen]:
-    done = state.damage["vision"]
-    return [] if done.muted else damage_faces(recording.faces, done.kind, done.severity, state.seed)
+    done = state.corruption["vision"]
+    return [] if done.muted else corrupt_faces(recording.faces, done.kind, done.severity, state.seed)
 
 
 @dataclass
@@ -149,12 +149,12 @@ class Lab:
         self._explained: OrderedDict[tuple, Explanation] = OrderedDict()
         self._lock = threading.RLock()
 
-    def damaged(self, state: LabState) -> Recording:
-        """As ``damage``, with what did not change since the last call kept."""
+    def corrupted(self, state: LabState) -> Recording:
+        """As ``corrupted_recording``, with what did not change since the last call kept."""
         return _put_together(self.recording, [self._part(m, state) for m in MODALITIES])
 
     def clip(self, state: LabState) -> ClipFeatures:
-        """The features of the damaged recording; of each modality only what is not known yet is computed."""
+        """The features of the corrupted recording; of each modality only what is not known yet is computed."""
         clip = ClipFeatures.of({m: self._encoded(m, state) for m in MODALITIES}, self.recording.steps)
         if not clip.present.any():
             raise NothingToAnalyse(say("lab.nothing_left"))
@@ -170,7 +170,7 @@ class Lab:
         clip = self.clip(state)
         analyzer = self._analyzer(state)
         result = analyzer.infer_clip(
-            clip, self.damaged(state), samples=state.samples, seed=state.seed, alpha=given(state.alpha, clip.present)
+            clip, self.corrupted(state), samples=state.samples, seed=state.seed, alpha=given(state.alpha, clip.present)
         )
         if state.alpha is not None:
             result.alpha = clip_weights(state.alpha, result.timeline)
@@ -187,8 +187,8 @@ class Lab:
             if key in self._explained:
                 self._explained.move_to_end(key)
                 return self._explained[key]
-        damaged = self.damaged(state)
-        found = explain(self._analyzer(state), evenly(damaged.faces, faces), damaged.transcript)
+        corrupted = self.corrupted(state)
+        found = explain(self._analyzer(state), evenly(corrupted.faces, faces), corrupted.transcript)
         with self._lock:
             self._explained[key] = found
             while len(self._explained) > READINGS_KEPT:
@@ -228,7 +228,7 @@ class Lab:
         with self._lock:
             kept = self._material.get(modality)
             if kept is None or kept[0] != key:
-                kept = self._material[modality] = key, _damaged(modality, self.recording, state)
+                kept = self._material[modality] = key, _corrupted(modality, self.recording, state)
             return kept[1]
 
     def _encoded(self, modality: str, state: LabState) -> Encoded:
@@ -244,16 +244,16 @@ class Lab:
             return known[key]
 
     def _encode(self, modality: str, state: LabState) -> Encoded:
-        damaged = _put_together(self.recording, [self._part(modality, state)])
+        corrupted = _put_together(self.recording, [self._part(modality, state)])
         material = Material(
-            damaged.wave, damaged.voiced, damaged.transcript, damaged.faces, damaged.still, damaged.more
+            corrupted.wave, corrupted.voiced, corrupted.transcript, corrupted.faces, corrupted.still, corrupted.more
         )
         return encode_one(self._heard_by(state).encoders, modality, material, self.recording.steps)
 
 
 def _key(modality: str, state: LabState) -> tuple:
     """What decides a modality's material and features: nothing else may make them be computed again."""
-    done = state.damage[modality]
+    done = state.corruption[modality]
     own = {"text": state.text, "speech": state.speech_encoder}.get(modality, "")
     if done.muted:
         return ("muted",)

@@ -35,7 +35,7 @@ def obstacle(lesson: Lesson, present: Collection[str]) -> Obstacle | None:
     """What keeps a lesson from a recording with these modalities; ``None`` where it fits."""
     if lesson.before.source != lesson.state.source:
         return Obstacle("two")
-    muted = [m for m in MODALITIES if lesson.state.damage[m].muted]
+    muted = [m for m in MODALITIES if lesson.state.corruption[m].muted]
     needed = [m for m in MODALITIES if _touched(lesson, m) and m not in muted]
     for m in needed:
         if m not in present:
@@ -61,4 +61,4 @@ def _touched(lesson: Lesson, modality: str) -> bool:
     """Whether a lesson does something to a modality, or hears it only afterwards."""
     place = MODALITIES.index(modality)
     weighed = lesson.state.alpha is not None and lesson.state.alpha[place] > 0
-    return weighed or lesson.before.damage[modality] != lesson.state.damage[modality]
+    return weighed or lesson.before.corruption[modality] != lesson.state.corruption[modality]

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from hff.config import MAX_TEXT, MODALITIES, SAMPLES, SPEECH_ENCODERS
 from hff.errors import InputError
-from hff.lab.damage import KINDS
+from hff.lab.corrupted_material import KINDS
 from hff.lab.schema import Cleaned, JsonObject, Rounded, between, check_names, one_of, validated
 from hff.locale import say
 from hff.numbers import shown
@@ -28,7 +28,7 @@ STATE_FORMAT = 1  # of the JSON; a state of a later format is refused
 
 
 @dataclass(frozen=True)
-class Damage:
+class Corruption:
     """What is done to one modality. ``severity`` 0 leaves it as it is, 1 leaves next to nothing."""
 
     kind: str
@@ -36,23 +36,23 @@ class Damage:
     muted: bool = False
 
 
-def undamaged() -> dict[str, Damage]:
-    return {m: Damage(next(iter(KINDS[m]))) for m in MODALITIES}
+def no_corruption() -> dict[str, Corruption]:
+    return {m: Corruption(next(iter(KINDS[m]))) for m in MODALITIES}
 
 
 @dataclass(frozen=True)
 class LabState:
     """Everything that decides the lab's answer for a recording.
 
-    source: key of a ready example, or one of ``OWN``. damage: one for each modality. alpha: hand-set weights in the
+    source: key of a ready example, or one of ``OWN``. corruption: one for each modality. alpha: hand-set weights in the
     order of ``MODALITIES`` that sum to 1, or ``None`` for the model's own. without: parts of the model that are
-    switched off, out of ``COMPONENTS``. samples: Monte Carlo draws. seed: of the damage and of the draws. text: typed
-    words in place of the recording's own. speech_encoder: what hears the voice, one of
+    switched off, out of ``COMPONENTS``. samples: Monte Carlo draws. seed: of the corruption and of the draws. text:
+    typed words in place of the recording's own. speech_encoder: what hears the voice, one of
     ``hff.config.SPEECH_ENCODERS``, or "" for the model's own.
     """
 
     source: str = YOURS
-    damage: Mapping[str, Damage] = field(default_factory=undamaged)
+    corruption: Mapping[str, Corruption] = field(default_factory=no_corruption)
     alpha: tuple[float, ...] | None = None
     without: tuple[str, ...] = ()
     samples: int = SAMPLES
@@ -66,23 +66,23 @@ class LabState:
 
     def with_severity(self, modality: str, severity: float) -> LabState:
         """Another severity of one modality, which is then not muted."""
-        changed = dataclasses.replace(self.damage[modality], severity=severity, muted=False)
-        return self.but(damage={**self.damage, modality: changed})
+        changed = dataclasses.replace(self.corruption[modality], severity=severity, muted=False)
+        return self.but(corruption={**self.corruption, modality: changed})
 
     @property
     def untouched(self) -> LabState:
-        """The same source and words, nothing damaged, the model whole and its own ear: what "before" means."""
+        """The same source and words, nothing corrupted, the model whole and its own ear: what "before" means."""
         return LabState(source=self.source, samples=self.samples, seed=self.seed, text=self.text)
 
     # ---- JSON -----------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict:
         """JSON-ready values; what is as in an untouched state is left out, to keep links short."""
-        clean = undamaged()
+        clean = no_corruption()
         values: dict = {"format": STATE_FORMAT, "source": self.source}
-        damage = {m: _damage_to_dict(d) for m, d in self.damage.items() if d != clean[m]}
-        if damage:
-            values["damage"] = damage
+        corruption = {m: _corruption_to_dict(d) for m, d in self.corruption.items() if d != clean[m]}
+        if corruption:
+            values["damage"] = corruption
         if self.alpha is not None:
             values["alpha"] = dict(zip(MODALITIES, self.alpha, strict=True))
         defaults = LabState()
@@ -109,7 +109,7 @@ class LabState:
         given = validated(StatePart, values)
         return cls(
             source=given.source,
-            damage=undamaged() | {m: done.damage(m) for m, done in given.damage.items()},
+            corruption=no_corruption() | {m: done.corruption(m) for m, done in given.damage.items()},
             alpha=given.shares,
             without=tuple(part for part in COMPONENTS if part in given.without),
             samples=given.samples,
@@ -119,9 +119,9 @@ class LabState:
         )
 
 
-def _damage_to_dict(damage: Damage) -> dict:
-    values = {"kind": damage.kind, "severity": round(damage.severity, 4)}
-    return values | {"muted": True} if damage.muted else values
+def _corruption_to_dict(corruption: Corruption) -> dict:
+    values = {"kind": corruption.kind, "severity": round(corruption.severity, 4)}
+    return values | {"muted": True} if corruption.muted else values
 
 
 # ---- the schema of the JSON ---------------------------------------------------------------------------------
@@ -129,17 +129,17 @@ def _damage_to_dict(damage: Damage) -> dict:
 _Share = Annotated[float, between(0, 1)]
 
 
-class DamagePart(JsonObject):
+class CorruptionPart(JsonObject):
     """What is done to one modality."""
 
-    WHAT = "SCHEMA_DAMAGE_OF_ONE"
+    WHAT = "SCHEMA_CORRUPTION_OF_ONE"
     kind: str | None = None
     severity: _Share = 0.0
     muted: bool = False
 
-    def damage(self, modality: str) -> Damage:
+    def corruption(self, modality: str) -> Corruption:
         kind = KINDS[modality][0] if self.kind is None else self.kind
-        return Damage(kind, self.severity, self.muted)
+        return Corruption(kind, self.severity, self.muted)
 
 
 class StatePart(JsonObject):
@@ -148,7 +148,7 @@ class StatePart(JsonObject):
     WHAT = "SCHEMA_STATE"
     format: int = STATE_FORMAT
     source: Annotated[str, Field(max_length=MAX_SOURCE), Cleaned] = YOURS
-    damage: dict[str, DamagePart] = Field(default_factory=dict)
+    damage: dict[str, CorruptionPart] = Field(default_factory=dict)
     alpha: dict[str, _Share] | None = None
     without: list[str] = Field(default_factory=list)
     samples: Annotated[int, Rounded, between(0, MAX_SAMPLES)] = SAMPLES
@@ -171,7 +171,7 @@ class StatePart(JsonObject):
 
     @field_validator("damage")
     @classmethod
-    def _known_kinds(cls, values: dict[str, DamagePart]) -> dict[str, DamagePart]:
+    def _known_kinds(cls, values: dict[str, CorruptionPart]) -> dict[str, CorruptionPart]:
         for modality, done in values.items():
             if done.kind is not None:
                 one_of(done.kind, KINDS[modality], modality, "kind")

@@ -1,4 +1,4 @@
-"""What labels, modalities and damages are called in the language of the moment; unknown ones keep their own name."""
+"""What labels, modalities and corruptions are called in the language of the moment; unknown ones keep their name."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def modality(key: str, form: str = "name") -> str:
     return pattern.format(key=key, name=named or key.capitalize())
 
 
-def damage_name(kind: str) -> str:
-    return lookup("LAB_DAMAGE_NAMES").get(kind, kind)
+def corruption_name(kind: str) -> str:
+    return lookup("LAB_CORRUPTION_NAMES").get(kind, kind)

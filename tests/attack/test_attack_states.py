@@ -44,7 +44,7 @@ def checked(state: LabState) -> None:
     assert 0 <= state.samples <= MAX_SAMPLES
     assert 0 <= state.seed < 2**31
     assert state.alpha is None or math.isclose(sum(state.alpha), 1)
-    assert all(0 <= damage.severity <= 1 for damage in state.damage.values())
+    assert all(0 <= done.severity <= 1 for done in state.corruption.values())
     again = LabState.from_json(state.to_json())
     assert again == LabState.from_json(again.to_json())
 

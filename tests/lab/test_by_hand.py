@@ -1,4 +1,4 @@
-"""Weights set by hand, and damage, on a real actor's clip: what is set is what is used, shown, and said."""
+"""Weights set by hand, and corruption, on a real actor's clip: what is set is what is used, shown, and said."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hff.config import MODALITIES
 from hff.examples.ready import EXAMPLES
 from hff.lab.by_hand import HandUse, clip_weights, hand_use
-from hff.lab.damage import KINDS
+from hff.lab.corrupted_material import KINDS
 from hff.lab.lab import Lab
-from hff.lab.state import Damage, LabState
+from hff.lab.state import Corruption, LabState
 from tests.support.page_browser import real_model
 from tests.support.page_fixtures import make_result
 
@@ -72,12 +72,12 @@ def test_it_is_said_where_weights_could_not_be_used_as_set():
     assert clip_weights((0.9, 0.1, 0), line) == line.mean_alpha  # at no moment could they be used as set
 
 
-# ---- damage to a real clip ----------------------------------------------------------------------------------
+# ---- corruption of a real clip ------------------------------------------------------------------------------
 
 
 def hurt(lab: Lab, modality: str, kind: str):
     state = LabState(samples=4)
-    return lab.infer(state.but(damage={**state.damage, modality: Damage(kind, 1.0)}))
+    return lab.infer(state.but(corruption={**state.corruption, modality: Corruption(kind, 1.0)}))
 
 
 def test_a_black_face_has_hardly_a_weight_though_it_is_alone_in_the_pauses(lab: Lab):

@@ -1,4 +1,4 @@
-"""The weighting lab without a page: damage to raw input, kept features, hand-set alpha, switches, sweep, state."""
+"""The weighting lab without a page: corruption to raw input, kept features, hand-set alpha, switches, sweep, state."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hff.detectors.vad import voiced_segments
 from hff.errors import InputError, NothingToAnalyse
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.lab.ablation import switch_off, trained_without
-from hff.lab.damage import KINDS, damage_transcript, is_trained
-from hff.lab.lab import Lab, damaged_recording, excerpt
-from hff.lab.state import COMPONENTS, Damage, LabState
+from hff.lab.corrupted_material import KINDS, corrupt_transcript, is_trained
+from hff.lab.lab import Lab, corrupted_recording, excerpt
+from hff.lab.state import COMPONENTS, Corruption, LabState
 from hff.lab.sweep_points import severities
 from hff.locale import translate, using
 from hff.media.image import read_image
@@ -61,7 +61,7 @@ def lab(recording: Recording) -> Lab:
 
 def hurt(modality: str, kind: str, severity: float = 0.8, **changes) -> LabState:
     state = LabState(samples=4)
-    return state.but(damage={**state.damage, modality: Damage(kind, severity)}, **changes)
+    return state.but(corruption={**state.corruption, modality: Corruption(kind, severity)}, **changes)
 
 
 def test_another_ear_hears_the_voice_anew_and_nothing_else(lab):
@@ -87,23 +87,25 @@ def test_what_was_explained_is_not_explained_again(lab):
     assert lab.explain(blurred.but(alpha=(1.0, 0.0, 0.0)), 3) is found
 
 
-# ---- damage -------------------------------------------------------------------------------------------------
+# ---- corruption ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("modality", "kind"), [(m, kind) for m in MODALITIES for kind in KINDS[m]])
-def test_every_kind_damages_its_own_modality_and_no_other(recording, modality: str, kind: str):
-    damaged = damaged_recording(recording, hurt(modality, kind))
+def test_every_kind_corrupts_its_own_modality_and_no_other(recording, modality: str, kind: str):
+    corrupted = corrupted_recording(recording, hurt(modality, kind))
     changed = {
-        "speech": not np.array_equal(damaged.wave, recording.wave),
-        "text": damaged.transcript is None or damaged.transcript.text != recording.transcript.text,
-        "vision": any(not np.array_equal(a.crop, b.crop) for a, b in zip(damaged.faces, recording.faces, strict=True)),
+        "speech": not np.array_equal(corrupted.wave, recording.wave),
+        "text": corrupted.transcript is None or corrupted.transcript.text != recording.transcript.text,
+        "vision": any(
+            not np.array_equal(a.crop, b.crop) for a, b in zip(corrupted.faces, recording.faces, strict=True)
+        ),
     }
     assert changed == {m: m == modality for m in MODALITIES}
-    assert damaged.seconds == recording.seconds
+    assert corrupted.seconds == recording.seconds
 
 
-def test_nothing_is_damaged_at_severity_0(recording):
-    untouched = damaged_recording(recording, LabState())
+def test_nothing_is_corrupted_at_severity_0(recording):
+    untouched = corrupted_recording(recording, LabState())
     assert untouched.wave is recording.wave
     assert untouched.voiced == recording.voiced
     assert untouched.transcript is recording.transcript
@@ -112,21 +114,21 @@ def test_nothing_is_damaged_at_severity_0(recording):
 
 def test_a_lost_voice_is_an_absent_voice(recording):
     assert recording.voiced
-    assert damaged_recording(recording, hurt("speech", "switched off", 1.0)).voiced == []
-    muted = LabState(damage={**LabState().damage, "speech": Damage("babble", 0.0, muted=True)})
-    assert (damaged_recording(recording, muted).wave, damaged_recording(recording, muted).voiced) == (None, [])
+    assert corrupted_recording(recording, hurt("speech", "switched off", 1.0)).voiced == []
+    muted = LabState(corruption={**LabState().corruption, "speech": Corruption("babble", 0.0, muted=True)})
+    assert (corrupted_recording(recording, muted).wave, corrupted_recording(recording, muted).voiced) == (None, [])
 
 
-def test_timed_words_are_damaged_as_the_text_is_and_keep_their_times(recording):
+def test_timed_words_are_corrupted_as_the_text_is_and_keep_their_times(recording):
     for kind in KINDS["text"]:
-        timed = damage_transcript(recording.transcript, kind, 0.5, seed=3)
-        assert timed.text == damage_transcript(Transcript(SAID), kind, 0.5, seed=3).text
+        timed = corrupt_transcript(recording.transcript, kind, 0.5, seed=3)
+        assert timed.text == corrupt_transcript(Transcript(SAID), kind, 0.5, seed=3).text
         times = {(word.start, word.end) for word in recording.transcript.words}
         assert {(word.start, word.end) for word in timed.words} <= times
 
 
 def test_a_frozen_picture_repeats_its_last_moving_frame(recording):
-    faces = damaged_recording(recording, hurt("vision", "freeze", 0.5)).faces
+    faces = corrupted_recording(recording, hurt("vision", "freeze", 0.5)).faces
     half = len(faces) // 2
     assert all(np.array_equal(face.crop, faces[half - 1].crop) for face in faces[half:])
     assert [face.time for face in faces] == [face.time for face in recording.faces]
@@ -135,7 +137,7 @@ def test_a_frozen_picture_repeats_its_last_moving_frame(recording):
 
 def test_a_hand_stays_where_it_is_from_frame_to_frame(recording):
     same = dataclasses.replace(recording, faces=[recording.faces[0]] * 4)
-    faces = damaged_recording(same, hurt("vision", "cover", 0.4)).faces
+    faces = corrupted_recording(same, hurt("vision", "cover", 0.4)).faces
     assert all(np.array_equal(face.crop, faces[0].crop) for face in faces)
 
 
@@ -207,7 +209,7 @@ def test_hand_set_alpha_is_what_is_used(lab):
 
 def test_all_weight_on_what_is_absent_is_refused(lab):
     state = hurt("vision", "blur", 0.0, alpha=(0.0, 0.0, 1.0))
-    muted = state.but(damage={**state.damage, "vision": Damage("blur", 0.0, muted=True)})
+    muted = state.but(corruption={**state.corruption, "vision": Corruption("blur", 0.0, muted=True)})
     with pytest.raises(InputError, match="absent"):
         lab.infer(muted)
     with pytest.raises(InputError, match="absent"):
@@ -215,7 +217,7 @@ def test_all_weight_on_what_is_absent_is_refused(lab):
 
 
 def test_nothing_left_is_told(lab):
-    state = LabState(damage={m: Damage(KINDS[m][0], 0.0, muted=True) for m in MODALITIES})
+    state = LabState(corruption={m: Corruption(KINDS[m][0], 0.0, muted=True) for m in MODALITIES})
     with pytest.raises(NothingToAnalyse, match="Nothing is left"):
         lab.infer(state)
 
@@ -247,8 +249,8 @@ def test_what_a_sweep_loses_on_the_way_is_absent_not_zero(lab):
     *_, last = lab.sweep(hurt("text", "dropped words", 0.0), "text", [0.0, 1.0])
     assert last.variance["text"] is None
     assert last.row()["alpha_text"] == 0
-    muted = {m: Damage(KINDS[m][0], 0.0, muted=m != "text") for m in MODALITIES}
-    alone = list(lab.sweep(LabState(samples=4, damage=muted), "text", [0.0, 1.0]))
+    muted = {m: Corruption(KINDS[m][0], 0.0, muted=m != "text") for m in MODALITIES}
+    alone = list(lab.sweep(LabState(samples=4, corruption=muted), "text", [0.0, 1.0]))
     assert [point.severity for point in alone] == [0.0]
 
 
@@ -290,10 +292,10 @@ def test_which_parts_the_weights_were_trained_with():
 
 FULL = LabState(
     source="clip",
-    damage={
-        "speech": Damage("babble", 0.35),
-        "text": Damage("dropped words", 0.0, muted=True),
-        "vision": Damage("freeze", 1.0),
+    corruption={
+        "speech": Corruption("babble", 0.35),
+        "text": Corruption("dropped words", 0.0, muted=True),
+        "vision": Corruption("freeze", 1.0),
     },
     alpha=(0.25, 0.25, 0.5),
     without=("attention", "temporal"),

@@ -268,7 +268,7 @@ def test_the_documented_example_is_a_valid_lesson(tmp_path: Path):
 
 
 def test_every_word_of_the_format_is_documented():
-    from hff.lab.damage import KINDS
+    from hff.lab.corrupted_material import KINDS
     from hff.lab.state import COMPONENTS
 
     guide = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ ALSO = ("heading-order",)  # moderate to axe-core, but how those who hear a page
 # Names and roles are the same in both schemes, so in the dark one only the rules about colour are run.
 RULES = {"light": {}, "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}}
 SECTIONS = (texts.SECTION_ATTENTION, texts.SECTION_ALONE, texts.SECTION_WORDS, texts.SECTION_KEEP)
-LAB_TABS = (texts.LAB_TAB_DAMAGE, texts.LAB_TAB_MODEL, texts.LAB_TAB_SHARE, texts.LAB_TAB_LESSONS)
+LAB_TABS = (texts.LAB_TAB_CORRUPTION, texts.LAB_TAB_MODEL, texts.LAB_TAB_SHARE, texts.LAB_TAB_LESSONS)
 # Colours on their way from one to another, and what waits for its answer, are not what people read.
 STILL = "*, ::before, ::after { transition: none !important; animation: none !important }"
 SETTLED = "() => !document.querySelector('.pending, .generating')"

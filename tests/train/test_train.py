@@ -132,7 +132,7 @@ def test_text_weights_are_whole(out):
         assert file.get_tensor("head.1.weight").dtype == torch.float16
 
 
-def test_features_hold_every_item_clean_and_damaged(out):
+def test_features_hold_every_item_clean_and_corrupted(out):
     for split, voices in (("fusion", 14), ("validation", 7), ("test", 14), ("unseen", 14)):
         stored = {m: features.load(out / "features", m, split) for m in MODALITIES}
         variants = 4 if split == "fusion" else 6
@@ -152,7 +152,7 @@ def test_features_hold_every_item_clean_and_damaged(out):
         assert stored["text"]["fixed"].sum() == len(ravdess.SENTENCES)
 
 
-def test_damage_moves_features_the_more_the_worse(out):
+def test_corruption_moves_features_the_more_the_worse(out):
     stored = features.load(out / "features", "vision", "test")["features"][:, :, 0]
     moved = (stored - stored[:, :1]).norm(dim=-1).mean(0)
     assert moved[0] == 0
@@ -298,7 +298,7 @@ def test_what_alpha_means_is_told_of_validation_items_to_choose_by(data, out, ca
     assert {path: path.stat().st_mtime_ns for path in (out / "weights").iterdir()} == before
 
 
-def test_strangers_and_a_classrooms_damage_are_cached(out):
+def test_strangers_and_a_classrooms_corruption_are_cached(out):
     for m, modality in enumerate(MODALITIES):
         for half in strange.STRANGE_HALVES:
             groups = strange.load(out / "features", modality, half)

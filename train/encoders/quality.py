@@ -1,4 +1,4 @@
-"""Encoders that keep damage readable: features must tell the emotion and how badly the input was damaged.
+"""Encoders that keep corruption readable: features must tell the emotion and how badly the input was corrupted.
 
 An encoder that learns emotion alone learns to look past noise; then nothing after it can know that a voice
 was noisy or a sentence garbled, and sigma^2 cannot rise. The extra head is of training only: not shipped.
@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-EMOTION_MAX = 0.6  # severity of damage beyond which too little of the emotion is left to learn from
+EMOTION_MAX = 0.6  # severity of corruption beyond which too little of the emotion is left to learn from
 QUALITY_WEIGHT = 2.0  # of the loss that keeps the severity readable
 
 

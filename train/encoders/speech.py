@@ -41,7 +41,7 @@ PLAN = Plan(
     patience=120,
     bf16=False,
 )
-COPIES = 12  # differently damaged copies of each recording, the first untouched
+COPIES = 12  # differently corrupted copies of each recording, the first untouched
 TIME_MASK, COEFFICIENT_MASK = 40, 6  # frames and coefficients hidden by SpecAugment (Park et al. 2019)
 MIXUP = 0.3  # Beta parameter (Zhang et al. 2018)
 SPEECH_LABEL_SMOOTHING = 0.1
@@ -56,7 +56,7 @@ class PreparedVoice:
 
     coefficients: list[Tensor]  # each (N_MFCC, frames)
     voiced: list[tuple[int, int]]  # first and last voiced frame of each variant
-    severity: list[float]  # of each variant's damage
+    severity: list[float]  # of each variant's corruption
     label: int
     name: str
 
@@ -75,13 +75,13 @@ def variants(
             speed = len(utterance.wave) / len(wave)
         severity = 0.0
         if number % 2:
-            wave, severity = damaged(wave, rng)
+            wave, severity = corrupted_wave(wave, rng)
         spans = [(a / speed, b / speed) for a, b in segments]
         yield normalise_level(wave, spans), spans, severity
 
 
-def damaged(wave: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """The wave damaged in a random one of the kinds of the training, and how severely."""
+def corrupted_wave(wave: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """The wave corrupted in a random one of the kinds of the training, and how severely."""
     severity = float(rng.uniform(0, 1))
     kinds = corruption.trained("speech")
     return kinds[str(rng.choice(list(kinds)))](wave, severity, rng), severity
@@ -192,12 +192,12 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, taught
         windows = torch.nan_to_num((windows - model.mean) / model.std) * model.std + model.mean
         mixed = share * windows + (1 - share) * windows.flip(0)
         goal = share * target + (1 - share) * target.flip(0)
-        damage = share * severity + (1 - share) * severity.flip(0)
+        mixed_severity = share * severity + (1 - share) * severity.flip(0)
         features = model.features(mixed)
         emotion = nn.functional.cross_entropy(
             model.head(features).float(), goal, label_smoothing=smoothing, reduction="none"
         )
-        return quality.emotion_and_quality(model, features, emotion, damage)
+        return quality.emotion_and_quality(model, features, emotion, mixed_severity)
 
     def validate(model: SpeechEncoder) -> dict[str, float]:
         return {"score": unweighted_recall(model, held)}

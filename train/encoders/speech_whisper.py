@@ -7,8 +7,8 @@ seconds. Needs the packages named in ``whisper_base``; whoever uses the encoder 
 With ``--tune`` the layers then learn along, slowly, and are kept if that gains on validation. The shipped ones are
 Whisper's own: forty batches of it, all there was time for, took the mean recall from 0.587 to 0.484.
 
-Recordings, splits and damage are those of ``train.encoders.speech``; ``corpus_balance`` says how corpora are mixed, and
-``train.evaluation.left_out_voices`` what is gained on corpora that were left out.
+Recordings, splits and corruption are those of ``train.encoders.speech``; ``corpus_balance`` says how corpora are mixed,
+and ``train.evaluation.left_out_voices`` what is gained on corpora that were left out.
 
 ``--teach`` also writes ``OUT/whisper/soft.npz``, for teaching the paper's encoder (Hinton et al. 2015, arXiv
 1503.02531; ``speech``): for every training recording the probabilities that a network trained on other speakers
@@ -95,7 +95,7 @@ class VoiceMaterial:
         held, steps = _picked(self.held, self.steps, lambda u: u.corpus != corpus)
         return VoiceMaterial(training, held, heard, steps)
 
-    def undamaged(self, corpus: str) -> tuple[list[Utterance], Heard]:
+    def clean(self, corpus: str) -> tuple[list[Utterance], Heard]:
         """All recordings of a corpus, for training or not, and their windows."""
         training, heard = _picked(self.training, self.heard, lambda u: u.corpus == corpus)
         held, steps = _picked(self.held, self.steps, lambda u: u.corpus == corpus)
@@ -183,15 +183,15 @@ def batches_per_epoch(heard: Heard, plan: Plan) -> int:
 
 
 def loss_of(model: WhisperEncoder, features: Tensor, batch: Batch) -> Tensor:
-    """The emotion, and the severity of the damage, of ``features`` of windows mixed in pairs."""
+    """The emotion, and the severity of the corruption, of ``features`` of windows mixed in pairs."""
     _, target, allowed, severity, share = batch
     logits = model.head(features)
     emotion = share * corpus_balance.cross_entropy_among(logits, target, allowed, SPEECH_LABEL_SMOOTHING)
     emotion = emotion + (1 - share) * corpus_balance.cross_entropy_among(
         logits, target.flip(0), allowed.flip(0), SPEECH_LABEL_SMOOTHING
     )
-    damage = share * severity + (1 - share) * severity.flip(0)
-    return quality.emotion_and_quality(model, features, emotion, damage)
+    mixed_severity = share * severity + (1 - share) * severity.flip(0)
+    return quality.emotion_and_quality(model, features, emotion, mixed_severity)
 
 
 def loss(model: WhisperEncoder, batch: Batch) -> Tensor:

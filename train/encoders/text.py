@@ -38,7 +38,7 @@ PLAN = Plan(
 )
 FROZEN = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")  # stay as they are
 TRAIN_TOKENS = 64  # longer sentences are cut while training
-DAMAGED_TEXT_SHARE = 0.3  # of training sentences that lose or garble words
+CORRUPTED_TEXT_SHARE = 0.3  # of training sentences that lose or garble words
 COMMON_WORDS = 4
 OWN_REPEATS = 5  # how often an epoch shows each of the project's own sentences, which are few
 GO_ON_SENTENCES, GO_ON_RATE = 40_000, 5e-5  # of the other corpora in the epoch after a finished run; its learning rate
@@ -81,14 +81,14 @@ def tokens(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
     return batch["input_ids"], batch["attention_mask"]
 
 
-def damaged_sentence(text: str, rng: np.random.Generator) -> tuple[str, float]:
-    """The sentence as it is or damaged, and the severity of that, 0 to 1."""
-    if rng.random() >= DAMAGED_TEXT_SHARE:
+def corrupted_sentence(text: str, rng: np.random.Generator) -> tuple[str, float]:
+    """The sentence as it is or corrupted, and the severity of that, 0 to 1."""
+    if rng.random() >= CORRUPTED_TEXT_SHARE:
         return text, 0.0
     kinds = corruption.trained("text")
     kind, severity = str(rng.choice(list(kinds))), rng.uniform(0, 1)
-    damaged = kinds[kind](text, severity, rng)
-    return (damaged, severity) if damaged else (text, 0.0)
+    corrupted = kinds[kind](text, severity, rng)
+    return (corrupted, severity) if corrupted else (text, 0.0)
 
 
 def scores(sentences: list[Sentence], probabilities: np.ndarray) -> dict[str, float]:
@@ -159,7 +159,7 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
         groups = [part for pool in pools for part in np.array_split(pool, max(1, round(len(pool) / plan.batch_size)))]
         for number in rng.permutation(len(groups)):
             part = [shown[i] for i in groups[number]]
-            texts, severity = zip(*(damaged_sentence(s.text, rng) for s in part), strict=True)
+            texts, severity = zip(*(corrupted_sentence(s.text, rng) for s in part), strict=True)
             ids, mask = tokens(list(texts), device)
             target = torch.tensor(np.stack([s.target for s in part])).to(device)
             yield ids, mask, target, torch.tensor(severity, dtype=torch.float32, device=device)

@@ -33,8 +33,8 @@ PLAN = Plan(
     patience=60,  # a cosine run is only done at its end
 )
 CROP_SIZE = 40  # px, of the 48: a smaller picture costs less, and faces seen whole later gain (FixRes, Touvron 2019)
-DAMAGED_FACE_SHARE = 0.35  # of training pictures that also get a webcam's faults
-DAMAGE_MAX = 0.7  # severity; beyond it too little of the face is left to learn from
+CORRUPTED_FACE_SHARE = 0.35  # of training pictures that also get a webcam's faults
+CORRUPTION_MAX = 0.7  # severity; beyond it too little of the face is left to learn from
 PRIOR_SHARE = 0.4  # of the training labels' log prior that the network keeps after its last cycle; 1 is plain softmax
 RARE = {"disgusted": 0.5, "fearful": 0.3}  # share of the target that is FER2013's own label, where that says so
 PORTRAIT_REPEATS = 4  # how often an epoch shows each colour portrait
@@ -56,10 +56,10 @@ def random_view(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     view = random_view(face, rng)
-    if rng.random() < DAMAGED_FACE_SHARE:
+    if rng.random() < CORRUPTED_FACE_SHARE:
         kinds = corruption.trained("vision")
         kind = str(rng.choice(list(kinds)))
-        view = kinds[kind](np.ascontiguousarray(view), rng.uniform(0, DAMAGE_MAX), rng)
+        view = kinds[kind](np.ascontiguousarray(view), rng.uniform(0, CORRUPTION_MAX), rng)
     if rng.random() < 0.3:
         quality = int(rng.integers(20, 90))
         jpeg = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]

@@ -1,6 +1,6 @@
 """Other voices, rooms, microphones and lines out of one recording: what an emotion must survive.
 
-Damage (``hff.corruption``) hides an emotion and is to raise sigma^2; what is here leaves the emotion as it is.
+Corruption (``hff.corruption``) hides an emotion and is to raise sigma^2; what is here leaves the emotion as it is.
 Every function takes a wave (samples,) float32 at 16 kHz and a NumPy generator.
 """
 

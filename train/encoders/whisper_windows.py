@@ -24,14 +24,14 @@ from hff.media.level import normalise_level
 from hff.pipeline.features import step_count, voiced_steps
 from train.corpora.base import Utterance
 from train.encoders import voice_augmentation
-from train.encoders.speech import damaged, voiced_spans
+from train.encoders.speech import corrupted_wave, voiced_spans
 from train.engine.progress import progress
 
-DAMAGED_WINDOW_SHARE = 0.5  # share of the changed versions that are damaged too
+CORRUPTED_WINDOW_SHARE = 0.5  # share of the changed versions that are corrupted too
 CHECKED = 1  # steps of a recording that is validated on
 WINDOWS_AT_ONCE = 16  # windows in one pass of the layers
 
-Window = tuple[int, float, Tensor]  # number of the recording, severity of its damage, (WHISPER_MELS, WINDOW_FRAMES)
+Window = tuple[int, float, Tensor]  # number of the recording, severity of its corruption, (WHISPER_MELS, WINDOW_FRAMES)
 
 
 @dataclass
@@ -89,8 +89,8 @@ def version(utterance: Utterance, spans: Segments, number: int, seed: Sequence[i
     if number:
         wave = voice_augmentation.another(wave, rng)
         spans = [(a * len(wave) / len(utterance.wave), b * len(wave) / len(utterance.wave)) for a, b in spans]
-        if rng.random() < DAMAGED_WINDOW_SHARE:
-            wave, severity = damaged(wave, rng)
+        if rng.random() < CORRUPTED_WINDOW_SHARE:
+            wave, severity = corrupted_wave(wave, rng)
     wave = normalise_level(wave, spans)
     if number:
         wave = voice_augmentation.gain(wave, rng)

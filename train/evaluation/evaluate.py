@@ -26,7 +26,7 @@ from train.evaluation.floors import FLOORS
 from train.evaluation.joint import evaluate_joint
 from train.evaluation.robustness import (
     COMMAND,
-    DAMAGE,
+    CORRUPTION,
     SEED,
     Pairs,
     accuracy_and_f1,
@@ -52,7 +52,7 @@ def run(data: Path, out: Path, device: torch.device) -> dict:
     report["tables"] += [*encoders_tables(analyzer, data), *by_group.tables(analyzer.encoders, data, device)]
     report["tables"].append(alone_table(analyzer, data))
     features = folder_of(out, analyzer.config.speech_encoder)
-    pairs = {split: PairedClips(features, split, analyzer.config.labels) for split in DAMAGE}
+    pairs = {split: PairedClips(features, split, analyzer.config.labels) for split in CORRUPTION}
     report |= fusion_report(analyzer.model, pairs, device, report["tables"])
     report["tables"] += truth.tables(analyzer.model, features, device)
     if (folder / "fusion-whisper.safetensors").exists():
@@ -168,7 +168,7 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
     """Subsets, corruption, uncertainty and calibration on class-paired test clips."""
     tables += [make(model, pairs, device) for make in (subsets_table, broken_table, uncertainty_table, shapley_table)]
     clips = {"clean": fixed_clips(pairs["test"], robustness.CLIPS, CLEAN, SEED)}
-    for split, kinds in DAMAGE.items():
+    for split, kinds in CORRUPTION.items():
         clips[f"mixed, {kinds}"] = fixed_clips(pairs[split], robustness.CLIPS, Mix(held_out=1), SEED + 1)
     found = {name: (probabilities(model, part, device), targets(part)) for name, part in clips.items()}
     tables.append(
@@ -191,5 +191,5 @@ def fusion_report(model: HFF, pairs: Pairs, device: torch.device, tables: list[d
             "labels": list(model.config.labels),
             "matrix": confusion_matrix(target, p.argmax(1), labels=range(len(model.config.labels))).tolist(),
         },
-        "reliability": reliability(*found[f"mixed, {DAMAGE['test']}"]),
+        "reliability": reliability(*found[f"mixed, {CORRUPTION['test']}"]),
     }

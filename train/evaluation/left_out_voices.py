@@ -52,7 +52,7 @@ def left_out_figures(
     for corpus in dict.fromkeys(u.corpus for u in material.training + material.held):
         rest = material.without(corpus)
         model = speech_whisper.fit_network(rest, plan, folder / f"without-{corpus}", device)[0]
-        utterances, heard = material.undamaged(corpus)
+        utterances, heard = material.clean(corpus)
         said = speech_whisper.predict(model, heard, len(utterances))
         found[corpus] = measures(said, utterances) | {"n": len(utterances)}
     return found

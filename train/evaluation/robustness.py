@@ -1,6 +1,6 @@
-"""How the fusion bears damage: subsets, broken modalities, uncertainty, and what alpha has to do with Shapley.
+"""How the fusion bears corruption: subsets, broken modalities, uncertainty, and what alpha has to do with Shapley.
 
-Every table stands twice: under the kinds of damage of the training, and under kinds that nothing was trained
+Every table stands twice: under the kinds of corruption of the training, and under kinds that nothing was trained
 on (``hff.corruption.unseen``), so that what was understood can be told from what was learned by heart.
 """
 
@@ -27,9 +27,9 @@ CLIPS = 1400
 SHAPLEY_CLIPS = 420
 SEED = 97
 SEVERITY_LEVELS = 5  # severities above 0 that the cached test features hold
-DAMAGE = {"test": "kinds of the training", "unseen": "kinds never trained on"}  # split: which damage
+CORRUPTION = {"test": "kinds of the training", "unseen": "kinds never trained on"}  # split: which corruption
 
-Pairs = dict[str, PairedClips]  # by the names in DAMAGE
+Pairs = dict[str, PairedClips]  # by the names in CORRUPTION
 
 
 @torch.inference_mode()
@@ -85,15 +85,15 @@ def subsets_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     for size in range(1, len(MODALITIES) + 1):
         for keep in combinations(MODALITIES, size):
             row: list = [" + ".join(keep)]
-            for clips in (clean, *(one_broken(pairs[split], keep) for split in DAMAGE)):
+            for clips in (clean, *(one_broken(pairs[split], keep) for split in CORRUPTION)):
                 row += accuracy_and_f1(probabilities(model, clips, device, keep=keep), targets(clips))
             rows.append(row)
     measures = [f"{name}, {kind}" for kind in ("clean", "broken", "broken, unseen") for name in ("accuracy", "F1")]
     return {
         "title": "Every subset of the modalities, clean and with one of them broken",
         "note": f"{CLIPS} class-paired clips put together from test items of different people; broken: one of the "
-        f"modalities that are present, drawn for each clip, at severity 1, in {DAMAGE['test']} and in "
-        f"{DAMAGE['unseen']}. F1 is the macro F1; chance is 1/{pairs['test'].labels}.",
+        f"modalities that are present, drawn for each clip, at severity 1, in {CORRUPTION['test']} and in "
+        f"{CORRUPTION['unseen']}. F1 is the macro F1; chance is 1/{pairs['test'].labels}.",
         "command": COMMAND,
         "columns": ["present", *measures],
         "rows": rows,
@@ -103,7 +103,7 @@ def subsets_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
 def broken_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     """Accuracy with one modality at its worst, and with the weights forced to be equal instead."""
     rows = []
-    for split, kinds in DAMAGE.items():
+    for split, kinds in CORRUPTION.items():
         for m, name in enumerate(MODALITIES):
             worst = broken(pairs[split], m, SEVERITY_LEVELS)
             target = targets(worst)
@@ -128,10 +128,10 @@ def broken_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
 
 
 def uncertainty_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
-    """Does sigma^2 follow damage, does alpha leave, and does sigma^2 tell that a modality is wrong?"""
+    """Does sigma^2 follow corruption, does alpha leave, and does sigma^2 tell that a modality is wrong?"""
     rows = [
         [name, kinds, *_follows(model, pairs[split], m, device)]
-        for split, kinds in DAMAGE.items()
+        for split, kinds in CORRUPTION.items()
         for m, name in enumerate(MODALITIES)
     ]
     return {
@@ -187,7 +187,7 @@ def _follows(model: HFF, pairs: PairedClips, m: int, device: torch.device) -> li
 def shapley_table(model: HFF, pairs: Pairs, device: torch.device) -> dict:
     """Does the weight tell the share? Rank correlation of alpha and the Shapley value of the answer."""
     rows = []
-    for split, kinds in DAMAGE.items():
+    for split, kinds in CORRUPTION.items():
         clips = fixed_clips(pairs[split], SHAPLEY_CLIPS, Mix(held_out=1), SEED + 4)
         alpha, share = _alpha_and_shapley(model, clips, device)
         within = [spearman(a, s) for a, s in zip(alpha, share, strict=True)]

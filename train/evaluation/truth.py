@@ -1,7 +1,7 @@
 """Does alpha tell the truth? What the weights and uncertainties mean, measured on class-paired clips.
 
 One module a measure: ``faithfulness`` (is alpha high where a modality moved the answer), ``cross_modal_conflict`` (who
-wins where two contradict each other), ``unseen_damage`` (does alpha leave what nothing was trained on),
+wins where two contradict each other), ``unseen_corruption`` (does alpha leave what nothing was trained on),
 ``uncertainty_calibration`` (is sigma^2 the modality's own expected error) and ``out_of_distribution`` (is it high on
 what is strange). Here they are put together, for the command ``truth`` and the model card.
 """
@@ -20,7 +20,7 @@ from train.evaluation.out_of_distribution import strangers, strangers_table
 from train.evaluation.robustness import COMMAND
 from train.evaluation.subset_answers import TRUTH_SEED, Judged, judge
 from train.evaluation.uncertainty_calibration import variance_scale, variance_scale_table
-from train.evaluation.unseen_damage import leaving, unseen_damage_table
+from train.evaluation.unseen_corruption import leaving, unseen_corruption_table
 from train.fusion.pairing import CLEAN, Mix, PairedClips
 from train.fusion.training import fixed_clips
 from train.metrics import expected_calibration_error
@@ -34,9 +34,9 @@ def measure(model: HFF, folder: Path, device: torch.device, half: str = "test") 
     splits = {"kinds of the training": half} | ({"kinds never trained on": "unseen"} if half == "test" else {})
     labels = model.config.labels
     plain = PairedClips(folder, half, labels)
-    damaged = PairedClips(folder, f"field-{half}", labels)
+    corrupted = PairedClips(folder, f"field-{half}", labels)
     pairs = {kinds: plain if split == half else PairedClips(folder, split, labels) for kinds, split in splits.items()}
-    pairs["a classroom's"] = damaged
+    pairs["a classroom's"] = corrupted
     read = {
         kinds: judge(model, fixed_clips(own, TRUTH_CLIPS, Mix(held_out=1), TRUTH_SEED), device)
         for kinds, own in pairs.items()
@@ -46,7 +46,7 @@ def measure(model: HFF, folder: Path, device: torch.device, half: str = "test") 
     return {
         "alpha": [[kinds, *alpha_row(judged)] for kinds, judged in (read | {"none": clean}).items()],
         "conflicts": list(conflict_rows(model, plain, folder, half, TRUTH_CLIPS // 2, device)),
-        "leaving": list(leaving(model, damaged, device)),
+        "leaving": list(leaving(model, corrupted, device)),
         "scale": [
             [modality, kind, *variance_scale(judged, m)]
             for kind, judged in named.items()
@@ -68,7 +68,7 @@ def tables(model: HFF, folder: Path, device: torch.device, half: str = "test") -
     return [
         faithfulness_table(found["alpha"]),
         conflict_table(found["conflicts"]),
-        unseen_damage_table(found["leaving"]),
+        unseen_corruption_table(found["leaving"]),
         variance_scale_table(found["scale"]),
         strangers_table(found["strangers"]),
         accuracy_table(found["accuracy"]),

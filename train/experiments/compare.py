@@ -6,7 +6,7 @@
 What every model is told and may spend: ``terms``. What is tried for each: ``settings``. Prints tables of accuracy, of
 what HFF is ahead or behind (a paired bootstrap over clips and seeds), of macro F1 and of the settings; writes
 ``OUT/compare.json`` and adds the tables to ``metrics.json`` beside the weights. The test clips are those of
-``robustness``: clean, mixed as in training, and clean but for one modality at severity 1, in kinds of damage of the
+``robustness``: clean, mixed as in training, and clean but for one modality at severity 1, in kinds of corruption of the
 training and in others. Rivals that are made for dialogues are measured by ``benchmark``.
 """
 
@@ -94,8 +94,8 @@ def compare(arena: Arena, tries: int) -> dict:
 
 
 def conditions(arena: Arena) -> list[Condition]:
-    """Clean, mixed, and every modality broken in both kinds of damage."""
-    pairs = {split: arena.split(split) for split in robustness.DAMAGE}
+    """Clean, mixed, and every modality broken in both kinds of corruption."""
+    pairs = {split: arena.split(split) for split in robustness.CORRUPTION}
 
     def fixed(mix: Mix, seed: int):
         return lambda: fixed_clips(pairs["test"], robustness.CLIPS, mix, seed)
@@ -107,7 +107,7 @@ def conditions(arena: Arena) -> list[Condition]:
         Condition("clean", fixed(CLEAN, robustness.SEED)),
         Condition("mixed", fixed(Mix(held_out=1), robustness.SEED + 1)),
     ]
-    for split, suffix in zip(robustness.DAMAGE, ("", ", unseen"), strict=True):
+    for split, suffix in zip(robustness.CORRUPTION, ("", ", unseen"), strict=True):
         found += [Condition(f"{name} broken{suffix}", broken(split, m)) for m, name in enumerate(MODALITIES)]
     return found
 
@@ -141,7 +141,7 @@ def terms_note(arena: Arena, tries: int) -> str:
         f"{budget.epochs} epochs of {budget.batches} batches for each, the same in the same order, "
         f"{len(budget.seeds)} seeds. {search} No model is told anything but the clip's label. The epoch with the best "
         f"validation score is tested, on {robustness.CLIPS} class-paired clips a column. Broken: severity 1, in "
-        f"{robustness.DAMAGE['test']}; unseen: in {robustness.DAMAGE['unseen']}."
+        f"{robustness.CORRUPTION['test']}; unseen: in {robustness.CORRUPTION['unseen']}."
     )
 
 

@@ -1,7 +1,7 @@
 """The terms on which every model of a comparison is trained: budget, batches, and what it is told.
 
 A model is told the features, which modality is present, and the label of the clip. None is told how badly an input was
-damaged, what the encoders' own heads say, which label a single modality's item has, or what is strange, though the
+corrupted, what the encoders' own heads say, which label a single modality's item has, or what is strange, though the
 shipped HFF learned from all four; and there are no clips of modalities that contradict each other, since these have no
 label. HFF's unimodal heads, its sigma^2 and its alpha learn from the clip's label too.
 """

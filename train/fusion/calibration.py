@@ -2,7 +2,7 @@
 
 1. The temperature of each modality's own reading, where its likelihood is largest.
 2. sigma^2 of each modality on the scale of that reading's expected Brier error (isotonic regression), over clean and
-   damaged items and, where there are such, people and languages that nothing was trained on.
+   corrupted items and, where there are such, people and languages that nothing was trained on.
 3. The temperature of the answer, at which neither clean nor mixed clips are far off.
 """
 
@@ -31,7 +31,7 @@ CALIBRATION_CLIPS = 1400
 CALIBRATION_SEED = 4323
 HALF = "validation"
 STEEPEST = 1e-3  # least rise of the error from one knot to the next, so that the map is strictly monotone
-CLEAN_ITEMS, DAMAGED, STRANGERS = range(3)
+CLEAN_ITEMS, CORRUPTED, STRANGERS = range(3)
 KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the scale of sigma^2 and the temperature of words
 TEMPERATURES = 21  # temperatures tried
 
@@ -63,7 +63,7 @@ def variant(pairs: PairedClips, modality: str, number: int) -> strange.Group:
 
 
 def _field(folder: Path, labels: Sequence[str]) -> PairedClips | None:
-    """The items under a classroom's damage, where ``python -m train strange`` has cached them."""
+    """The items under a classroom's corruption, where ``python -m train strange`` has cached them."""
     split = f"field-{HALF}"
     there = all((folder / f"{m}-{split}.safetensors").exists() for m in MODALITIES)
     return PairedClips(folder, split, labels) if there else None
@@ -72,10 +72,10 @@ def _field(folder: Path, labels: Sequence[str]) -> PairedClips | None:
 def groups(
     folder: Path, held: PairedClips, ruined: PairedClips | None, modality: str
 ) -> list[tuple[int, strange.Group]]:
-    """Items of one modality by kind: ``CLEAN_ITEMS``, ``DAMAGED`` (also as in a classroom), ``STRANGERS``."""
-    found = [(DAMAGED if v else CLEAN_ITEMS, variant(held, modality, v)) for v in range(held.variants(modality))]
+    """Items of one modality by kind: ``CLEAN_ITEMS``, ``CORRUPTED`` (also as in a classroom), ``STRANGERS``."""
+    found = [(CORRUPTED if v else CLEAN_ITEMS, variant(held, modality, v)) for v in range(held.variants(modality))]
     if ruined is not None:
-        found += [(DAMAGED, variant(ruined, modality, v)) for v in range(1, ruined.variants(modality))]
+        found += [(CORRUPTED, variant(ruined, modality, v)) for v in range(1, ruined.variants(modality))]
     if (folder / f"{modality}-strange-{HALF}.safetensors").exists():
         found += [(STRANGERS, group) for group in strange.load(folder, modality, HALF).values()]
     return [(kind, group) for kind, group in found if (group["label"] >= 0).all()]
@@ -97,10 +97,10 @@ def own_readings(model: HFF, group: strange.Group, m: int, device: torch.device)
 def _calibrate_own(model: HFF, found: list[tuple[int, strange.Group]], m: int, device: torch.device) -> float:
     """The temperature of one modality's own reading, and its scale of sigma^2."""
     temperature = model.alone[m].temperature
-    kinds = (CLEAN_ITEMS, DAMAGED)
+    kinds = (CLEAN_ITEMS, CORRUPTED)
     plain = {kind: [group for its, group in found if its == kind] for kind in kinds}
-    # People before a camera are strangers in rooms of their own, so every kind of damage counts as much as the clean
-    # items do. Typed words come as the corpora have them.
+    # People before a camera are strangers in rooms of their own, so every kind of corruption counts as much as the
+    # clean items do. Typed words come as the corpora have them.
     typed = MODALITIES[m] == "text"
     weights = [KIND_WEIGHTS[kind] if typed else len(plain[kind]) for kind in kinds]
 

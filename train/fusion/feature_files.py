@@ -1,8 +1,8 @@
-"""Cached features for the fusion's training: each item clean and at many severities of damage.
+"""Cached features for the fusion's training: each item clean and at many severities of corruption.
 
 ``python -m train features --data DIR --out DIR [--speech-encoder whisper]``. The encoders are frozen by now, so each
-item passes them once per variant, through the app's own path (``features``): damage is done to the raw input, the voice
-is looked for again in the damaged sound, and what the encoder then sees is what the app would see.
+item passes them once per variant, through the app's own path (``features``): the raw input is corrupted, the voice
+is looked for again in the corrupted sound, and what the encoder then sees is what the app would see.
 
 One safetensors file per modality and split, holding for N items with V variants
     speech  features (N,V,T,128), there (N,V,T), length (N,)
@@ -10,7 +10,7 @@ One safetensors file per modality and split, holding for N items with V variants
     vision  features (N,V,2,512), two views of each face; (N,V,1,512) outside training
 and for all: label (N,), severity (N,V), variant 0 untouched; teacher_logits (N,V,...,C), what the encoder's
 own head makes of the features; held_out (N,), whether the encoder has never learned from the item; frequency (C,), the
-share of each label before rare ones were favoured. The split ``unseen`` holds test items under kinds of damage that
+share of each label before rare ones were favoured. The split ``unseen`` holds test items under kinds of corruption that
 nothing was trained on.
 """
 
@@ -52,8 +52,8 @@ def items_of(split: str) -> str:
     return "test" if split == "unseen" else split
 
 
-def damaged_item(modality: str, split: str, item, severity: float, rng: np.random.Generator):
-    """A wave, text or face damaged in a random one of the split's kinds; untouched at severity 0."""
+def corrupted_item(modality: str, split: str, item, severity: float, rng: np.random.Generator):
+    """A wave, text or face corrupted in a random one of the split's kinds; untouched at severity 0."""
     if severity <= 0:
         return item
     kinds = (corruption.unseen if split == "unseen" else corruption.trained)(modality)
@@ -85,7 +85,7 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         own = count // 2 if item.split == "train" else count
         severity[n] = torch.from_numpy(variant_severities(split, rng))
         for v in range(own):
-            wave = damaged_item("speech", split, item.wave, float(severity[n, v]), rng)
+            wave = corrupted_item("speech", split, item.wave, float(severity[n, v]), rng)
             steps = min(MAX_ITEM_STEPS, step_count(len(wave) / SAMPLE_RATE))
             with autocast(encoders.device, True):
                 x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
@@ -114,13 +114,13 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     fixed = [(words, 0) for words in ravdess.SENTENCES.values()]
     pairs = [(s.text, s.label) for s in items] + fixed
     levels = np.stack([variant_severities(split, rng) for _ in pairs])
-    damaged = [
-        damaged_item("text", split, words, float(level), rng)
+    corrupted = [
+        corrupted_item("text", split, words, float(level), rng)
         for (words, _), row in zip(pairs, levels, strict=True)
         for level in row
     ]
     # A text with no word left is an absent text, which training drops in by itself.
-    features = text_features(encoders, [words or "[MASK]" for words in damaged], f"text {split}")
+    features = text_features(encoders, [words or "[MASK]" for words in corrupted], f"text {split}")
     features = features.unflatten(0, levels.shape)
     logits = teacher_logits(encoders.text, features)
     return {
@@ -158,7 +158,7 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         for level in levels:
             for _ in range(views):
                 view = random_view(faces.images[i], rng) if split == "fusion" else faces.images[i]
-                crops.append(damaged_item("vision", split, np.ascontiguousarray(view), float(level), rng))
+                crops.append(corrupted_item("vision", split, np.ascontiguousarray(view), float(level), rng))
         seen = [FaceSeen(0.5 * n, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
         features.append(encode_vision(encoders.vision, seen, len(seen))[0].unflatten(0, (-1, views)))
         severity.append(torch.from_numpy(levels))

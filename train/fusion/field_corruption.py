@@ -1,6 +1,6 @@
-"""Damage as a classroom deals it, in kinds that nothing is trained on: what alpha must leave all the same.
+"""Corruption as a classroom deals it, in kinds that nothing is trained on: what alpha must leave all the same.
 
-``hff.corruption`` is the registry of damage that the lab lists and training may draw from, each kind of one cause and
+``hff.corruption`` is the registry of those that the lab lists and training may draw from, each kind of one cause and
 with a severity. These are another thing and so stand apart: worst cases of several causes at once that take an item and
 a random generator, have no severity and are in no lab; ``train.fusion.strange`` caches features of them, the
 evaluation and the calibration read those. Their names count within ``FIELD``: its "music" is another sound than the

@@ -15,10 +15,10 @@ VARIANCE_WEIGHT = 0.3
 RANK_WEIGHT = 0.2  # of ordinality between two versions of one clip
 ACROSS_WEIGHT = 0.2  # of ordinality between different clips
 TEACHER_WEIGHT = 4.0  # of what each encoder's own head says, for that modality alone
-TAUGHT_MAX = 0.6  # severity of damage beyond which that head has not learned and teaches nothing
+TAUGHT_MAX = 0.6  # severity of corruption beyond which that head has not learned and teaches nothing
 GAIN_WEIGHT = 2.0  # of alpha as each modality's share of what they know of the truth
 GAIN_POWER = 2  # of what each knows, in its share: the higher, the more alpha goes to the one that knows most
-EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of damage (``dialogues``)
+EXPERT_WEIGHT = 0.5  # of alpha as the choice of an expert, where nothing is known of corruption (``dialogues``)
 CONTRADICTION_POWER = 2  # of the precision by which contradicting modalities share the answer
 KL_WEIGHT = 2e-6  # of the Bayesian layers' divergence from their prior; about 1 / training clips
 RANK_MARGIN = 1.0  # in log sigma^2, for a difference in severity of 1
@@ -31,14 +31,14 @@ def variance_nll(variance: Tensor, error: Tensor) -> Tensor:
 
 
 def rank_loss(variance: Tensor, severity: Tensor, augmented_variance: Tensor, augmented_severity: Tensor) -> Tensor:
-    """Ordinality (after COLD Fusion): the more damaged of two versions of one input has the larger sigma^2."""
+    """Ordinality (after COLD Fusion): the more corrupted of two versions of one input has the larger sigma^2."""
     gap = augmented_severity - severity
     behind = gap.sign() * (variance.log() - augmented_variance.log()) + RANK_MARGIN * gap.abs()
     return F.softplus(behind) * gap.abs()
 
 
 def rank_across_clips(variance: Tensor, severity: Tensor, present: Tensor) -> Tensor:
-    """``rank_loss`` of every clip with every other: sigma^2 must follow damage whoever speaks.
+    """``rank_loss`` of every clip with every other: sigma^2 must follow corruption whoever speaks.
 
     variance, severity, present (B,T,M) -> scalar; a clip counts with its means over the steps of a modality.
     """
@@ -68,7 +68,8 @@ def gains(probabilities: Tensor, target: Tensor) -> Tensor:
 def gain_loss(alpha: Tensor, gain: Tensor) -> Tensor:
     """Alpha must be each modality's expected share of the gain: cross-entropy, (...,M) each -> (...,).
 
-    What is ruined knows nothing, what says nothing of the emotion neither: nobody tells alpha which inputs are damaged.
+    What is ruined knows nothing, what says nothing of the emotion neither: nobody tells alpha which inputs
+    are corrupted.
     """
     sharp = gain**GAIN_POWER
     shares = sharp / sharp.sum(-1, keepdim=True).clamp_min(1e-6)
@@ -90,7 +91,7 @@ def answer_loss(logits: Tensor, teacher_logits: Tensor, present: Tensor, severit
     """The encoders' own heads teach the answer to clips of one modality: they have met far more people.
 
     logits (B,C), teacher_logits (B,T,M,C) of the heads, present (B,T,M), severity (B,T,M) -> scalar: mean divergence of
-    the answer from the mean of what the head says at each step, over clips of one modality that is not badly damaged.
+    the answer from the mean of what the head says at each step, over clips of one modality that is not badly corrupted.
     """
     single = (present.any(1).sum(-1) == 1) & ~(present & (severity > TAUGHT_MAX)).any((1, 2))
     steps = present.flatten(1).sum(1).clamp_min(1)

@@ -1,7 +1,7 @@
 """Class-paired clips: voice, words and face of one emotion from different people (DESIGN of the data).
 
 No open corpus holds face, voice and words of one person under all the emotions at scale, so a clip is
-put together from cached features of items that share a label. Damage, missing modalities, partners that
+put together from cached features of items that share a label. Corruption, missing modalities, partners that
 say nothing (neutral, or RAVDESS's fixed sentences) and partners that contradict are drawn in.
 """
 
@@ -25,8 +25,8 @@ from train.fusion import feature_files
 class Mix:
     """How clips are put together; shares are probabilities."""
 
-    damaged: float = 0.5  # per modality: a damaged variant instead of the clean one
-    partial: float = 0.3  # of damaged: only from some step on, as when a hand moves before the camera
+    corrupted: float = 0.5  # per modality: a corrupted variant instead of the clean one
+    partial: float = 0.3  # of those: only from some step on, as when a hand moves before the camera
     dropped: float = 0.2  # per modality: absent from the whole clip
     gaps: float = 0.1  # per step: no face found
     unfeeling_text: float = 0.3  # neutral words whatever the emotion
@@ -44,7 +44,7 @@ class Mix:
 
 
 CLEAN = Mix(
-    damaged=0,
+    corrupted=0,
     partial=0,
     dropped=0,
     gaps=0,
@@ -214,7 +214,7 @@ class PairedClips:
         """(T,M) which variant of each modality's item stands at each step."""
         variants = np.zeros((steps, len(MODALITIES)), int)
         for m, modality in enumerate(MODALITIES):
-            if rng.random() < mix.damaged:
+            if rng.random() < mix.corrupted:
                 variants[:, m] = rng.integers(1, self.variants(modality))
                 if rng.random() < mix.partial:
                     variants[: rng.integers(steps + 1), m] = 0

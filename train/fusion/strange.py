@@ -1,4 +1,4 @@
-"""Features of what nothing was trained on, cached: a classroom's damage, strangers' voices, and what is no speech.
+"""Features of what nothing was trained on, cached: a classroom's corruption, strangers' voices, and what is no speech.
 
 ``python -m train strange --data DIR --out DIR [--speech-encoder whisper]``; through the app's own path, as
 ``train.fusion.feature_files``. Beside the cached features lie
@@ -42,7 +42,7 @@ from train.fusion.feature_files import (
 from train.fusion.field_corruption import FIELD, melody
 
 STRANGE_HALVES = ("validation", "test")
-FIELD_PER_CLASS = 60  # faces and texts of each label under a classroom's damage
+FIELD_PER_CLASS = 60  # faces and texts of each label under a classroom's corruption
 STRANGE_RECORDINGS = 140  # of each corpus of strangers, at most, in each half
 MADE = 40  # pieces of music and drawings in each half
 LANGUAGES = {"Polish": nemo, "Korean": korean, "Amharic": ased}
@@ -88,7 +88,7 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
     folder.mkdir(parents=True, exist_ok=True)
     provenance.check_provenance(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in STRANGE})
     for number, half in enumerate(STRANGE_HALVES):
-        for kind, builders in (("strange", STRANGE), ("field", FIELD_DAMAGED)):
+        for kind, builders in (("strange", STRANGE), ("field", FIELD_CORRUPTED)):
             for modality, build in builders.items():
                 path = folder / f"{modality}-{kind}-{half}.safetensors"
                 if not path.exists():
@@ -116,7 +116,7 @@ def load(folder: Path, modality: str, half: str) -> dict[str, Group]:
     return groups
 
 
-# A classroom's damage
+# A classroom's corruption
 
 
 def _variants(modality: str, item, rng: np.random.Generator) -> list:
@@ -128,7 +128,7 @@ def _severity(items: int, modality: str) -> Tensor:
     return (torch.arange(1 + len(FIELD[modality])) > 0).float().expand(items, -1).clone()
 
 
-def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
+def corrupted_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     items = [u for u in ravdess.load(data) if u.split == half]
     count = 1 + len(FIELD["speech"])
     features = torch.zeros(len(items), count, MAX_ITEM_STEPS, encoders.speech.feature_dim)
@@ -151,7 +151,7 @@ def damaged_speech(encoders: Encoders, data: Path, half: str, rng: np.random.Gen
     }
 
 
-def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
+def corrupted_text(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     sentences = [s for s in load_found((goemotions, meld), data) if s.split == half and s.target.max() > 0.99]
     labels = [s.label for s in sentences]
     items = [(sentences[i].text, labels[i]) for i in balanced(labels, FIELD_PER_CLASS, rng)]
@@ -170,7 +170,7 @@ def damaged_text(encoders: Encoders, data: Path, half: str, rng: np.random.Gener
     }
 
 
-def damaged_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
+def corrupted_vision(encoders: Encoders, data: Path, half: str, rng: np.random.Generator) -> dict[str, Tensor]:
     faces = fer.load(data)
     own = np.flatnonzero(faces.splits == half)
     index = own[balanced(faces.labels[own], FIELD_PER_CLASS, rng)]
@@ -265,7 +265,7 @@ def pattern(rng: np.random.Generator) -> np.ndarray:
 
 
 STRANGE: dict[str, Callable] = {"speech": strange_speech, "text": strange_text, "vision": strange_vision}
-FIELD_DAMAGED: dict[str, Callable] = {"speech": damaged_speech, "text": damaged_text, "vision": damaged_vision}
+FIELD_CORRUPTED: dict[str, Callable] = {"speech": corrupted_speech, "text": corrupted_text, "vision": corrupted_vision}
 
 
 def _heard(encoders: Encoders, wave: np.ndarray, voiced: bool = False) -> tuple[Tensor, Tensor]:

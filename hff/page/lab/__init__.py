@@ -1,4 +1,5 @@
 """The Weighting lab's view: controls, evidence, before and after, sweep, lessons, worksheet, sharing.
 
-Drawing and events, and what programs call of it. No damage, no lesson, no state: what the lab does is in ``hff.lab``.
+Drawing and events, and what programs call of it. No corruption, no lesson, no state: what the lab does is in
+``hff.lab``.
 """

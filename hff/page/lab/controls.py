@@ -8,8 +8,8 @@ import gradio as gr
 
 from hff.config import MAX_TEXT, MODALITIES, SAMPLES
 from hff.examples.ready import EXAMPLES
-from hff.lab.damage import KINDS, NO_KIND, is_trained
-from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, Damage, LabState
+from hff.lab.corrupted_material import KINDS, NO_KIND, is_trained
+from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, Corruption, LabState
 from hff.locale import names, texts
 from hff.page.shared.amounts import in_hundredths
 from hff.page.shared.cards import named, note
@@ -35,7 +35,7 @@ def sources() -> list[tuple[str, str]]:
 
 
 @dataclass
-class DamageControls:
+class CorruptionControls:
     """What breaks one modality."""
 
     kind: gr.Dropdown
@@ -49,13 +49,13 @@ class Controls:
     def __init__(self, ears: tuple[str, ...] = ("",)) -> None:
         """``ears``: the speech encoders that can hear the voice, the model's own first."""
         self._ears = ears
-        with gr.Tab(texts.LAB_TAB_DAMAGE, id="damage"):
-            self._build_damage()
+        with gr.Tab(texts.LAB_TAB_CORRUPTION, id="corruption"):
+            self._build_corruption()
         with gr.Tab(texts.LAB_TAB_MODEL, id="model"):
             self._build_model()
         self.weighed = [self._keep_sum(moved) for moved in self.alpha]  # events, each after all add up again
 
-    def _build_damage(self) -> None:
+    def _build_corruption(self) -> None:
         """What is taken apart, and what breaks it."""
         self.source = gr.Dropdown(
             sources(),
@@ -66,7 +66,7 @@ class Controls:
             filterable=False,
             elem_id="hff-lab-source",
         )
-        self.damage = {m: _damage_controls(m) for m in MODALITIES}
+        self.corruption = {m: _corruption_controls(m) for m in MODALITIES}
         self.text = gr.Textbox(
             label=texts.LAB_TYPED,
             placeholder=texts.LAB_TYPED_HINT,
@@ -117,31 +117,31 @@ class Controls:
     @property
     def values(self) -> list:
         """All components, in the order that ``state`` and ``show`` share."""
-        damage = [part for m in MODALITIES for part in vars(self.damage[m]).values()]
+        corruption = [part for m in MODALITIES for part in vars(self.corruption[m]).values()]
         own = [self.text, self.by_hand, *self.alpha, self.parts, self.samples, self.seed, self.ear]
-        return [self.source, *damage, *own]
+        return [self.source, *corruption, *own]
 
     @property
     def dragged(self) -> list:
         """Controls that change many times while they are used; the weights have ``weighed``."""
-        return [*(d.severity for d in self.damage.values()), self.samples]
+        return [*(d.severity for d in self.corruption.values()), self.samples]
 
     @property
     def chosen(self) -> list:
         """Controls that change once."""
-        fixed = [part for d in self.damage.values() for part in (d.kind, d.muted)]
+        fixed = [part for d in self.corruption.values() for part in (d.kind, d.muted)]
         return [self.source, *fixed, self.by_hand, self.parts, self.seed, self.ear]
 
     def state(self, values: tuple) -> LabState:
         """The components' values -> what they mean. Raises ``InputError``."""
         source, *rest = values
-        damage, rest = rest[: 3 * len(MODALITIES)], rest[3 * len(MODALITIES) :]
+        corruption, rest = rest[: 3 * len(MODALITIES)], rest[3 * len(MODALITIES) :]
         typed, by_hand, *alpha = rest[: 2 + len(MODALITIES)]
         parts, samples, seed, ear = rest[2 + len(MODALITIES) :]
         plain = {
             "source": source,
             "damage": {
-                m: dict(zip(("kind", "severity", "muted"), damage[3 * i : 3 * i + 3], strict=True))
+                m: dict(zip(("kind", "severity", "muted"), corruption[3 * i : 3 * i + 3], strict=True))
                 for i, m in enumerate(MODALITIES)
             },
             "alpha": dict(zip(MODALITIES, alpha, strict=True)) if by_hand else None,
@@ -155,12 +155,12 @@ class Controls:
 
     def show(self, state: LabState, alpha: dict[str, float] | None = None) -> list:
         """Values for ``values``; ``alpha`` is what the weight sliders show while the model chooses by itself."""
-        damage = [value for m in MODALITIES for value in vars(state.damage[m]).values()]
+        corruption = [value for m in MODALITIES for value in vars(state.corruption[m]).values()]
         weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / len(MODALITIES)] * len(MODALITIES)
         parts = [part for part in COMPONENTS if part not in state.without]
         return [
             state.source,
-            *damage,
+            *corruption,
             state.text,
             state.alpha is not None,
             *in_hundredths(weights),
@@ -175,9 +175,9 @@ class Controls:
         return moved.input(None, weights, weights, js=_SUM_TO_ONE, show_progress="hidden", api_visibility="private")
 
 
-def _damage_controls(modality: str) -> DamageControls:
+def _corruption_controls(modality: str) -> CorruptionControls:
     name = names.modality(modality)
-    clean = Damage(KINDS[modality][0])
+    clean = Corruption(KINDS[modality][0])
     breakable = KINDS[modality] != (NO_KIND,)  # else it can only be taken away
     with gr.Column(elem_classes=f"hff-{modality} hff-lab-breaker", elem_id=f"hff-lab-break-{modality}"):
         with gr.Row(elem_classes="hff-lab-breaker-top"):
@@ -211,9 +211,9 @@ def _damage_controls(modality: str) -> DamageControls:
             elem_id=f"hff-lab-{modality}-severity",
             visible=breakable,
         )
-    return DamageControls(kind, severity, muted)
+    return CorruptionControls(kind, severity, muted)
 
 
 def _kind_name(modality: str, kind: str) -> str:
-    name = names.damage_name(kind)
+    name = names.corruption_name(kind)
     return name if is_trained(modality, kind) else texts.LAB_NEW_TO_IT.format(name=name)

@@ -58,23 +58,22 @@ def evidence(
         same = before is after or _same(m, was, state)
         now = None if same else shown(m, after, before, texts.LAB_AFTER)
         first = shown(m, before, before, texts.LAB_BEFORE)
-        lines.append(
-            (m, texts.LAB_EVIDENCE.get(m, names.modality(m)), damage_said(m, was), damage_said(m, state), first, now)
-        )
+        title = texts.LAB_EVIDENCE.get(m, names.modality(m))
+        lines.append((m, title, corruption_said(m, was), corruption_said(m, state), first, now))
     return render("evidence.html", "evidence", lines, meaning() if why else Markup())
 
 
 def _same(modality: str, was: LabState, state: LabState) -> bool:
     """Whether nothing was done to a modality between the two."""
     other = {"text": was.text != state.text, "speech": was.speech_encoder != state.speech_encoder}.get(modality, False)
-    done, now = was.damage[modality], state.damage[modality]
+    done, now = was.corruption[modality], state.corruption[modality]
     idle = done == now or (max(done.severity, now.severity) <= 0 and done.muted == now.muted)
     return was.source == state.source and idle and not other
 
 
-def damage_said(modality: str, state: LabState) -> str:
+def corruption_said(modality: str, state: LabState) -> str:
     """What is done to a modality, with its severity, and another ear of the voice; nothing for what is whole."""
-    done = state.damage[modality]
+    done = state.corruption[modality]
     if done.muted:
         return texts.LAB_TAKEN_AWAY
     ear = (
@@ -82,8 +81,8 @@ def damage_said(modality: str, state: LabState) -> str:
         if modality == "speech" and state.speech_encoder
         else ""
     )
-    damaged = texts.LAB_DAMAGED.format(kind=names.damage_name(done.kind), severity=percent(done.severity))
-    return "; ".join(filter(None, [damaged if done.severity > 0 else "", ear]))
+    corrupted = texts.LAB_CORRUPTED.format(kind=names.corruption_name(done.kind), severity=percent(done.severity))
+    return "; ".join(filter(None, [corrupted if done.severity > 0 else "", ear]))
 
 
 def unshown(modality: str, recording: Recording) -> Markup:

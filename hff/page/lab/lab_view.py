@@ -254,7 +254,7 @@ class LabView:
         return self.run(request, *values) if shared else [gr.skip()] * len(self.outputs)
 
     def _pose(self, request: gr.Request, *values) -> list:
-        """Before the guess: what was before, and the damage to hear, read and see."""
+        """Before the guess: what was before, and the corruption to hear, read and see."""
         if not values[0]:
             return [gr.skip()] * len(self.outputs)
 
@@ -263,7 +263,7 @@ class LabView:
             first = self._bench(request, lab, was, state)
             return [
                 unknown_after(first.infer(was)),
-                evidence(first.damaged(was), lab.damaged(state), was, state),
+                evidence(first.corrupted(was), lab.corrupted(state), was, state),
                 *[gr.skip()] * 2,
                 link(state, request, lesson),
                 *[gr.skip()] * 2,
@@ -294,7 +294,7 @@ class LabView:
         if lesson is None or lesson.then_state is None:
             return [gr.skip()] * (2 + len(self.controls.values))
         state = lesson.then_state
-        left = "model" if state.alpha is not None or state.without else "damage"
+        left = "model" if state.alpha is not None or state.without else "corruption"
         return [gr.Tabs(selected=left), gr.Tabs(selected="compare"), *self.controls.show(state)]
 
     def _then_sweep(self, request: gr.Request, key: str, source: str) -> list:
@@ -352,7 +352,7 @@ class LabView:
         why = (first.explain(was, FACES), lab.explain(state, FACES)) if session.lab_explains else None
         return [
             comparison(before, after, was, state),
-            evidence(first.damaged(was), lab.damaged(state), was, state, why) + probabilities_table(before, after),
+            evidence(first.corrupted(was), lab.corrupted(state), was, state, why) + probabilities_table(before, after),
             cards.note(paragraph(texts.LAB_BY_HAND_NOTE, texts.LAB_OWN_ALPHA.format(weights=own))),
             cards.note(texts.LAB_PARTS_NOTE.format(trained=_trained_with(lab.analyzer.model))),
             link(state, request, lesson),
@@ -406,7 +406,7 @@ class LabView:
             return [gr.Tabs(selected=_ID), gr.Tabs(selected="lessons"), *posed, gr.skip()]
         if state is None:
             return [gr.skip()] * (count + 3)
-        left = gr.Tabs(selected="damage")
+        left = gr.Tabs(selected="corruption")
         return [gr.Tabs(selected=_ID), left, *self.lessons.nothing(), *self.controls.show(state), gr.skip()]
 
 

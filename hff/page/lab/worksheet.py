@@ -85,12 +85,12 @@ def describe(state: LabState) -> list[str]:
     if state.text:
         lines.append(texts.WORKSHEET_TYPED.format(text=state.text))
     for modality in MODALITIES:
-        done, name = state.damage[modality], names.modality(modality)
+        done, name = state.corruption[modality], names.modality(modality)
         if done.muted:
             lines.append(texts.WORKSHEET_MUTED.format(modality=name))
         elif done.severity > 0:
-            kind = names.damage_name(done.kind)
-            lines.append(texts.WORKSHEET_DAMAGE.format(modality=name, kind=kind, severity=percent(done.severity)))
+            kind = names.corruption_name(done.kind)
+            lines.append(texts.WORKSHEET_CORRUPTION.format(modality=name, kind=kind, severity=percent(done.severity)))
     if state.alpha is not None:
         named = zip(MODALITIES, state.alpha, strict=True)
         lines.append(texts.WORKSHEET_ALPHA.format(weights=weights_said(dict(named))))
@@ -113,9 +113,9 @@ def weights_said(alpha: Mapping[str, float]) -> str:
 def questions(state: LabState, eps: float = HFFConfig.precision_eps) -> list[str]:
     """Questions that fit what was set up."""
     asked = [sentence("WORKSHEET_QUESTION_CHAIN", eps=eps)]
-    hurt = [m for m in MODALITIES if state.damage[m].severity > 0 and not state.damage[m].muted]
-    asked += [sentence("WORKSHEET_QUESTION_DAMAGE", of=names.modality(m, "of")) for m in hurt]
-    if any(state.damage[m].muted for m in MODALITIES):
+    hurt = [m for m in MODALITIES if state.corruption[m].severity > 0 and not state.corruption[m].muted]
+    asked += [sentence("WORKSHEET_QUESTION_CORRUPTION", of=names.modality(m, "of")) for m in hurt]
+    if any(state.corruption[m].muted for m in MODALITIES):
         asked.append(texts.WORKSHEET_QUESTION_MUTED)
     if state.alpha is not None:
         asked.append(texts.WORKSHEET_QUESTION_HAND)

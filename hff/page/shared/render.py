@@ -49,7 +49,6 @@ def _environment() -> Environment:
         "figure": amounts.figure,
         "emotion": names.emotion,
         "modality": names.modality,
-        "damage": names.damage_name,
         "said": translate,
         "listed": listed,
     }

@@ -20,14 +20,14 @@ from markupsafe import escape
 from hff.config import EMOTIONS, MODALITIES
 from hff.errors import InputError
 from hff.lab.comparison import clip_means
-from hff.lab.damage import KINDS, NO_KIND
-from hff.lab.lab import SweepPoint, damaged_recording
+from hff.lab.corrupted_material import KINDS, NO_KIND
+from hff.lab.lab import SweepPoint, corrupted_recording
 from hff.lab.lesson_files import load_lessons
-from hff.lab.state import COMPONENTS, Damage, LabState
+from hff.lab.state import COMPONENTS, Corruption, LabState
 from hff.locale import texts, using
 from hff.page.lab.before_after import alpha0_sentence, change_sentence, comparison, unknown_after
 from hff.page.lab.controls import Controls
-from hff.page.lab.evidence import damage_said, evidence, face_crops, wav_bytes, words
+from hff.page.lab.evidence import corruption_said, evidence, face_crops, wav_bytes, words
 from hff.page.lab.lab_view import LabView
 from hff.page.lab.lesson_view import LessonPanel
 from hff.page.lab.share import state_from_address
@@ -220,17 +220,19 @@ def test_faces_are_shown_from_the_first_to_the_last():
     np.testing.assert_array_equal(picture[:, -48:], seen[-1].crop)
 
 
-def test_before_stands_beside_after_and_the_damage_is_named_with_its_severity():
+def test_before_stands_beside_after_and_the_corruption_is_named_with_its_severity():
     wave = np.sin(np.arange(16_000) / 20).astype(np.float32)
     seen = make_result(6).evidence.faces
     clean = Recording(1.0, wave, [(0.0, 1.0)], Transcript("I am so happy"), seen)
-    state = LabState(source="clip", damage=CLEAN.damage | {"speech": Damage("white noise", 0.8)})
-    shown = evidence(clean, damaged_recording(clean, state), CLEAN, state)
+    state = LabState(source="clip", corruption=CLEAN.corruption | {"speech": Corruption("white noise", 0.8)})
+    shown = evidence(clean, corrupted_recording(clean, state), CLEAN, state)
     assert shown.count("<audio") == 2
     assert "hiss (white noise), 80%" in shown
     assert shown.count(texts.LAB_AS_BEFORE) == len(MODALITIES) - 1
-    state = LabState(source="clip", damage=CLEAN.damage | {"vision": Damage("blur", 0.5)}, text="Not at all")
-    shown = evidence(clean, damaged_recording(clean, state), CLEAN, state)
+    state = LabState(
+        source="clip", corruption=CLEAN.corruption | {"vision": Corruption("blur", 0.5)}, text="Not at all"
+    )
+    shown = evidence(clean, corrupted_recording(clean, state), CLEAN, state)
     assert shown.count("hff-lab-faces-5") == 2
     assert shown.count('class="hff-lab-words"') == 2
     assert "<mark>Not at all</mark>" in shown
@@ -246,9 +248,9 @@ def test_another_ear_is_named_before_and_after():
     assert "ear:" not in comparison(before, before, CLEAN, CLEAN)
     clean = Recording(1.0, np.ones(16_000, np.float32), [(0.0, 1.0)], Transcript("I am so happy"))
     assert evidence(clean, clean, CLEAN, CLEAN).count(texts.LAB_AS_BEFORE) == len(MODALITIES)
-    assert damage_said("speech", state) == "ear: the paper's"
-    assert damage_said("speech", state.with_severity("speech", 0.5)).endswith("50%; ear: the paper's")
-    assert damage_said("vision", state) == ""
+    assert corruption_said("speech", state) == "ear: the paper's"
+    assert corruption_said("speech", state.with_severity("speech", 0.5)).endswith("50%; ear: the paper's")
+    assert corruption_said("vision", state) == ""
     assert "The voice is heard with another ear: the paper's." in describe(state)
 
 
@@ -364,18 +366,18 @@ def test_rounded_weights_still_add_up(weights):
 
 
 def test_every_kind_and_part_has_a_name_on_the_page():
-    assert set(texts.LAB_DAMAGE_NAMES) == {kind for m in MODALITIES for kind in KINDS[m] if kind != NO_KIND}
+    assert set(texts.LAB_CORRUPTION_NAMES) == {kind for m in MODALITIES for kind in KINDS[m] if kind != NO_KIND}
     assert set(texts.LAB_PART_NAMES) == set(COMPONENTS)
 
 
 def test_the_worksheet_says_what_is_set_up_and_asks_about_it():
     state = LabState(
         source="clip",
-        damage=CLEAN.damage
+        corruption=CLEAN.corruption
         | {
-            "speech": Damage("babble", 0.4),
-            "text": Damage("dropped words", 0, muted=True),
-            "vision": Damage("blur", 0.0),
+            "speech": Corruption("babble", 0.4),
+            "text": Corruption("dropped words", 0, muted=True),
+            "vision": Corruption("blur", 0.0),
         },
         alpha=tuple(shares(0.5, 0.25, 0.25).values()),
         without=("temporal",),

@@ -14,7 +14,7 @@ from markupsafe import escape
 from hff.config import MODALITIES
 from hff.lab.lab import Lab
 from hff.lab.lesson_files import load_lessons
-from hff.lab.state import Damage, LabState
+from hff.lab.state import Corruption, LabState
 from hff.locale import sentence, texts
 from tests.support.page_browser import browsing, choose_example, outside, real_model
 
@@ -26,7 +26,7 @@ LESSONS = load_lessons()
 QUICK = LabState(source="mixed")
 
 
-def open_lab(page, state: LabState | None = None, tab: str = texts.LAB_TAB_DAMAGE) -> None:
+def open_lab(page, state: LabState | None = None, tab: str = texts.LAB_TAB_CORRUPTION) -> None:
     """Open the lab's tab, with what is set up by ``state``'s link."""
     if state is not None:
         page.goto(f"{page.url.split('?')[0]}?lab={quote(state.to_json())}")
@@ -170,7 +170,7 @@ def test_sliders_and_switches_act(server):
         open_lab(page, QUICK)
         clean = float(figure(page, "vision", "alpha"))
         page.locator("#hff-lab-vision-kind input").click()
-        page.get_by_role("option", name=texts.LAB_DAMAGE_NAMES["dark"]).click()
+        page.get_by_role("option", name=texts.LAB_CORRUPTION_NAMES["dark"]).click()
         slide(page, "#hff-lab-vision-severity", 18)
         wait_for_figure(page, "vision", "alpha", f"x < {0.85 * clean}")
         assert float(figure(page, "vision", "variance")) > 1.3 * float(figure(page, "vision", "variance", "before"))
@@ -223,7 +223,7 @@ def test_three_weights_always_add_up_to_1(server):
 
 
 SHARED = QUICK.but(
-    damage={**QUICK.damage, "vision": Damage("cover", 0.6)},
+    corruption={**QUICK.corruption, "vision": Corruption("cover", 0.6)},
     alpha=(0.0, 0.7, 0.3),
     without=("attention",),
     text="Nobody came to my party",

@@ -1,4 +1,4 @@
-"""What the encoders learn from: damaged copies, windows, views, and sentences that stand nowhere else."""
+"""What the encoders learn from: corrupted copies, windows, views, and sentences that stand nowhere else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def test_damaged_copies_of_a_recording_keep_their_voice_in_place(monkeypatch):
+def test_corrupted_copies_of_a_recording_keep_their_voice_in_place(monkeypatch):
     """Whatever the speed, the voiced part found in the clean one is where the sound is."""
     wave = np.zeros(3 * 16_000, np.float32)
     wave[16_000:32_000] = 0.3 * np.sin(2 * np.pi * 220 * np.arange(16_000) / 16_000)
@@ -158,12 +158,12 @@ def test_own_sentences_count_as_one_corpus_and_are_shown_several_times():
     assert len(text.epochs_sentences(said, rng())) == 2 + 3 * text.OWN_REPEATS
 
 
-def test_a_share_of_training_sentences_is_damaged_and_none_becomes_empty():
+def test_a_share_of_training_sentences_is_corrupted_and_none_becomes_empty():
     words = "one two three four five six"
-    results = [text.damaged_sentence(words, generator) for generator in [rng(3)] for _ in range(500)]
-    assert np.mean([severity > 0 for _, severity in results]) == pytest.approx(text.DAMAGED_TEXT_SHARE, abs=0.06)
-    assert all(damaged == words for damaged, severity in results if severity == 0)
-    assert all(text.damaged_sentence("no", rng(seed))[0] for seed in range(200))
+    results = [text.corrupted_sentence(words, generator) for generator in [rng(3)] for _ in range(500)]
+    assert np.mean([severity > 0 for _, severity in results]) == pytest.approx(text.CORRUPTED_TEXT_SHARE, abs=0.06)
+    assert all(corrupted == words for corrupted, severity in results if severity == 0)
+    assert all(text.corrupted_sentence("no", rng(seed))[0] for seed in range(200))
 
 
 def test_text_scores_by_hand():

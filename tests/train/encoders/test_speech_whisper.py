@@ -104,7 +104,7 @@ def test_layers_that_learned_along_are_kept_if_that_gained(trained):
     assert f"layers.layers.{WHISPER_LAYERS - 1}.wide.weight" in best
 
 
-def test_windows_for_training_know_their_damage(trained):
+def test_windows_for_training_know_their_corruption(trained):
     for corpus, count in (("ravdess", 14), ("nemo", 6), ("emodb", len(made.EMODB_EMOTIONS) + 1)):
         for number, harmless in ((0, True), (1, False)):
             heard = whisper_windows.Heard(
@@ -174,7 +174,7 @@ def test_two_corpora_that_lack_emotions_teach_all_of_them(tmp_path):
     rest = material.without("second")
     assert {u.corpus for u in rest.training + rest.held} == {"first"}
     assert [rest.training[n] for n in rest.heard.recording.tolist()] == recordings[:140]
-    utterances, heard = material.undamaged("second")
+    utterances, heard = material.clean("second")
     assert len(utterances) == 2 * 140
     assert left_out_voices.measures(speech_whisper.predict(model, heard, len(utterances)), utterances)["accuracy"] > 0.9
 

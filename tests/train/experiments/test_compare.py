@@ -36,7 +36,7 @@ NARROW = Setting(width=16)
 
 
 def make_features(folder: Path, seed: int = 0) -> None:
-    """Items of every split in the layout of ``feature_files``; a label shows in the features, damage hides it."""
+    """Items of every split in the layout of ``feature_files``; a label shows in the features, corruption hides it."""
     generator = torch.Generator().manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     label = torch.arange(14) % 7
@@ -196,7 +196,7 @@ def test_settings_are_drawn_once_and_begin_with_the_usual_one():
     assert (config.d_model, config.dropout, config.classifier_dropout) == (24, 0.3, 0.5)
 
 
-def test_no_model_is_told_of_damage_teachers_or_single_labels(out):
+def test_no_model_is_told_of_corruption_teachers_or_single_labels(out):
     """Batches that differ in nothing else give the same loss, of HFF too."""
     arena = Arena(out, CPU, TrainingBudget(epochs=1, batches=1), EMOTIONS)
     contenders = {one.name: one for one in compare.CONTENDERS}

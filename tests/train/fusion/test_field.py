@@ -1,4 +1,4 @@
-"""A classroom's damage, never trained on; made-up and foreign input that is none of what was learned."""
+"""A classroom's corruption, never trained on; made-up and foreign input that is none of what was learned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from hff import corruption
 from hff.config import SAMPLE_RATE
-from tests.test_corruption import SENTENCE, face, rng, voice, wave_damage
+from tests.test_corruption import SENTENCE, face, rng, voice, wave_corruption
 from train.corpora.base import Utterance
 from train.fusion import field_corruption as field
 from train.fusion import strange
@@ -16,20 +16,20 @@ from train.fusion import strange
 @pytest.mark.parametrize("name", field.SPEECH)
 def test_voices_are_ruined_but_still_sounds(name):
     clean = voice(2.0)
-    damaged = field.SPEECH[name](clean, rng())
-    assert damaged.dtype == np.float32
-    assert damaged.shape == clean.shape
-    assert np.isfinite(damaged).all()
-    assert wave_damage(clean, damaged) > 0.3
-    np.testing.assert_array_equal(damaged, field.SPEECH[name](clean, rng()))
+    corrupted = field.SPEECH[name](clean, rng())
+    assert corrupted.dtype == np.float32
+    assert corrupted.shape == clean.shape
+    assert np.isfinite(corrupted).all()
+    assert wave_corruption(clean, corrupted) > 0.3
+    np.testing.assert_array_equal(corrupted, field.SPEECH[name](clean, rng()))
 
 
 @pytest.mark.parametrize("name", field.VISION)
 def test_faces_are_ruined_but_still_pictures(name):
-    damaged = field.VISION[name](face(), rng())
-    assert damaged.dtype == np.uint8
-    assert damaged.shape == (48, 48)
-    assert np.abs(damaged.astype(float) - face()).mean() > 6
+    corrupted = field.VISION[name](face(), rng())
+    assert corrupted.dtype == np.uint8
+    assert corrupted.shape == (48, 48)
+    assert np.abs(corrupted.astype(float) - face()).mean() > 6
 
 
 def test_blur_and_gloom_are_those_of_a_picture_of_224():
@@ -44,9 +44,9 @@ def test_blur_and_gloom_are_those_of_a_picture_of_224():
 
 @pytest.mark.parametrize("name", field.TEXT)
 def test_words_are_ruined_but_as_many(name):
-    damaged = field.TEXT[name](SENTENCE, rng())
-    assert len(damaged.split()) == len(SENTENCE.split())
-    kept = sum(word in damaged.split() for word in SENTENCE.split())
+    corrupted = field.TEXT[name](SENTENCE, rng())
+    assert len(corrupted.split()) == len(SENTENCE.split())
+    kept = sum(word in corrupted.split() for word in SENTENCE.split())
     assert kept <= 0.4 * len(SENTENCE.split())
 
 

@@ -15,7 +15,7 @@ from train import metrics
 from train.fusion import losses
 
 positive = st.floats(0.01, 4)
-damage = st.floats(0, 1, allow_subnormal=False)  # half of the smallest number is none, and so is a gradient of it
+level = st.floats(0, 1, allow_subnormal=False)  # half of the smallest number is none, and so is a gradient of it
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_variance_loss_is_least_at_the_expected_error(errors):
         assert losses.variance_nll(best * factor, errors).mean() > losses.variance_nll(best, errors).mean()
 
 
-@given(positive, positive, damage, damage)
+@given(positive, positive, level, level)
 @settings(deadline=None)
-def test_rank_loss_wants_more_variance_where_there_is_more_damage(variance, other_variance, severity, other_severity):
+def test_rank_loss_wants_more_variance_where_more_is_corrupted(variance, other_variance, severity, other_severity):
     values = [torch.tensor(v, dtype=torch.float64) for v in (variance, severity, other_variance, other_severity)]
     here, augmented = values[0].requires_grad_(), values[2].requires_grad_()
     loss = losses.rank_loss(here, values[1], augmented, values[3])
@@ -46,7 +46,7 @@ def test_rank_loss_wants_more_variance_where_there_is_more_damage(variance, othe
     gap = other_severity - severity
     expected = np.log1p(np.exp(np.sign(gap) * np.log(variance / other_variance) + abs(gap))) * abs(gap)
     assert loss.item() == pytest.approx(expected)
-    assert np.sign(here.grad.item()) == np.sign(gap)  # descent lowers the variance of the less damaged one
+    assert np.sign(here.grad.item()) == np.sign(gap)  # descent lowers the variance of the less corrupted one
     assert np.sign(augmented.grad.item()) == -np.sign(gap)
     swapped = losses.rank_loss(values[2], values[3], values[0], values[1])
     assert swapped.item() == pytest.approx(loss.item())
@@ -192,7 +192,7 @@ def test_whole_loss_by_hand():
 
 
 def test_what_the_encoders_heads_say_is_taught_by_hand():
-    """Each modality's own answer where damage is slight, and the answer to clips of one modality that is sound."""
+    """Each modality's own answer where corruption is slight, and the answer to clips of one modality that is sound."""
     model, clips, severity, target = batch(2)
     clips["present"][2] = clips["present"][3] = False
     clips["present"][2, :3, 1] = clips["present"][3, 1, 2] = True

@@ -1,4 +1,4 @@
-"""Class-paired clips: who is paired with whom, what is damaged or missing, and that features are looked up right.
+"""Class-paired clips: who is paired with whom, what is corrupted or missing, and that features are looked up right.
 
 The cached features are made so that each number tells which item, variant and step it stands for.
 """
@@ -21,7 +21,7 @@ from train.fusion.training import fixed_clips
 
 PER_LABEL, VARIANTS, STEPS = 4, 5, 6
 ITEMS = 7 * PER_LABEL
-QUIET_ITEM = 3  # a voice in which none is found any more once it is damaged
+QUIET_ITEM = 3  # a voice in which none is found any more once it is corrupted
 
 
 @pytest.fixture(scope="module")
@@ -145,18 +145,18 @@ def test_gaps_take_the_face_from_some_steps(pairs):
     assert 0.2 < 1 - np.concatenate([grid[:, 2] for grid in grids]).mean() < 0.4
 
 
-def test_damage_begins_at_once_or_later_and_then_stays(pairs):
-    whole = draw(pairs, replace(CLEAN, damaged=1))
+def test_corruption_begins_at_once_or_later_and_then_stays(pairs):
+    whole = draw(pairs, replace(CLEAN, corrupted=1))
     assert all((choice.variants[0] > 0).all() and (choice.variants == choice.variants[0]).all() for choice in whole)
     begins_later = 0
-    for choice in draw(pairs, replace(CLEAN, damaged=1, partial=1)):
+    for choice in draw(pairs, replace(CLEAN, corrupted=1, partial=1)):
         for column in choice.variants.T:
             changed = np.flatnonzero(np.diff(column))
             assert len(changed) <= 1
             assert len(set(column[column > 0])) <= 1
             begins_later += len(changed) == 1 and column[0] == 0
     assert begins_later > 100
-    share = np.mean([choice.variants[0] > 0 for choice in draw(pairs, replace(CLEAN, damaged=0.5))])
+    share = np.mean([choice.variants[0] > 0 for choice in draw(pairs, replace(CLEAN, corrupted=0.5))])
     assert 0.4 < share < 0.6
 
 

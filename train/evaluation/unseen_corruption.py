@@ -1,4 +1,4 @@
-"""Damage that nothing was trained on, as of a classroom: does alpha leave the modality that has it?"""
+"""Corruption that nothing was trained on, as of a classroom: does alpha leave the modality that has it?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train.fusion.pairing import CLEAN, PairedClips
 
 
 def leaving(model: HFF, pairs: PairedClips, device: torch.device, count: int = 210) -> Iterator[list]:
-    """Modality, kind of a classroom's damage, alpha clean, alpha broken, their ratio, share not even detected."""
+    """Modality, kind of a classroom's corruption, alpha clean, alpha broken, their ratio, share not even detected."""
     for m, modality in enumerate(MODALITIES):
         clean = _alpha_of(model, pairs, m, 0, count, device)[0]
         for number, kind in enumerate(FIELD.get(modality, ()), 1):
@@ -42,7 +42,7 @@ def _alpha_of(
     return float(np.mean(alpha)), float(np.concatenate(lost).mean())
 
 
-def unseen_damage_table(rows: list[list]) -> dict:
+def unseen_corruption_table(rows: list[list]) -> dict:
     return {
         "title": "Does alpha tell the truth? A classroom's damage",
         "note": "Kinds of damage that nothing was trained on, each at its worst, in clips whose other modalities are "

@@ -1,4 +1,4 @@
-"""Damage to a recording's raw material - sound, words, faces - as a person would hear, read and see it.
+"""Corruption of a recording's raw material - sound, words, faces - as a person would hear, read and see it.
 
 The kinds are those of ``hff.corruption``, trained on or not.
 """
@@ -15,7 +15,7 @@ from hff import corruption
 from hff.config import MODALITIES
 from hff.result import FaceSeen, Transcript, Word
 
-NO_KIND = ""  # of a modality that nothing is known to damage
+NO_KIND = ""  # of a modality that nothing is known to corrupt
 
 
 class _Kinds(Mapping[str, tuple[str, ...]]):
@@ -37,30 +37,30 @@ KINDS: Mapping[str, tuple[str, ...]] = _Kinds()
 
 
 def is_trained(modality: str, kind: str) -> bool:
-    """Whether the model met this kind of damage while it was trained."""
+    """Whether the model met this kind of corruption while it was trained."""
     return kind in corruption.trained(modality)
 
 
-def damage_wave(wave: np.ndarray, kind: str, severity: float, seed: int = 0) -> np.ndarray:
-    """(N,) float32 at 16 kHz -> the same, damaged."""
+def corrupt_wave(wave: np.ndarray, kind: str, severity: float, seed: int = 0) -> np.ndarray:
+    """(N,) float32 at 16 kHz -> the same, corrupted."""
     if severity <= 0 or not len(wave):
         return wave
     return np.asarray(corruption.kind("speech", kind).apply(wave, severity, np.random.default_rng(seed)), np.float32)
 
 
-def damage_transcript(transcript: Transcript, kind: str, severity: float, seed: int = 0) -> Transcript:
-    """Each word is damaged where it stands, so that timed words keep their times."""
+def corrupt_transcript(transcript: Transcript, kind: str, severity: float, seed: int = 0) -> Transcript:
+    """Each word is corrupted where it stands, so that timed words keep their times."""
     if severity <= 0:
         return transcript
     apply, rng = corruption.kind("text", kind).apply, np.random.default_rng(seed)
     if not transcript.words:
         return replace(transcript, text=apply(transcript.text, severity, rng))
-    damaged = (replace(word, text=apply(word.text, severity, rng)) for word in transcript.words)
-    words: list[Word] = [word for word in damaged if word.text]
+    corrupted = (replace(word, text=apply(word.text, severity, rng)) for word in transcript.words)
+    words: list[Word] = [word for word in corrupted if word.text]
     return replace(transcript, words=words, text=" ".join(word.text for word in words))
 
 
-def damage_faces(faces: Sequence[FaceSeen], kind: str, severity: float, seed: int = 0) -> list[FaceSeen]:
+def corrupt_faces(faces: Sequence[FaceSeen], kind: str, severity: float, seed: int = 0) -> list[FaceSeen]:
     """The same random draw for every frame: a hand stays where it is, and does not jump about."""
     if severity <= 0:
         return list(faces)
@@ -72,7 +72,7 @@ def damage_faces(faces: Sequence[FaceSeen], kind: str, severity: float, seed: in
     return [replace(face, crop=crop) for face, crop in zip(faces, crops, strict=True)]
 
 
-def damage_other(modality: str, material: Any, kind: str, severity: float, seed: int = 0) -> Any:
+def corrupt_other(modality: str, material: Any, kind: str, severity: float, seed: int = 0) -> Any:
     """Any other modality's raw material; a kind that is not registered leaves it as it is."""
     if severity <= 0 or kind == NO_KIND:
         return material
