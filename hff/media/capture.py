@@ -22,8 +22,8 @@ from hff.locale import say
 
 log = logging.getLogger(__name__)
 
-CAMERA_WIDTH, CAMERA_HEIGHT = 640, 480  # pixels asked of the camera
-CAPTURE_FPS = 15  # pictures handed on a second, at most
+CAMERA_WIDTH, CAMERA_HEIGHT = 640, 480  # pixels asked of a camera, here or in a browser
+CAPTURE_FPS = 15  # pictures a second: asked of a browser's camera, and handed on of one here at most
 BLOCK_SECONDS = 0.05  # s of sound in one chunk
 RETRY = 2.0  # s until a lost device is opened again
 MAX_CAMERAS = 8  # numbers tried where the system does not tell

@@ -34,6 +34,13 @@ test("start enters, sends with the ticket, and becomes stop", async () => {
   assert.equal(page.at("send").disabled, false);
 });
 
+test("the camera is asked for what the server's own is", async () => {
+  await started();
+  const { width, height, frameRate } = page.camera;
+  assert.ok(frameRate > 0);
+  assert.deepEqual(structuredClone(page.wanted[0].video), { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate } });
+});
+
 test("the chosen ear is sent once, and what is shown is the one that answers", async () => {
   let ear = "mfcc-cnn";
   await started({ feed: (message) => reading({ ear: (ear = message.ear ?? ear) }) });

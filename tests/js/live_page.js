@@ -61,11 +61,12 @@ export function open({ devices = NO_DEVICES, feed = () => reading(), entry = { t
   const { window } = dom;
   const sent = [];
   const asked = [];
+  const wanted = [];
   const watchers = {};
   const props = { ...structuredClone(GIVEN.props), entry: null };
   Object.defineProperty(window.HTMLElement.prototype, "offsetParent", { get() { return this.parentNode; } });
   Object.assign(window, { MediaStream: FakeStream });
-  const collectors = fakeDevices(window, devices);
+  const collectors = fakeDevices(window, devices, wanted);
   const trigger = (name) => {
     asked.push(name);
     if (name !== "submit") return;
@@ -83,7 +84,7 @@ export function open({ devices = NO_DEVICES, feed = () => reading(), entry = { t
   run(root, trigger, props, server, (name, then) => { watchers[name] = then; });
   const view = root.querySelector(".hff-live");
   return {
-    window, view, sent, asked, collectors, says: props.says, modalities: props.modalities,
+    window, view, sent, asked, wanted, collectors, camera: props.camera, says: props.says, modalities: props.modalities,
     at: (name) => view.querySelector(`[data-live="${name}"]`),
     all: (name) => [...view.querySelectorAll(`[data-live="${name}"]`)],
     press: (name) => view.querySelector(`[data-live="${name}"]`).click(),
@@ -91,10 +92,11 @@ export function open({ devices = NO_DEVICES, feed = () => reading(), entry = { t
   };
 }
 
-function fakeDevices(window, devices) {
+function fakeDevices(window, devices, asked) {
   const collectors = [];
   if (devices === null) return collectors;
   const getUserMedia = async (wanted) => {
+    asked.push(wanted);
     for (const kind of Object.keys(wanted)) {
       if (devices[kind] !== "there") throw new window.DOMException("no", devices[kind]);
     }

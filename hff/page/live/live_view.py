@@ -12,6 +12,7 @@ from hff.errors import HFFError
 from hff.live.pace import EFFORTS
 from hff.live.session import LIVE_WINDOW_SECONDS
 from hff.locale import language, names, speaking, texts, translate
+from hff.media.capture import CAMERA_HEIGHT, CAMERA_WIDTH, CAPTURE_FPS
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.asker import asker_address
@@ -56,6 +57,7 @@ class LiveView:
             history=HISTORY_SECONDS,
             nobody=texts.LIVE_NOTHING,
             native=hub.native,
+            camera={"width": CAMERA_WIDTH, "height": CAMERA_HEIGHT, "frameRate": CAPTURE_FPS},
             entry=None,
             emotions={label: names.emotion(label) for label in labels},
             rounded=_rounded(),

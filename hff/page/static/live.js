@@ -46,7 +46,7 @@ const named = (label) => props.emotions[label] ?? label; // labels stay as they 
 // ---- devices ------------------------------------------------------------------------------------------------
 
 const KINDS = {
-  camera: { video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 15 } } },
+  camera: { video: Object.fromEntries(Object.entries(props.camera).map(([what, ideal]) => [what, { ideal }])) },
   microphone: { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } },
 };
 

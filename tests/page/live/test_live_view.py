@@ -17,12 +17,14 @@ import pytest
 from hff.config import MODALITIES
 from hff.errors import InputError, WeightsError
 from hff.locale import sentence, texts, using
+from hff.media import capture
 from hff.page.live import hub as live_hub
 from hff.page.live import messages
 from hff.page.live.hub import LiveHub
 from hff.page.live.layout import page
 from hff.page.shared.amounts import SIGMA_FULL, percent
 from hff.page.shared.ears import ear_name
+from tests.support import live_script
 from tests.support.live_fixtures import FakeAnalyzer, engine_of, fake, picture  # noqa: F401
 from tests.support.media_fixtures import tone
 from tests.support.page_browser import browsing, outside, real_model
@@ -89,6 +91,11 @@ def test_each_page_has_its_own_ear(fake: FakeAnalyzer):  # noqa: F811
     assert hub.feed({"ticket": one, "ear": "mfcc-cnn"})["probabilities"] == pytest.approx(
         answers[1]["probabilities"], abs=1e-3
     )
+
+
+def test_a_browsers_camera_is_asked_for_what_the_servers_own_gives(tmp_path: Path):
+    asked = {"width": capture.CAMERA_WIDTH, "height": capture.CAMERA_HEIGHT, "frameRate": capture.CAPTURE_FPS}
+    assert live_script.given(tmp_path)["props"]["camera"] == asked
 
 
 def test_there_is_a_choice_of_ears_only_where_there_are_several():
