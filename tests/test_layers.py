@@ -156,6 +156,13 @@ def test_imports_go_down_the_layers():
     assert upward(sources()) == []
 
 
+def test_the_equations_import_no_more_of_ours_than_their_room_says():
+    texts = sources()
+    own = {m: text for m, text in texts.items() if room_of(m) == "hff.model" and m != "hff.model.hff"}
+    others = set().union(*(imports(text, set(texts), module) for module, text in own.items())) - own.keys()
+    assert others == {"hff.config", "hff.cancel"}
+
+
 def test_nothing_imports_in_a_circle():
     assert circles(sources()) == []
 

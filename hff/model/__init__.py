@@ -1,4 +1,5 @@
 """The paper's model: a module for each group of its equations, ``hff`` puts them together.
 
-Tensors in, tensors out. Nothing here reads a file, knows an encoder, or imports more of hff than the config.
+Tensors in, tensors out. Nothing here knows an encoder or a recording. Of the rest of hff the equations import only
+``config`` and, so that a reading nobody waits for ends, ``cancel``; ``hff`` alone reads and writes its weights.
 """

@@ -1,4 +1,4 @@
-"""What each modality says by itself, and an answer that is no surer than those who give it.
+"""What each modality says by itself, their product, and an answer that is no surer than those who give it.
 
 A modality's own reading of a clip is the mean of what it says at each moment, weighted by its precision there. With one
 modality present that is the answer. With several, the answer is at most as sure as the modalities whose own answer it
@@ -27,6 +27,19 @@ def readings(unimodal: Tensor, weight: Tensor) -> Tensor:
     return (unimodal * weight[..., None]).cumsum(-3) / total.clamp_min(torch.finfo(unimodal.dtype).tiny) * (total > 0)
 
 
+def product(own: Tensor, alpha: Tensor, beta: Tensor, power: Tensor) -> tuple[Tensor, Tensor]:
+    """Logarithm of the product of the experts, each to the power of its weight times ``power``.
+
+    own (K,B,T,M,C) the modalities' readings up to each step, alpha (B,T,M), beta (K,B,T), power () -> that of the clip
+    (K,B,C) and that up to each step (K,B,T,C), neither scaled to sum to 1.
+    """
+    # The clip's answer rests on what each modality says of all of it, a step's on what it has said so far.
+    whole, so_far = (
+        (alpha[..., None] * x.clamp_min(LEAST_PROBABILITY).log()).sum(-2) * power for x in (own[:, :, -1:], own)
+    )
+    return (beta[..., None] * whole).sum(-2), so_far
+
+
 def witness(readings: Tensor) -> Tensor:
     """How far each class is a modality's own answer: 0 where another leads, 1 from a lead of ``LEAD``; (...,C)."""
     best, place = readings.topk(2, -1)
@@ -39,6 +52,12 @@ def trust(weight: Tensor) -> Tensor:
     is not heard -> (...,T,M), of their means up to each step, over the largest; 0 before a modality is first heard."""
     mean = weight.cumsum(-2) / (weight > 0).cumsum(-2).clamp_min(1)
     return (mean / mean.amax(-1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)).pow(TRUST_POWER)
+
+
+def trust_by_hand(alpha: Tensor) -> Tensor:
+    """(B,T,M): weights set by hand also say whom to believe in a contradiction; 1 for the largest so far."""
+    so_far = alpha.cumsum(1)
+    return so_far / so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)
 
 
 def bound(readings: Tensor, trusted: Tensor) -> Tensor:

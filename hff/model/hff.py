@@ -24,7 +24,7 @@ from hff.locale import say
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
 from hff.model.error_scale import ErrorScale
-from hff.model.experts import LEAST_PROBABILITY, bound, hold, readings, trust
+from hff.model.experts import bound, hold, product, readings, trust, trust_by_hand
 from hff.model.novelty import Novelty
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
 from hff.model.uncertainty import ModalityUncertainty, precision, sample
@@ -194,7 +194,7 @@ class HFF(
             drawn = self._unimodal(sample(mean, unit_variance, samples, generator), strange)
             heard = weight * (alpha > 0)
             own = readings(drawn, heard)
-            trusted = trust(heard.detach()) if by_hand is None else _trust_by_hand(alpha)
+            trusted = trust(heard.detach()) if by_hand is None else trust_by_hand(alpha)
             # Detached: each expert learns from its own task alone, so that its reading stays its own.
             logits, step_logits = self._answer(logits, step_logits, own.detach(), trusted, alpha, beta_k)
             own = own.mean(0)
@@ -287,12 +287,8 @@ class HFF(
 
         own (K,B,T,M,C) the modalities' readings up to each step, trusted and alpha (B,T,M), beta (K,B,T).
         """
-        power = self.product / self.classifier.temperature
-        # The clip's answer rests on what each modality says of all of it, a step's on what it has said so far.
-        whole, so_far = (
-            (alpha[..., None] * x.clamp_min(LEAST_PROBABILITY).log()).sum(-2) * power for x in (own[:, :, -1:], own)
-        )
-        logits, step_logits = logits + (beta[..., None] * whole).sum(-2), step_logits + so_far
+        whole, so_far = product(own, alpha, beta, self.product / self.classifier.temperature)
+        logits, step_logits = logits + whole, step_logits + so_far
         if self.training:  # what is cut off would teach nothing
             return logits, step_logits
         limit = bound(own, trusted)
@@ -358,9 +354,3 @@ def load_fusion(folder: Path, speech_encoder: str) -> HFF:
     model = HFF(config)
     weights.fill(model, state, "fusion")
     return model.eval()
-
-
-def _trust_by_hand(alpha: Tensor) -> Tensor:
-    """(B,T,M): weights set by hand also say whom to believe in a contradiction; 1 for the largest so far."""
-    so_far = alpha.cumsum(1)
-    return so_far / so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)

@@ -83,6 +83,17 @@ def test_readings_are_means_by_precision_of_what_was_said_so_far():
     torch.testing.assert_close(experts.readings(said, weight), expected)
 
 
+def test_the_product_of_experts_is_their_readings_to_the_power_of_their_weights():
+    own = torch.rand(2, 1, 4, 3, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)  # (K,B,T,M,C)
+    alpha = torch.tensor([[[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [0.1, 0.1, 0.8], [0.0, 0.6, 0.4]]])
+    beta = torch.tensor([[[0.1, 0.2, 0.3, 0.4]], [[1.0, 0.0, 0.0, 0.0]]])
+    whole, so_far = experts.product(own, alpha, beta, torch.tensor(1.5))
+    expected = (own ** (1.5 * alpha[..., None])).prod(-2)
+    torch.testing.assert_close(so_far.exp(), expected)
+    last = (own[:, :, -1:] ** (1.5 * alpha[..., None])).prod(-2)  # the last step's readings, by each step's weights
+    torch.testing.assert_close(whole.exp(), (last ** beta[..., None]).prod(-2))
+
+
 @given(st.integers(0, 2), st.integers(0, 1000))
 def test_one_modality_alone_is_read_as_it_reads_itself(m, seed):
     """With and without draws, at every step; the same it says of itself beside others."""
