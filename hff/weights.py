@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hff.config import MODALITIES, SPEECH_ENCODERS, HFFConfig
 from hff.errors import WeightsError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # ``folder`` answers before PyTorch is imported
 
     import torch
     from torch import Tensor
+
+    ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 WEIGHTS_FORMAT = "hff-1"
 MEASURED_FILE = "metrics.json"  # beside the weights: what was measured of them
@@ -231,3 +233,25 @@ def fill(module: torch.nn.Module, state: dict[str, Tensor], name: str, partial: 
         raise WeightsError(say("weights.version", name=name, error=str(error))) from error
     if result.unexpected_keys:
         raise WeightsError(say("weights.unknown", name=name, names=result.unexpected_keys))
+
+
+def filled(build: Callable[[], ModuleT], state: dict[str, Tensor], name: str) -> ModuleT:
+    """The module that ``build`` makes, with ``state`` for its tensors, all of them.
+
+    The random ones that a new module begins with are not drawn: they would take longer than the reading of ``state``.
+    Raises ``WeightsError`` where ``state`` lacks one, so that none is left as the memory happened to be.
+    """
+    from torch.nn import init
+    from torch.overrides import TorchFunctionMode
+
+    class WithoutInitialisation(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            # By name: a tensor's own ``normal_``, PyTorch's ``init.normal_`` and what transformers puts in its place.
+            if (name := getattr(function, "__name__", "")).endswith("_") and hasattr(init, name):
+                return args[0] if args else (kwargs or {})["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    with WithoutInitialisation():
+        module = build()
+    fill(module, state, name)
+    return module

@@ -122,6 +122,19 @@ def test_encoders_take_their_label_count_from_the_file(tmp_path):
         analyzer.load_encoders(tmp_path, torch.device("cpu"), names=["text"])
 
 
+@pytest.mark.parametrize("encoder", [SpeechEncoder, TextEncoder, VisionEncoder])
+def test_a_filled_module_has_what_it_was_given_and_nothing_was_drawn_for_it(encoder):
+    wanted = {name: torch.full_like(value, 0.5) for name, value in encoder(2).state_dict().items()}
+    before = torch.get_rng_state()
+    module = weights.filled(lambda: encoder(2), wanted, "text")
+    assert torch.equal(torch.get_rng_state(), before)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, wanted[name]), name
+    del wanted[name]
+    with pytest.raises(WeightsError, match="do not fit"):
+        weights.filled(lambda: encoder(2), wanted, "text")
+
+
 def test_device_names():
     from hff.device import choose
 

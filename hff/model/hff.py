@@ -351,6 +351,5 @@ def load_fusion(folder: Path, speech_encoder: str) -> HFF:
         raise WeightsError(
             say("weights.trained_on", folder=folder, trained=config.speech_encoder, speech_encoder=speech_encoder)
         )
-    model = HFF(config)
-    weights.fill(model, state, "fusion")
+    model = weights.filled(lambda: HFF(config), state, "fusion")
     return model.eval()

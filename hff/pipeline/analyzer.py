@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,8 @@ def load_encoders(
     for name in names:
         record, path = modalities.of(name), weights.part_path(folder, name, speech_encoder)
         state, config = weights.load(path)
-        encoder = record.encoder(speech_encoder)(len(weights.labels(config, path)))
-        weights.fill(encoder, state, name)
-        built[name] = encoder.to(device).eval()
+        build = partial(record.encoder(speech_encoder), len(weights.labels(config, path)))
+        built[name] = weights.filled(build, state, name).to(device).eval()
     return Encoders(**built)
 
 

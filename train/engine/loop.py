@@ -159,7 +159,7 @@ class _Run:
         self.scheduler = _scheduler(self.optimizer, plan, per_epoch, done)
         self.average = WeightAverage(model, plan.average) if plan.average else None
         self.begun = self.reported = time.monotonic()
-        self.drawn, self.steps_done = -math.inf, 0
+        self.drawn, self.steps_done = self.begun, 0
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
