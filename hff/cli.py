@@ -1,4 +1,4 @@
-"""Command line: ``python -m hff analyze FILE...`` and ``python -m hff bench``."""
+"""Command line: ``python -m hff analyze FILE...``, ``demo``, ``bench`` and ``export``."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("options", nargs="*")
     demo.set_defaults(run=_demo)
     _add_bench(commands)
+    _add_export(commands)
     return parser
 
 
@@ -166,6 +167,19 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
     bench.add_argument("--device", default="auto")
     bench.add_argument("--repeat", type=int, default=3, help="runs after the first, of which the median counts")
     bench.set_defaults(run=_bench)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser(
+        "export",
+        help="write the model as ONNX files",
+        description="Write the encoders and the fusion as ONNX files, each compared with PyTorch before it is kept, "
+        "and tell the largest difference. Needs what hff[export] installs.",
+    )
+    export.add_argument("folder", type=Path, help="where they are to lie; nothing in it is written over")
+    export.add_argument("--weights", type=Path, help="folder of weights in place of the shipped ones")
+    export.add_argument("--speech-encoder", choices=SPEECH_ENCODERS, help="only that one's; by default all there are")
+    export.set_defaults(run=_export)
 
 
 def _analyze(options: argparse.Namespace) -> int:
@@ -266,4 +280,15 @@ def _bench(options: argparse.Namespace) -> int:
     from hff.bench import bench
 
     bench(options.file, options.device, options.repeat)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from hff.onnx_files import export
+
+    print(f"{'file':<24}{'MB':>8}{'largest difference':>20}")
+    for written in export(options.folder, options.weights, options.speech_encoder):
+        print(
+            f"{written.path.name:<24}{written.path.stat().st_size / 1e6:>8.1f}{written.difference:>20.1e}", flush=True
+        )
     return 0

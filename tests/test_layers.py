@@ -26,7 +26,7 @@ LAYERS = (
     ("hff.examples", "hff.saliency"),
     ("hff.lab", "hff.live"),
     ("hff",),
-    ("hff.bench",),
+    ("hff.bench", "hff.onnx_files"),
     ("hff.corpus",),
     ("train.metrics",),
     ("train.engine",),

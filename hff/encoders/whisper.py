@@ -119,7 +119,7 @@ class WhisperLayers(nn.Module):
             x = F.avg_pool1d(x, self.pool, ceil_mode=True)
         place = (heard.cumsum(1) - 1).clamp_min(0) * self.pool
         states = [x.transpose(1, 2) + self.positions[place]]
-        mask = None if heard.all() else heard | ~heard.any(1, keepdim=True)
+        mask = None if not torch.compiler.is_exporting() and heard.all() else heard | ~heard.any(1, keepdim=True)
         for layer in self.layers:
             states.append(layer(states[-1], mask))
         return states, heard

@@ -18,7 +18,8 @@ class ErrorScale(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """Of any shape; below the first knot and above the last as at them."""
-        place = torch.searchsorted(self.raw, raw.detach().contiguous()).clamp(1, len(self.raw) - 1)
+        below = (raw.detach()[..., None] > self.raw).sum(-1)  # as ``torch.searchsorted``, which ONNX lacks
+        place = below.clamp(1, len(self.raw) - 1)
         left, right = self.raw[place - 1], self.raw[place]
         share = ((raw - left) / (right - left)).clamp(0, 1)
         return self.error[place - 1] + share * (self.error[place] - self.error[place - 1])

@@ -183,12 +183,12 @@ class HFF(
         valid_k = valid.expand(fused2.shape[0], *valid.shape).flatten(0, 1)
         states = self._recur(fused2.flatten(0, 1), valid_k)
         pooled, beta = self.pooling(states, valid_k)
-        beta_k = beta.unflatten(0, (-1, len(valid)))
+        beta_k = beta.unflatten(0, (-1, valid.shape[0]))
         beta = beta_k.mean(0)
         if maps is None and with_attention and self.attention is not None:
             maps, start = self._block_with_most_beta(aligned, alpha, present, beta)
-        logits = self.classifier(pooled).unflatten(0, (-1, len(valid)))
-        step_logits = self.classifier(states).unflatten(0, (-1, len(valid)))
+        logits = self.classifier(pooled).unflatten(0, (-1, valid.shape[0]))
+        step_logits = self.classifier(states).unflatten(0, (-1, valid.shape[0]))
         own = None
         if self.config.bounded:
             drawn = self._unimodal(sample(mean, unit_variance, samples, generator), strange)
@@ -304,7 +304,9 @@ class HFF(
         if self.attention is None:
             return fused1, None, None
         steps = alpha.shape[1]
-        blocks = [slice(first, first + MAX_STEPS) for first in range(0, steps, MAX_STEPS)]
+        # One block needs no counting: a graph of it (``hff.onnx_files``) holds for any number of steps.
+        starts = range(0, steps, MAX_STEPS) if steps > MAX_STEPS else (0,)
+        blocks = [slice(first, first + MAX_STEPS) for first in starts]
         parts, maps = [], None
         for b in blocks:  # of a long clip, the maps of one block at a time: all of them would fill the memory
             checkpoint()
@@ -312,7 +314,7 @@ class HFF(
             parts.append(part)
         encoded = torch.cat(parts, dim=1)
         one_block = len(blocks) == 1 and with_attention
-        start = torch.zeros(len(alpha), dtype=torch.long, device=alpha.device) if one_block else None
+        start = torch.zeros(alpha.shape[0], dtype=torch.long, device=alpha.device) if one_block else None
         return encoded + fused1, maps if one_block else None, start
 
     def _block_with_most_beta(
