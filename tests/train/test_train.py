@@ -25,7 +25,7 @@ from train.corpora import ravdess
 from train.encoders import speech, speech_whisper, whisper_base
 from train.engine import learning_curve
 from train.evaluation import robustness, truth
-from train.fusion import calibration, strange, training
+from train.fusion import calibration, field_features, strange, strange_features, strange_inputs, training
 from train.fusion import feature_files as features
 from train.fusion.field_corruption import FIELD
 from train.fusion.pairing import Mix, PairedClips
@@ -66,8 +66,8 @@ def out(data, tmp_path_factory) -> Path:
         patch.setattr(robustness, "CLIPS", CLIPS)
         patch.setattr(robustness, "SHAPLEY_CLIPS", CLIPS)
         patch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
-        patch.setattr(strange, "FIELD_PER_CLASS", 2)
-        patch.setattr(strange, "MADE", 2)
+        patch.setattr(field_features, "FIELD_PER_CLASS", 2)
+        patch.setattr(strange_features, "MADE", 2)
         patch.setattr(truth, "TRUTH_CLIPS", CLIPS)
         assert run("all", data, folder) == 0
     return folder
@@ -302,7 +302,7 @@ def test_what_alpha_means_is_told_of_validation_items_to_choose_by(data, out, ca
 
 def test_strangers_and_a_classrooms_corruption_are_cached(out):
     for m, modality in enumerate(MODALITIES):
-        for half in strange.STRANGE_HALVES:
+        for half in strange_inputs.STRANGE_HALVES:
             groups = strange.load(out / "features", modality, half)
             assert len(groups) >= 2
             for group in groups.values():

@@ -12,7 +12,7 @@ from hff.config import MODALITIES
 from hff.model.hff import HFF
 from train.evaluation.robustness import COMMAND
 from train.evaluation.subset_answers import mean_there
-from train.fusion import calibration, strange
+from train.fusion import calibration, strange, strange_features
 from train.fusion.pairing import PairedClips
 from train.metrics import auroc
 
@@ -35,7 +35,7 @@ def infer_alone(model: HFF, group: strange.Group, m: int, device: torch.device) 
 def strangers(model: HFF, folder: Path, pairs: PairedClips, half: str, device: torch.device) -> Iterator[list]:
     """Modality, group, items, AUROC of sigma^2 and of its epistemic part against known items, mean sigma^2, mean
     confidence, accuracy (None without labels)."""
-    for modality in strange.STRANGE:
+    for modality in strange_features.STRANGE:
         m = MODALITIES.index(modality)
         _, usual, usual_epistemic = infer_alone(model, calibration.variant(pairs, modality, 0), m, device)
         for name, group in strange.load(folder, modality, half).items():

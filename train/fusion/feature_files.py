@@ -86,9 +86,8 @@ def speech(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
         severity[n] = torch.from_numpy(variant_severities(split, rng))
         for v in range(own):
             wave = corrupted_item("speech", split, item.wave, float(severity[n, v]), rng)
-            steps = min(MAX_ITEM_STEPS, step_count(len(wave) / SAMPLE_RATE))
             with autocast(encoders.device, True):
-                x, present = encode_speech(encoders.speech, wave, voiced_segments(wave), steps)
+                x, present = voice_features(encoders, wave)
             features[n, v, : len(x)], there[n, v, : len(x)] = x, present
         features[n, own:], there[n, own:] = features[n, : count - own], there[n, : count - own]
         severity[n, own:] = severity[n, : count - own]
@@ -134,6 +133,13 @@ def text(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -
     }
 
 
+def voice_features(encoders: Encoders, wave: np.ndarray, voiced: bool = False) -> tuple[Tensor, Tensor]:
+    """Features and presence of at most ``MAX_ITEM_STEPS`` steps; all of it a voice where ``voiced``."""
+    seconds = len(wave) / SAMPLE_RATE
+    segments = [(0.0, seconds)] if voiced else voiced_segments(wave)
+    return encode_speech(encoders.speech, wave, segments, min(MAX_ITEM_STEPS, step_count(seconds)))
+
+
 @torch.inference_mode()
 def text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
     """(N,768) as ``hff.pipeline.features.encode_text`` gives them, batched by length so that little is padding."""
@@ -142,6 +148,12 @@ def text_features(encoders: Encoders, texts: list[str], name: str) -> Tensor:
     for part in progress(np.array_split(order, max(1, len(order) // PIECES_AT_ONCE)), f"features: {name}"):
         features[part] = encoders.text.features([texts[i] for i in part]).cpu()
     return features
+
+
+def face_features(encoders: Encoders, crops: list[np.ndarray]) -> Tensor:
+    """(N,48,48) uint8 -> (N,512)."""
+    faces = [FaceSeen(0.5 * n, (0, 0, 1, 1), 1.0, np.ascontiguousarray(crop)) for n, crop in enumerate(crops)]
+    return encode_vision(encoders.vision, faces, len(faces))[0]
 
 
 def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -159,8 +171,7 @@ def vision(encoders: Encoders, data: Path, split: str, rng: np.random.Generator)
             for _ in range(views):
                 view = random_view(faces.images[i], rng) if split == "fusion" else faces.images[i]
                 crops.append(corrupted_item("vision", split, np.ascontiguousarray(view), float(level), rng))
-        seen = [FaceSeen(0.5 * n, (0, 0, 1, 1), 1.0, crop) for n, crop in enumerate(crops)]
-        features.append(encode_vision(encoders.vision, seen, len(seen))[0].unflatten(0, (-1, views)))
+        features.append(face_features(encoders, crops).unflatten(0, (-1, views)))
         severity.append(torch.from_numpy(levels))
     stacked = torch.stack(features)
     logits = teacher_logits(encoders.vision, stacked)

@@ -2,7 +2,7 @@
 
 ``hff.corruption`` is the registry of those that the lab lists and training may draw from, each kind of one cause and
 with a severity. These are another thing and so stand apart: worst cases of several causes at once that take an item and
-a random generator, have no severity and are in no lab; ``train.fusion.strange`` caches features of them, the
+a random generator, have no severity and are in no lab; ``train.fusion.field_features`` makes features of them, the
 evaluation and the calibration read those. Their names count within ``FIELD``: its "music" is another sound than the
 lab's. They are none of the evaluation's unseen kinds, which are those that ``hff.corruption.unseen`` lists.
 """

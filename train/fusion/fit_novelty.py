@@ -19,6 +19,7 @@ from hff.model.novelty import Novelty
 from train.fusion import strange
 from train.fusion.feature_files import as_clips
 from train.fusion.pairing import PairedClips
+from train.fusion.strange_inputs import LEARNED
 
 SHRINK = 1e-3  # of the largest variance, added to every direction's
 USUAL_NOVELTY = 0.05  # novelty of the clean validation item at the quantile below
@@ -70,7 +71,7 @@ def strange_features(folder: Path, held: PairedClips, modality: str, half: str =
         print(f"note: no {path.name}; what is strange to the {modality} is told from ruined items alone", flush=True)
         return ruined_features(held, modality)
     generator, found = torch.Generator().manual_seed(0), strange.load(folder, modality, half)
-    rows = [group["features"][group["there"]] for name, group in found.items() if name not in strange.LEARNED]
+    rows = [group["features"][group["there"]] for name, group in found.items() if name not in LEARNED]
     return torch.cat([x[torch.randperm(len(x), generator=generator)[:PER_GROUP]] for x in rows])
 
 

@@ -10,7 +10,7 @@ from hff.config import SAMPLE_RATE
 from tests.test_corruption import SENTENCE, face, rng, voice, wave_corruption
 from train.corpora.base import Utterance
 from train.fusion import field_corruption as field
-from train.fusion import strange
+from train.fusion import strange_inputs
 
 
 @pytest.mark.parametrize("name", field.SPEECH)
@@ -63,16 +63,16 @@ def test_strangers_of_the_two_halves_are_different_people_whom_nothing_learned_f
         for n in range(3)
         for speaker in split
     ]
-    found = {half: strange.recordings(everyone, half, rng()) for half in strange.STRANGE_HALVES}
+    found = {half: strange_inputs.recordings(everyone, half, rng()) for half in strange_inputs.STRANGE_HALVES}
     assert [u.name for u in found["validation"]] == ["A0", "E0", "A1", "E1", "A2", "E2"]
     assert [u.name for u in found["test"]] == ["C0", "C1", "C2"]
-    assert strange.recordings([], "test", rng()) == []
+    assert strange_inputs.recordings([], "test", rng()) == []
 
 
 def test_no_more_strangers_than_wanted(monkeypatch):
-    monkeypatch.setattr(strange, "STRANGE_RECORDINGS", 2)
+    monkeypatch.setattr(strange_inputs, "STRANGE_RECORDINGS", 2)
     everyone = [Utterance(str(n), voice(0.1), 0, "A", "made", "validation") for n in range(9)]
-    drawn = [[u.name for u in strange.recordings(everyone, "validation", rng(seed))] for seed in range(6)]
+    drawn = [[u.name for u in strange_inputs.recordings(everyone, "validation", rng(seed))] for seed in range(6)]
     assert all(len(names) == 2 and names == sorted(names) for names in drawn)
     assert len({tuple(names) for names in drawn}) > 1
 
@@ -80,22 +80,22 @@ def test_no_more_strangers_than_wanted(monkeypatch):
 def test_the_strangers_corpora_have_someone_for_each_half():
     """Of those that an encoder learns from, two at least are kept from it."""
     kept = {
-        name: [s for s, split in strange.LANGUAGES[name].SPLIT.items() if split == "validation"]
-        for name in strange.LEARNED
+        name: [s for s, split in strange_inputs.LANGUAGES[name].SPLIT.items() if split == "validation"]
+        for name in strange_inputs.LEARNED
     }
-    assert all(len(speakers) >= len(strange.STRANGE_HALVES) for speakers in kept.values())
+    assert all(len(speakers) >= len(strange_inputs.STRANGE_HALVES) for speakers in kept.values())
 
 
 def test_made_up_sounds_and_pictures():
-    for make in (field.melody, strange.machine):
+    for make in (field.melody, strange_inputs.machine):
         wave = make(SAMPLE_RATE, rng())
         assert wave.shape == (SAMPLE_RATE,)
         assert wave.std() > 0.1
-    for make in (strange.drawn_face, strange.pattern):
+    for make in (strange_inputs.drawn_face, strange_inputs.pattern):
         pictures = [make(rng(n)) for n in range(12)]
         assert all(p.dtype == np.uint8 and p.shape == (48, 48) and p.std() > 5 for p in pictures)
         assert len({p.tobytes() for p in pictures}) == 12
 
 
 def test_sentences_of_the_two_halves_differ():
-    assert not set(strange.FOREIGN_SENTENCES["validation"]) & set(strange.FOREIGN_SENTENCES["test"])
+    assert not set(strange_inputs.FOREIGN_SENTENCES["validation"]) & set(strange_inputs.FOREIGN_SENTENCES["test"])
