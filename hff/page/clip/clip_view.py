@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from hff.annotations import WRITERS
-from hff.config import MAX_CHARACTERS
 from hff.errors import Cancelled, HFFError
 from hff.examples.ready import EXAMPLES, Example
 from hff.locale import texts, translate
 from hff.page.clip import report
+from hff.page.clip.clip_answers import (
+    HEADS_APART,
+    alerted,
+    asked_for,
+    beside_kept,
+    example_filled,
+    example_origin,
+    failed_reading,
+    no_files,
+    no_report,
+    report_of,
+)
 from hff.page.clip.dialogue_view import DialogueView
 from hff.page.clip.inputs import Inputs, build_examples, build_inputs, status_line
-from hff.page.clip.side_by_side import for_comparison, side_by_side_html, waiting_html
+from hff.page.clip.report_layout import Report, build_report
+from hff.page.clip.side_by_side import for_comparison
 from hff.page.clip.timeline import thumbnails
 from hff.page.session.asker import asker_address, asker_gone
 from hff.page.session.background_model import Engine
@@ -39,7 +50,6 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": TURNS +
 # The lab answers while it is played with: it waits for no analysis.
 LAB: dict[str, Any] = {"concurrency_id": "lab", "concurrency_limit": 4}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-_EVERY_HEAD = "every"
 # On a phone the report lies below the inputs, and whoever has scrolled away from it would not see that work goes on.
 _SHOW_ANSWER = """() => {
     const answer = document.getElementById('hff-answer'), top = answer.getBoundingClientRect().top;
@@ -69,28 +79,6 @@ _CLEARED = """() => {
 _ENDED = f"() => {{ {_WAITING}; if (waiting > 1) page.hffWaiting = waiting - 1; else delete page.hffWaiting }}"
 
 
-@dataclass
-class Report:
-    """The report's components."""
-
-    answer: gr.HTML
-    side_by_side: gr.HTML
-    keep: gr.Button
-    release: gr.Button
-    sections: gr.Column
-    explain: gr.Checkbox
-    explained: gr.HTML
-    timeline: gr.HTML
-    layer: gr.Radio
-    head: gr.Radio
-    attention: gr.HTML
-    alone: gr.HTML
-    transcript: gr.Textbox
-    transcript_note: gr.HTML
-    rerun: gr.Button
-    downloads: dict[str, gr.DownloadButton]
-
-
 class ClipView:
     """Builds the tab inside the current ``gr.Blocks`` and connects it to the model."""
 
@@ -108,7 +96,7 @@ class ClipView:
                 self.status = gr.HTML(status_line({}), elem_id="hff-status", elem_classes="hff-status")
             with gr.Column(scale=1, min_width=0, elem_id="hff-report-column"):
                 self.ear = ear_choice(engine.ears(), "hff-ear")
-                self.report = _build_report()
+                self.report = build_report()
         self.dialogue = DialogueView(engine, sessions, MODEL)
         self._connect()
 
@@ -176,7 +164,7 @@ class ClipView:
 
     def read_example(self, button: gr.Button, example: Example, watched: gr.HTML) -> None:
         """Have another view's ``button`` read ``example`` as if it had been chosen here; ``watched`` shows progress."""
-        filled: Any = button.click(lambda: _filled(example), **self._filling)
+        filled: Any = button.click(lambda: example_filled(example), **self._filling)
         self._connect_analysis(filled.success, self._analyse, [*self.inputs.values, self.ear], watched)
 
     def _connect_analysis(self, beginning, read: Callable, wanted: list, *watched: gr.HTML) -> None:
@@ -210,20 +198,20 @@ class ClipView:
     def _show_status(self, video, audio, image, text, transcribe, request: gr.Request) -> str:
         session = self.sessions.track(request.session_hash, [video, audio, image])
         inputs = {"video": video, "audio": audio, "image": image, "text": text}
-        stale = session.asked is not None and session.asked != _asked(inputs, transcribe)
-        return status_line(inputs, _origin(inputs), stale)
+        stale = session.asked is not None and session.asked != asked_for(inputs, transcribe)
+        return status_line(inputs, example_origin(inputs), stale)
 
     def _analyse(self, video, audio, image, text, transcribe, ear, request: gr.Request, progress=gr.Progress()):  # noqa: B008
         session = self.sessions.track(request.session_hash, [video, audio, image])
         turn = self._begin(request)
         session.ear = ear
         session.inputs = {"video": video, "audio": audio, "image": image, "text": text}
-        session.asked = _asked(session.inputs, transcribe)
+        session.asked = asked_for(session.inputs, transcribe)
         session.recording = session.result = None  # not two at once: an hour of sound is 230 MB
         if not any((value or "").strip() for value in session.inputs.values()):
-            return _failed(session, texts.NOTHING_TO_READ)
+            return failed_reading(session, texts.NOTHING_TO_READ)
         if any(path and not Path(path).is_file() for path in (video, audio, image)):
-            return _failed(session, texts.FILE_GONE)
+            return failed_reading(session, texts.FILE_GONE)
         return self._answer(
             session, turn, request, progress, lambda tell: self.engine.read(session.inputs, transcribe, tell)
         )
@@ -235,7 +223,7 @@ class ClipView:
         session.ear = ear
         recording = session.recording
         if recording is None:
-            return _failed(session, texts.RESULT_GONE)
+            return failed_reading(session, texts.RESULT_GONE)
         return self._answer(session, turn, request, progress, lambda tell: recording.with_text(text))
 
     def _hear_again(self, ear, request: gr.Request, progress=gr.Progress()):  # noqa: B008
@@ -271,21 +259,21 @@ class ClipView:
             if session.clip_turn is not turn:
                 return self._unchanged()
             if isinstance(error, Cancelled):
-                return _alerted(session, cards.alert(texts.STOPPED_TITLE, translate(error), "warning"))
-            return _failed(session, translate(error))
+                return alerted(session, cards.alert(texts.STOPPED_TITLE, translate(error), "warning"))
+            return failed_reading(session, translate(error))
         except Exception as error:
             # The page is the outermost frame: a person sees a sentence, the log gets the whole story.
             log.exception("the analysis failed")
             if session.clip_turn is not turn:
                 return self._unchanged()
-            return _failed(session, texts.UNEXPECTED.format(kind=type(error).__name__))
+            return failed_reading(session, texts.UNEXPECTED.format(kind=type(error).__name__))
         if session.clip_turn is not turn:
             return self._unchanged()
         source = next((session.inputs[kind] for kind in ("video", "audio", "image") if session.inputs.get(kind)), None)
         result.file = Path(source).name if source else None
         result.evidence.wave = None  # the recording has it, and goes when the next clip is read
         self.sessions.keep(session, recording, result)
-        return _succeeded(session, result)
+        return report_of(session, result)
 
     def _unchanged(self) -> tuple:
         """All stays as it is: a newer analysis will fill it."""
@@ -299,12 +287,12 @@ class ClipView:
             gr.Warning(texts.RESULT_GONE)
             return gr.skip(), gr.skip(), gr.skip()
         self.sessions.keep_for_comparison(session, for_comparison(result), result)
-        return _compared(session, result)
+        return beside_kept(session, result)
 
     def _release(self, request: gr.Request) -> tuple:
         session = self.sessions.of(request.session_hash)
         self.sessions.keep_for_comparison(session, None)
-        return _compared(session, session.result)
+        return beside_kept(session, session.result)
 
     def _stop(self, request: gr.Request) -> None:
         self.engine.stop(request.session_hash)
@@ -342,7 +330,7 @@ class ClipView:
             for button, example in zip(self.example_buttons, EXAMPLES, strict=True)
             if button._id == event.target._id
         )
-        return _filled(pressed)
+        return example_filled(pressed)
 
     def _whole_map(self, request: gr.Request) -> str:
         """All layers and heads: nothing is asked of the choices, which a new reading has just changed."""
@@ -352,14 +340,14 @@ class ClipView:
         result = self.sessions.result_of(request.session_hash)
         if result is None:
             return cards.alert(texts.ERROR_TITLE, texts.RESULT_GONE)
-        if head == _EVERY_HEAD:
+        if head == HEADS_APART:
             return report.attention_grid_html(result)
         return report.attention_html(result, *(int(value) if value else None for value in (layer, head)))
 
     def _make_files(self, request: gr.Request) -> list:
         result = self.sessions.result_of(request.session_hash)
         if result is None:
-            return _no_files()
+            return no_files()
         session = self.sessions.of(request.session_hash)
         name = Path(result.file).stem if result.file else "reading"
         if self._ear_of(result):  # two readings of a clip are two files
@@ -372,7 +360,7 @@ class ClipView:
             **{kind: write(result) for kind, write in WRITERS.items()},
         }
         if self.sessions.result_of(request.session_hash) is not result:
-            return _no_files()  # a newer reading came in between, and its own files are on their way
+            return no_files()  # a newer reading came in between, and its own files are on their way
         return [
             gr.DownloadButton(value=session.make_file(f"{name}.{kind}", made[kind]), interactive=True)
             for kind in texts.DOWNLOADS
@@ -385,17 +373,7 @@ class ClipView:
     def _clear(self, request: gr.Request) -> list:
         self._begin(request)
         self.sessions.end(request.session_hash)
-        return [None, None, None, "", *_nothing(cards.empty()), *self.dialogue.nothing()]
-
-
-# ---- what events give back ----------------------------------------------------------------------------------
-
-
-def _filled(example: Example) -> tuple:
-    """The inputs with an example in them."""
-    kinds = ("video", "audio", "image")
-    tab = next((kind for kind in kinds if getattr(example, kind)), "video")
-    return (*(example.path(kind) for kind in kinds), example.text, gr.Tabs(selected=tab))
+        return [None, None, None, "", *no_report(cards.empty()), *self.dialogue.nothing()]
 
 
 def _map_of(draw: Callable[..., str], out: Report) -> dict[str, Any]:
@@ -408,131 +386,3 @@ def _map_of(draw: Callable[..., str], out: Report) -> dict[str, Any]:
         "api_visibility": "private",
         "concurrency_limit": 4,
     }
-
-
-def _nothing(answer: str, kept: Result | None = None) -> tuple:
-    """An answer without a report: values for what an analysis shows."""
-    return (
-        answer,
-        gr.Column(visible=False),
-        "",
-        texts.TRANSCRIPT_NOTE["none"],
-        "",
-        "",
-        *_kept_alone(kept),
-        *_no_files(),
-    )
-
-
-def _kept_alone(kept: Result | None) -> tuple:
-    """Values for what shows the kept reading, and the buttons that keep one and let go of it, without another one."""
-    shown = waiting_html(kept) if kept is not None else ""
-    return shown, gr.Button(visible=False), gr.Button(visible=kept is not None)
-
-
-def _compared(session: Session, now: Result | None) -> tuple:
-    """The same values, with ``now`` beside the kept reading if it is another one."""
-    kept = session.kept
-    if now is None or (kept is not None and session.kept_of is not None and session.kept_of() is now):
-        return _kept_alone(kept)
-    shown = side_by_side_html(kept, now) if kept is not None else ""
-    return shown, gr.Button(visible=True), gr.Button(visible=kept is not None)
-
-
-def _asked(inputs: dict[str, str | None], transcribe: bool) -> dict[str, object]:
-    """All that an analysis of these inputs depends on; words are recognised only in sound without typed ones."""
-    recognised = transcribe and not (inputs["text"] or "").strip() and bool(inputs["video"] or inputs["audio"])
-    return {kind: value for kind, value in (inputs | {"recognised": recognised}).items() if value}
-
-
-def _no_files() -> list[gr.DownloadButton]:
-    return [gr.DownloadButton(value=None, interactive=False) for _ in texts.DOWNLOADS]
-
-
-def _failed(session: Session, message: str) -> tuple:
-    return _alerted(session, cards.alert(texts.ERROR_TITLE, message))
-
-
-def _alerted(session: Session, alert: str) -> tuple:
-    """An alert in the report's place: there is nothing that could be of other inputs."""
-    session.asked = None
-    return _nothing(alert, session.kept)
-
-
-def _succeeded(session: Session, result: Result) -> tuple:
-    words, source = (result.transcript.text, result.transcript.source) if result.transcript else ("", None)
-    layers, heads = result.attention.shape[:2] if result.attention is not None else (0, 0)
-    return (
-        report.reading_html(result),
-        gr.Column(visible=True),
-        words,
-        cards.note(texts.TRANSCRIPT_NOTE[source or "none"]),
-        gr.Radio(choices=_numbered(texts.ALL_LAYERS, layers), value=""),
-        gr.Radio(choices=[*_numbered(texts.ALL_HEADS, heads), (texts.EVERY_HEAD, _EVERY_HEAD)], value=""),
-        *_compared(session, result),
-        *_no_files(),
-    )
-
-
-def _numbered(first: str, count: int) -> list[tuple[str, str]]:
-    return [(first, ""), *((str(number + 1), str(number)) for number in range(count))]
-
-
-def _origin(inputs: dict[str, str | None]) -> str:
-    """The origin of the ready example that the inputs hold, if they hold one."""
-    names = {kind: Path(path).name if (path := inputs.get(kind)) else None for kind in ("video", "audio", "image")}
-    for example in EXAMPLES:
-        same = all(getattr(example, kind) == name for kind, name in names.items())
-        if same and (inputs.get("text") or "") == example.text:
-            return example.origin
-    return ""
-
-
-def _build_report() -> Report:
-    answer = gr.HTML(cards.empty(), elem_id="hff-answer", min_height=330)
-    side_by_side = gr.HTML(elem_id="hff-side-by-side")
-    with gr.Row(elem_id="hff-compare-buttons"):
-        keep = gr.Button(texts.COMPARE_KEEP, visible=False, elem_id="hff-keep")
-        release = gr.Button(texts.COMPARE_RELEASE, visible=False, elem_id="hff-release")
-    with gr.Column(visible=False, elem_id="hff-report") as sections, gr.Tabs(elem_id="hff-sections"):
-        with gr.Tab(texts.SECTION_TIME, id="time"):
-            explain = gr.Checkbox(label=texts.EXPLAIN, container=False, elem_id="hff-explain")
-            explained = gr.HTML(elem_id="hff-explained")
-            timeline = gr.HTML(elem_id="hff-timeline", min_height=300)
-        with gr.Tab(texts.SECTION_ATTENTION, id="attention"):
-            layer = gr.Radio([], label=texts.LAYER, elem_id="hff-layer")
-            head = gr.Radio([], label=texts.HEAD, elem_id="hff-head")
-            attention = gr.HTML(elem_id="hff-attention", min_height=300)
-        with gr.Tab(texts.SECTION_ALONE, id="alone"):
-            alone = gr.HTML(elem_id="hff-alone")
-        with gr.Tab(texts.SECTION_WORDS, id="words"):
-            transcript_note = gr.HTML()
-            transcript = gr.Textbox(
-                label=texts.TRANSCRIPT_LABEL, lines=3, max_lines=10, elem_id="hff-transcript", max_length=MAX_CHARACTERS
-            )
-            rerun = gr.Button(texts.RERUN, variant="primary", elem_id="hff-rerun")
-        with gr.Tab(texts.SECTION_KEEP, id="keep"):
-            gr.HTML(cards.note(texts.KEEP_NOTE))
-            with gr.Row():
-                downloads = {
-                    kind: gr.DownloadButton(label, interactive=False, elem_id=f"hff-download-{kind}", min_width=200)
-                    for kind, label in texts.DOWNLOADS.items()
-                }
-    return Report(
-        answer=answer,
-        side_by_side=side_by_side,
-        keep=keep,
-        release=release,
-        sections=sections,
-        explain=explain,
-        explained=explained,
-        timeline=timeline,
-        layer=layer,
-        head=head,
-        attention=attention,
-        alone=alone,
-        transcript=transcript,
-        transcript_note=transcript_note,
-        rerun=rerun,
-        downloads=downloads,
-    )
