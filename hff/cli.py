@@ -15,6 +15,7 @@ from hff import quiet
 from hff.annotations import WRITERS
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError, InputError
+from hff.locale import say
 from hff.media.files import printable
 
 MAX_JOBS = 256
@@ -184,11 +185,11 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
 
 def _analyze(options: argparse.Namespace) -> int:
     if not options.files and options.text is None and options.manifest is None:
-        raise InputError("Nothing to analyse: name files or folders, a --manifest, or give --text.")
+        raise InputError(say("cli.nothing"))
     if options.manifest is not None and (options.files or options.text is not None):
-        raise InputError("A --manifest says all that is to be read; give no files and no --text beside it.")
+        raise InputError(say("cli.manifest_alone"))
     if options.address is not None and options.engine != "ray":
-        raise InputError("--address is that of a Ray cluster: add --engine ray.")
+        raise InputError(say("cli.address"))
     if options.verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("hff").setLevel(logging.DEBUG)

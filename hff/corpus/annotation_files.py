@@ -14,6 +14,7 @@ from hff.annotations import WRITERS
 from hff.corpus.clips import Clip
 from hff.corpus.growing_table import TABLE_KINDS
 from hff.errors import InputError
+from hff.locale import say
 
 TABLE_ENDINGS = {*TABLE_KINDS, ".json", ".jsonl"}
 LONGEST_STEM = 200  # bytes of a name without its ending; systems allow 255 with it
@@ -26,7 +27,7 @@ def table_and_folder(out: Path | None, table_kind: str | None) -> tuple[Path, Pa
     table_kind: of a table in the folder. Raises ``InputError`` without ``out``.
     """
     if out is None:
-        raise InputError(f"{', '.join(WRITERS)}: such a file is made for each clip, so say where: --out FOLDER.")
+        raise InputError(say("annotate.needs_folder", kinds=", ".join(WRITERS)))
     if out.suffix.lower() in TABLE_ENDINGS and not out.is_dir():
         return out, out.parent
     ending = {"json": "jsonl"}.get(kind := table_kind or "json", kind)
@@ -47,7 +48,7 @@ class AnnotationFiles:
                 folder.mkdir(exist_ok=True)
         there = (path for clip in self._names for path in self._paths(clip).values() if path.exists())
         if not resume and (path := next(there, None)):
-            raise InputError(f"{path} is there already: add --resume to go on, or name another folder.")
+            raise InputError(say("annotate.there", path=path))
 
     def lacks(self, clip: Clip) -> bool:
         """Whether a file of the clip is not there yet."""
@@ -75,7 +76,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"Cannot write to {path}: {error.strerror or error}.") from error
+        raise InputError(say("output.disk", path=path, error=error.strerror or str(error))) from error
 
 
 def file_names(clips: Iterable[Clip]) -> dict[Clip, str]:

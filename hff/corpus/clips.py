@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.files import open_file, printable
 from hff.media.probe import is_media
 
@@ -119,23 +120,25 @@ def manifest(path: Path) -> list[Clip]:
         text = file.read().decode("utf-8-sig", errors="replace")
     reader = csv.DictReader(text.splitlines(keepends=True))
     columns = [name.strip().lower() for name in reader.fieldnames or ()]
-    if "path" not in columns or (unknown := sorted(set(columns) - set(MANIFEST_COLUMNS))):
-        what = "has no column path" if "path" not in columns else f"has unknown columns: {', '.join(unknown)}"
-        raise InputError(f"{path.name} {what}; a manifest has path and any of {', '.join(MANIFEST_COLUMNS[1:])}.")
+    others = ", ".join(MANIFEST_COLUMNS[1:])
+    if "path" not in columns:
+        raise InputError(say("manifest.no_path", name=path.name, columns=others))
+    if unknown := sorted(set(columns) - set(MANIFEST_COLUMNS)):
+        raise InputError(say("manifest.unknown_columns", name=path.name, unknown=", ".join(unknown), columns=others))
     reader.fieldnames = columns
     clips = [_clip_of(row, path, reader.line_num) for row in reader]
     if not clips:
-        raise InputError(f"{path.name} has no lines below its head.")
+        raise InputError(say("manifest.empty", name=path.name))
     return clips
 
 
 def _clip_of(row: dict[str, str], path: Path, line: int) -> Clip:
     given = {name: (row.get(name) or "").strip() or None for name in MANIFEST_COLUMNS}
     if given["path"] is None and given["text"] is None:
-        raise InputError(f"{path.name}, line {line}: neither a path nor a text.")
+        raise InputError(say("manifest.neither", name=path.name, line=line))
     start, end = (_seconds(given[name], name, path, line) for name in ("start", "end"))
     if start is not None and end is not None and start >= end:
-        raise InputError(f"{path.name}, line {line}: start {start:g} is not before end {end:g}.")
+        raise InputError(say("manifest.backwards", name=path.name, line=line, start=start, end=end))
     where = None if given["path"] is None else str(path.parent / given["path"])
     label = known_label(given["label"])
     return Clip(where, start, end, given["text"], label, given["speaker"], _below(given["path"] or ""))
@@ -158,7 +161,7 @@ def _seconds(given: str | None, name: str, path: Path, line: int) -> float | Non
     with suppress(ValueError):
         if math.isfinite(seconds := float(given)) and seconds >= 0:
             return seconds
-    raise InputError(f"{path.name}, line {line}: {name} is no number of seconds: {given[:40]!r}.")
+    raise InputError(say("manifest.no_seconds", name=path.name, line=line, column=name, given=given[:40]))
 
 
 def shard_of(text: str) -> tuple[int, int]:
@@ -166,7 +169,7 @@ def shard_of(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text)
     number, count = (int(part) for part in found.groups()) if found else (0, 0)
     if not 1 <= number <= count:
-        raise InputError(f"--shard {text!r}: give the number of the share and how many there are, as 1/8 to 8/8.")
+        raise InputError(say("corpus.shard", given=text))
     return number, count
 
 

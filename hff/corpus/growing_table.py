@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hff.errors import DependencyError, InputError
+from hff.locale import say
 
 TABLE_KINDS = {".csv": "csv", ".parquet": "parquet"}  # all other endings hold JSON lines
 ROWS_AT_ONCE = 10_000  # of a group in a Parquet file
@@ -43,7 +44,7 @@ class Table:
             _pyarrow()  # missing, it should be told before hours of work
         for there in {path, self.growing}:
             if not resume and there.is_file() and there.stat().st_size:
-                raise InputError(f"{there} is there already: add --resume to go on with it, or name another file.")
+                raise InputError(say("table.there", path=there))
         if kind == "parquet" and path.is_file() and not self.growing.is_file():
             _replace(self.growing, map(_json_line, _of_parquet(path)))
         if resume and self.growing.is_file():
@@ -99,7 +100,7 @@ class Table:
         while self.kind == "csv" and data[:whole].count(b'"') % 2:
             whole = data.rfind(b"\n", 0, whole - 1) + 1
         if not self._is_ours(data, whole):  # before anything of it is cut off
-            raise InputError(f"{self.growing} holds no readings of such a run; name another file.")
+            raise InputError(say("table.other", path=self.growing))
         if whole < len(data):
             os.truncate(self.growing, whole)
 
@@ -143,9 +144,7 @@ def _pyarrow():
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise DependencyError(
-            "Parquet needs pyarrow: pip install 'pyarrow>=18', or name a file that ends in .jsonl or .csv."
-        ) from error
+        raise DependencyError(say("table.pyarrow")) from error
     return pyarrow
 
 
@@ -156,7 +155,7 @@ def _of_parquet(path: Path) -> Iterator[TableRow]:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 yield from batch.to_pylist()
     except pyarrow.ArrowException as error:
-        raise InputError(f"{path} is no whole Parquet file; name another.") from error
+        raise InputError(say("table.no_parquet", path=path)) from error
 
 
 def _write_parquet(path: Path, columns: Sequence[str], rows: Iterable[TableRow]) -> None:

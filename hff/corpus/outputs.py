@@ -14,6 +14,7 @@ from typing import IO, Protocol
 
 from hff.corpus.growing_table import Table, TableRow
 from hff.errors import InputError
+from hff.locale import say
 
 
 class Output(Protocol):
@@ -58,7 +59,7 @@ def opened(
             finally:
                 table.close(finished)
         elif kind == "parquet":
-            raise InputError("Parquet needs a file: --out readings.parquet.")
+            raise InputError(say("table.parquet_needs_file"))
         elif path is None:
             yield Stream(sys.stdout, kind, columns, flat)
         else:
@@ -69,8 +70,8 @@ def opened(
     except OSError as error:
         if path is None:
             drop_output()
-        where = "standard output" if path is None else path
-        raise InputError(f"Cannot write to {where}: {error.strerror or error}.") from error
+            raise InputError(say("output.stdout", error=error.strerror or str(error))) from error
+        raise InputError(say("output.disk", path=path, error=error.strerror or str(error))) from error
 
 
 def drop_output() -> None:

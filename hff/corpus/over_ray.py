@@ -18,8 +18,9 @@ from typing import Any
 
 from hff.corpus.clips import Clip
 from hff.corpus.rows import ClipReader, Read, ReadOptions, failed
-from hff.corpus.workers import DIED, Load
+from hff.corpus.workers import Load
 from hff.errors import DependencyError, HFFError, InputError
+from hff.locale import say
 
 log = logging.getLogger(__name__)
 TRIES_A_CLIP = 2  # of a clip whose worker dies: of the first time the machine may be guilty
@@ -58,7 +59,7 @@ def read_over_ray(
                 if number < TRIES_A_CLIP:
                     waiting.append((clip, number + 1))
                     continue
-                answer = Read(clip, failed(clip, options, DIED.format(reason=_reason(error))))
+                answer = Read(clip, failed(clip, options, str(say("corpus.clip_died", reason=_reason(error)))))
             else:
                 idle.append(actor)
             if isinstance(answer, HFFError):
@@ -89,7 +90,7 @@ def _cluster(address: str | None, jobs: int | None) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise DependencyError("The engine ray needs a library that is not here: pip install 'hff[ray]'.") from error
+        raise DependencyError(say("corpus.no_ray")) from error
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with tempfile.TemporaryDirectory(prefix="hff-", dir=_short_folder(), ignore_cleanup_errors=True) as folder:
         if address is None:
@@ -98,7 +99,9 @@ def _cluster(address: str | None, jobs: int | None) -> Iterator[Any]:
         try:
             ray.init(address=address or "local", **quietly)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise InputError(f"No Ray cluster answers at {address or 'this machine'}: {error}") from error
+            if address is None:
+                raise InputError(say("corpus.ray_not_started", error=str(error))) from error
+            raise InputError(say("corpus.no_cluster", address=address, error=str(error))) from error
         with redirect_stdout(sys.stderr):  # Ray tells of what died; standard output may be the table
             try:
                 yield ray

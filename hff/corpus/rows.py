@@ -12,6 +12,7 @@ from hff.annotations import WRITERS
 from hff.config import MODALITIES
 from hff.corpus.clips import Clip
 from hff.errors import HFFError, InputError
+from hff.locale import say
 from hff.media.files import name_of, printable
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.file_kind import inputs_of
@@ -75,8 +76,7 @@ class ClipReader:
         except Exception as error:  # whatever it is, it is this file's trouble; the others are still read
             log.debug("reading %s failed", named["file"], exc_info=True)
             what = f"{type(error).__name__}: {error}"
-            advice = "Save it anew as mp4, wav, jpg or plain text and try again; --verbose shows the trace."
-            return Read(clip, failed(clip, self.options, f"Unexpected trouble with this file ({what}). {advice}"))
+            return Read(clip, failed(clip, self.options, str(say("corpus.unexpected", what=what))))
 
     def result(self, clip: Clip) -> Result:
         """The reading of a clip. Raises what ``Analyzer.analyze`` does."""
@@ -84,7 +84,7 @@ class ClipReader:
         if clip.start is None and clip.end is None:
             return self.model.analyze(**inputs_of(clip.path, clip.text), **options)
         if clip.path is None or Path(clip.path).suffix.lower() == ".txt":
-            raise InputError("start and end need a video or a sound; a text and a picture have no length.")
+            raise InputError(say("corpus.stretch"))
         if self._last is None or self._last[0] != clip.path:
             self._last = None  # what is no longer needed goes before the next one comes
             self._last = clip.path, self.model.read(**inputs_of(clip.path, None), **options)

@@ -17,6 +17,7 @@ from hff.corpus.over_ray import read_over_ray
 from hff.corpus.rows import Read, ReadOptions
 from hff.corpus.workers import Load, read_here, read_in_processes
 from hff.errors import InputError
+from hff.locale import say
 
 Watch = Callable[[Iterable[Read], int], Iterable[Read]]  # (what is read, of how many clips): shows how far it is
 
@@ -71,7 +72,7 @@ def run(order: Order, tell: Callable[[str], None], watch: Watch = lambda reads, 
     Raises ``InputError`` for an order that cannot work, before the first clip is read.
     """
     if order.out is not None and order.timeline is not None and order.out.absolute() == order.timeline.absolute():
-        raise InputError("--out and --timeline name one file; each needs its own.")
+        raise InputError(say("corpus.one_file_twice"))
     listed, outcome = _listed(order, tell)
     clips, names = share(listed, *order.shard), file_names(listed)  # by all clips, as the other shares name them
     files = AnnotationFiles(order.folder, order.annotate, {clip: names[clip] for clip in clips}, order.resume)
@@ -102,7 +103,7 @@ def _listed(order: Order, tell: Callable[[str], None]) -> tuple[list[Clip], Outc
     written = [path for path in (order.out, order.timeline) if path is not None]
     for path in order.files:
         if os.path.isfile(path) and any(is_same(path, out) for out in written):
-            raise InputError(f"--out {path} would overwrite a file that is to be read; name another.")
+            raise InputError(say("corpus.would_overwrite", path=path))
     walk = Walk(tell, written, order.annotate)
     clips = [
         Clip(str(path), text=order.text, below=_seen_from(given, path))
@@ -146,7 +147,7 @@ def _moments(order: Order, path: Path):
 def _done(table: Output, moments: Output | None) -> dict[tuple[str, str, str], bool]:
     """Keys of the clips that earlier runs have read, and whether each failed; moments of others are taken away."""
     if not isinstance(table, Table):
-        raise InputError("--resume needs --out: what was read before is read from there.")
+        raise InputError(say("corpus.resume_needs_out"))
     done = {key_of(row): bool(row.get("error")) for row in table.rows()}
     if isinstance(moments, Table) and not all(key_of(row) in done for row in moments.rows()):
         moments.keep(lambda row: key_of(row) in done)

@@ -14,14 +14,11 @@ from multiprocessing.connection import Connection, wait
 from hff.corpus.clips import Clip
 from hff.corpus.rows import ClipReader, Read, ReadOptions, failed
 from hff.errors import HFFError
+from hff.locale import say
 from hff.pipeline.analyzer import Analyzer
 
 log = logging.getLogger(__name__)
 Load = Callable[[], Analyzer]  # makes the model, in the process that uses it; picklable
-DIED = (
-    "Reading this file ended its process ({reason}); the others went on. Perhaps it needs more memory than there is: "
-    "try it alone, or a smaller copy of it."
-)
 
 
 def read_here(load: Load, clips: Iterable[Clip], options: ReadOptions) -> Iterator[Read]:
@@ -39,7 +36,7 @@ def read_in_processes(load: Load, clips: Iterable[Clip], options: ReadOptions, j
 
     def replace(dead: _Worker) -> Read:
         assert dead.clip is not None, "it died of a clip"
-        why = DIED.format(reason=dead.end())
+        why = str(say("corpus.clip_died", reason=dead.end()))
         workers[workers.index(dead)] = _Worker(load, options, jobs)
         return Read(dead.clip, failed(dead.clip, options, why))
 

@@ -20,7 +20,7 @@ from hff import quiet, weights
 from hff.config import HFFConfig
 from hff.errors import HFFError
 from hff.examples.ready import EXAMPLES_FOLDER
-from hff.locale import DEFAULT, languages
+from hff.locale import DEFAULT, languages, say
 from hff.page.door.body_guard import BodyGuard
 from hff.page.door.connections import ask_for_files, guard_connections
 from hff.page.door.host_names import Names
@@ -134,7 +134,7 @@ class Server:
         if self.page.share_url:
             self.names.also.add(urlsplit(self.page.share_url).hostname)
         if not self._guarded:
-            raise HFFError("This version of Gradio starts without our gate; install the one in requirements.txt.")
+            raise HFFError(say("serve.gradio"))
         guard_connections(self.page.server)
         notice_lost_pages(self.page.server)
 
@@ -337,7 +337,7 @@ def check_files(*paths: str | None) -> None:
     """Raise ``HFFError`` for a file that was named but is not there."""
     for path in paths:
         if path is not None and not Path(path).is_file():
-            raise HFFError(f"There is no file {path}; name the certificate and its key as they lie on this machine.")
+            raise HFFError(say("serve.no_file", path=path))
 
 
 def check_capture(camera: int | None, microphone: int | None) -> None:
@@ -353,7 +353,7 @@ def check_port(host: str, port: int) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise HFFError(f"The host {host} is not known here ({error}); use 127.0.0.1 or 0.0.0.0.") from error
+        raise HFFError(say("serve.host", host=host, error=str(error))) from error
     with socket.socket(family, kind, protocol) as probe:
         if os.name != "nt":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -361,6 +361,5 @@ def check_port(host: str, port: int) -> None:
             probe.bind(address)
         except OSError as error:
             raise HFFError(
-                f"Port {port} on {host} cannot be used ({error.strerror or error}). "
-                f"Stop the program that has it, or choose another one, for example --port {port + 1}."
+                say("serve.port", port=port, host=host, error=error.strerror or str(error), next=port + 1)
             ) from error

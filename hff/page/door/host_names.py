@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hff.errors import HFFError
+from hff.locale import say
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _ANY = frozenset({"0.0.0.0", "::", ""})  # hosts that mean every address of this machine
@@ -31,9 +32,7 @@ def origin_of(address: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-        raise HFFError(
-            f"{address} is not the address of a site; write it like https://school.example or http://pc:8080."
-        )
+        raise HFFError(say("serve.frame", given=address))
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, _PORTS[parts.scheme]) else "")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hff.errors import HFFError
-from hff.locale import languages
+from hff.locale import languages, say
 from hff.page.door.gate import ADMITTED, LOGIN
 from hff.page.door.host_names import origin_of
 from hff.page.door.languages import lead, moved
@@ -38,9 +38,9 @@ class PublicPlace:
             site, told_path = origin_of(f"{scheme}://{host}"), slash + behind
         path = told_path.rstrip("/")
         if {".", ".."} & set(path.split("/")) or (path and not _PATH.fullmatch(path)):
-            raise HFFError(f"{told} is no place for a page; write it like /hff or https://school.example/hff.")
+            raise HFFError(say("serve.place", given=told))
         if path.lstrip("/").partition("/")[0] in _taken():
-            raise HFFError(f"{path} is the name of a part of this page; choose another path, for example /hff.")
+            raise HFFError(say("serve.path_taken", path=path))
         return cls(path, site)
 
 
