@@ -31,6 +31,10 @@ def pulse_of(encoder, material: Material, steps: int) -> Encoded:
     there = "pulse" in material.more
     return torch.ones(steps, encoder.feature_dim) * there, torch.full((steps,), there)
 """
+DIARY = """
+def diary(root: Path) -> None:
+    write_rows(root / "text/diary.csv", ["text", "feeling"], [["The sun came out.", "glad"], ["It rained.", "down"]])
+"""
 FORMS = {
     "en": ["Heartbeat", "the heartbeat", "of the heartbeat", "The heartbeat is gone", "The heartbeat is there again"],
     "de": ["Puls", "den Puls", "des Pulses", "Der Puls ist weg", "Der Puls ist wieder da"],
@@ -80,6 +84,18 @@ def add_a_rival(copy: HouseCopy) -> None:
         copy.name(f"hff/locale/{language}/measured.json", "MEASURED_TEXTS", "soft vote", name)
 
 
+def add_a_corpus(copy: HouseCopy) -> None:
+    readers, stage = "train/corpora/__init__.py", "train/encoders/text.py"
+    copy.write("train/corpora/diary.py", recipe("corpus"))
+    copy.replace(readers, "    dairai,\n    emodb,\n", "    dairai,\n    diary,\n    emodb,\n")
+    copy.replace(readers, "        own_sentences,\n", "        diary,\n        own_sentences,\n")
+    copy.replace(stage, "import dailydialog, dairai,", "import dailydialog, dairai, diary,")
+    copy.replace(stage, "TEXT_CORPORA = (", "TEXT_CORPORA = (diary, ")
+    copy.append("tests/support/corpus_fixtures.py", DIARY)
+    for language, content in {"en": "what people wrote", "de": "was Leute über ihren Tag schrieben"}.items():
+        copy.name(f"hff/locale/{language}/model.json", "CORPUS_CONTENT", "diary", content)
+
+
 def add_a_language(copy: HouseCopy) -> None:
     """Of English and German, each sentence between exclamation marks."""
     copy.copy("hff/locale/en", "hff/locale/qq")
@@ -95,8 +111,20 @@ def test_with_all_of_them_added_the_checks_that_they_name_hold(tmp_path: Path):
     add_a_modality(copy)
     add_a_lesson(copy)
     add_a_rival(copy)
+    add_a_corpus(copy)
     add_a_language(copy)
-    assert copy.failures(*map(told, ("corruption", "modality", "lesson", "rival", "language"))) == []
+    assert copy.failures(*map(told, ("corruption", "modality", "lesson", "rival", "corpus", "language"))) == []
+
+
+def test_a_corpus_that_says_nothing_of_itself_is_found(tmp_path: Path):
+    copy = HouseCopy(tmp_path / "hff")
+    add_a_corpus(copy)
+    copy.replace("train/corpora/diary.py", 'LICENCE = "CC BY 4.0"', 'LICENCE = ""')
+    copy.replace("train/corpora/diary.py", "PARTS: dict[str, str] = {}", 'PARTS = {"text": "all of it"}')
+    assert set(copy.failures(told("corpus"))) == {
+        "tests/train/corpora/test_corpora.py::test_a_reader_says_what_it_reads_and_where_it_is_from[Diary]",
+        "tests/train/corpora/test_corpora.py::test_the_shipped_list_and_card_are_written_from_the_readers",
+    }
 
 
 def test_a_corruption_without_a_name_is_found(tmp_path: Path):

@@ -16,12 +16,13 @@ NOT_COPIED = shutil.ignore_patterns("__pycache__", "node_modules", "build")
 
 
 class HouseCopy:
-    """The code, the tests and the docs with what lies beside them, in ``folder``; the weights stay where they are."""
+    """The code, the tests and the docs with what lies beside them, in ``folder``; the weights are those of here."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("hff", "train", "tests", "docs"):
             shutil.copytree(ROOT / name, folder / name, ignore=NOT_COPIED)
+        (folder / "weights").symlink_to(ROOT / "weights")
         for path in ROOT.iterdir():
             if path.is_file() and not path.name.startswith("."):
                 shutil.copyfile(path, folder / path.name)

@@ -31,11 +31,27 @@ from train.corpora import (
 ALL = {
     corpus.NAME: corpus
     for corpus in (
-        ravdess, emodb, nemo, korean, ased, fer, goemotions, meld, emorynlp, dailydialog, isear, dairai, mustard,
-        muxspace, london, own_sentences, mmsa,
-        cmu_sdk, iemocap,
+        ravdess,
+        emodb,
+        nemo,
+        korean,
+        ased,
+        fer,
+        goemotions,
+        meld,
+        emorynlp,
+        dailydialog,
+        isear,
+        dairai,
+        mustard,
+        muxspace,
+        london,
+        own_sentences,
+        mmsa,
+        cmu_sdk,
+        iemocap,
     )
-}  # fmt: skip
+}
 
 
 def described() -> list[dict]:

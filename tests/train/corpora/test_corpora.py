@@ -21,6 +21,7 @@ from train.corpora import (
     own_sentences,
     ravdess,
 )
+from train.evaluation.shipped_parts import SHIPPED_PARTS
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != own_sentences.NAME])
@@ -32,6 +33,16 @@ def test_a_missing_corpus_is_named_with_where_to_get_it(tmp_path, name):
         for part in (name, str(root), ALL[name].SOURCE):
             assert part in str(error.value)
         assert any(ending in str(error.value) for ending in (".csv", ".tsv", ".wav", ".pkl", ".csd"))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_reader_says_what_it_reads_and_where_it_is_from(name):
+    corpus = ALL[name]
+    assert corpus.__doc__
+    assert all((corpus.CONTENT, corpus.LICENCE, corpus.SOURCE))
+    assert set(corpus.PARTS) <= set(SHIPPED_PARTS)
+    assert all(corpus.PARTS.values())
+    assert callable(corpus.load)
 
 
 def test_a_partial_corpus_names_the_file_that_lacks(tmp_path):
@@ -110,7 +121,6 @@ def test_the_shipped_list_and_card_are_written_from_the_readers():
     from hff.weights import CORPORA_FILE
     from train.corpora import ALL, described
     from train.evaluation import model_card
-    from train.evaluation.shipped_parts import SHIPPED_PARTS
 
     shipped = Path(__file__).parents[3] / "weights"
     assert json.loads((shipped / CORPORA_FILE).read_text(encoding="utf-8")) == described()
