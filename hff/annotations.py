@@ -89,10 +89,15 @@ def eaf(result: Result) -> str:
     """ELAN's annotation format 3.0 (Max Planck Institute for Psycholinguistics)."""
     root = ElementTree.Element(
         "ANNOTATION_DOCUMENT",
-        {"AUTHOR": "HFF", "DATE": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-         "FORMAT": "3.0", "VERSION": "3.0", "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
-         "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"},
-    )  # fmt: skip
+        {
+            "AUTHOR": "HFF",
+            "DATE": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "FORMAT": "3.0",
+            "VERSION": "3.0",
+            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+            "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
+        },
+    )
     header = ElementTree.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if result.file:
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", {"MEDIA_URL": result.file, "MIME_TYPE": "unknown"})

@@ -206,10 +206,27 @@ class Result:
         }
         plain = {
             name: getattr(self, name)
-            for name in ("file", "emotion", "probabilities", "spread", "entropy", "alpha", "alone_seconds",
-                         "variance", "aleatoric", "epistemic", "present", "seconds", "warnings", "per_modality",
-                         "subsets", "shapley", "timings", "speech_encoder")
-        }  # fmt: skip
+            for name in (
+                "file",
+                "emotion",
+                "probabilities",
+                "spread",
+                "entropy",
+                "alpha",
+                "alone_seconds",
+                "variance",
+                "aleatoric",
+                "epistemic",
+                "present",
+                "seconds",
+                "warnings",
+                "per_modality",
+                "subsets",
+                "shapley",
+                "timings",
+                "speech_encoder",
+            )
+        }
         return plain | {"transcript": transcript, "timeline": timeline, "attention": attention}
 
     def rows(self) -> list[dict[str, float | bool | str]]:

@@ -100,9 +100,26 @@ def test_same_generator_same_corruption_whatever_else_is_random(kind, sample, me
     np.testing.assert_array_equal(kind(sample, 0.6, rng(7)), first)
 
 
-RANDOM = ("white noise", "pink noise", "babble", "reverberation", "dropped words", "masked words", "misspelt words",
-          "swapped words", "dark", "cover", "sensor noise", "traffic", "music", "packet loss", "lost letters",
-          "foreign words", "motion blur", "lattice")  # fmt: skip
+RANDOM = (
+    "white noise",
+    "pink noise",
+    "babble",
+    "reverberation",
+    "dropped words",
+    "masked words",
+    "misspelt words",
+    "swapped words",
+    "dark",
+    "cover",
+    "sensor noise",
+    "traffic",
+    "music",
+    "packet loss",
+    "lost letters",
+    "foreign words",
+    "motion blur",
+    "lattice",
+)
 
 
 @pytest.mark.parametrize(("kind", "sample", "measure", "least"), [c for c in CASES if c.id in RANDOM])

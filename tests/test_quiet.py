@@ -74,11 +74,27 @@ class Watched:
         } | REPORTING
         environment |= {"HOME": str(self.home), "TMPDIR": str(self.home / "tmp"), "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            [strace, "-f", "-qq", "--seccomp-bpf", "-e", "trace=network", "-e", "signal=none", "-o", str(self.log),
-             sys.executable, *arguments],
-            env=environment, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [
+                strace,
+                "-f",
+                "-qq",
+                "--seccomp-bpf",
+                "-e",
+                "trace=network",
+                "-e",
+                "signal=none",
+                "-o",
+                str(self.log),
+                sys.executable,
+                *arguments,
+            ],
+            env=environment,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
     def stop(self) -> None:
         """As Ctrl-C does: to the program as well as to strace, which lets it have its way."""

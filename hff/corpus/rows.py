@@ -23,8 +23,16 @@ from hff.result import Result
 log = logging.getLogger(__name__)
 PER_MODALITY = ("alpha", "alone_seconds", "variance", "present")  # columns of a table of readings
 SHORT = (
-    "emotion", "probabilities", "entropy", "alpha", "alone_seconds", "variance", "present", "seconds", "warnings",
-)  # fmt: skip
+    "emotion",
+    "probabilities",
+    "entropy",
+    "alpha",
+    "alone_seconds",
+    "variance",
+    "present",
+    "seconds",
+    "warnings",
+)
 KNOWN = ("start", "end", "speaker", "label")  # what a manifest says of a clip, beside its file
 
 

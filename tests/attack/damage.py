@@ -91,9 +91,20 @@ def other_header(chance: Random, data: bytes, other: bytes) -> bytes:
 
 
 DAMAGES: tuple[Callable[[Random, bytes, bytes], bytes], ...] = (
-    truncate, flip_in_header, flip_anywhere, splice, overwrite_named_length, overwrite_number, zero_range, noise_range,
-    cut_out, duplicate_header, repeat_range, swap_blocks, other_header,
-)  # fmt: skip
+    truncate,
+    flip_in_header,
+    flip_anywhere,
+    splice,
+    overwrite_named_length,
+    overwrite_number,
+    zero_range,
+    noise_range,
+    cut_out,
+    duplicate_header,
+    repeat_range,
+    swap_blocks,
+    other_header,
+)
 
 
 def _range(chance: Random, data: bytes) -> tuple[int, int]:

@@ -15,13 +15,26 @@ def links(target: Path, address: str, port: int) -> dict[str, bytes]:
     """Content by file name. ``target`` is the other film's path; ``address`` ends in ://127.0.0.1:port/film.ts."""
     texts: dict[str, str] = {}
     places = {
-        "path": str(target), "name": target.name, "file": f"file:{target}", "file url": f"file://{target}",
-        "http": f"http{address}", "https": f"https{address}", "rtmp": f"rtmp{address}", "rtsp": f"rtsp{address}",
-        "tcp": f"tcp{address}", "udp": f"udp{address}", "ftp": f"ftp{address}", "srt": f"srt{address}",
-        "concat": f"concat:{target}|{target}", "crypto": f"crypto:{target}", "cache": f"cache:{target}",
-        "async": f"async:http{address}", "subfile": f"subfile,,start,0,end,0,,:{target}", "pipe": "pipe:0",
+        "path": str(target),
+        "name": target.name,
+        "file": f"file:{target}",
+        "file url": f"file://{target}",
+        "http": f"http{address}",
+        "https": f"https{address}",
+        "rtmp": f"rtmp{address}",
+        "rtsp": f"rtsp{address}",
+        "tcp": f"tcp{address}",
+        "udp": f"udp{address}",
+        "ftp": f"ftp{address}",
+        "srt": f"srt{address}",
+        "concat": f"concat:{target}|{target}",
+        "crypto": f"crypto:{target}",
+        "cache": f"cache:{target}",
+        "async": f"async:http{address}",
+        "subfile": f"subfile,,start,0,end,0,,:{target}",
+        "pipe": "pipe:0",
         "data": "data:video/mp2t;base64,AAAA",
-    }  # fmt: skip
+    }
     for name, place in places.items():
         texts[f"hls {name}.mp4"] = texts[f"hls {name}.m3u8"] = _hls(f"#EXTINF:2.0,\n{place}")
         texts[f"concat {name}.mp4"] = f"ffconcat version 1.0\nfile '{place}'\n"

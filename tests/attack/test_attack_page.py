@@ -127,15 +127,35 @@ def test_data_of_another_shape(page, data):
 
 
 def test_the_lab_s_endpoints_with_odd_values(page):
-    states = [*ODD, {"seed": 2**70}, {"samples": -1}, {"seed": 10**399}, {"alpha": [1, 1, 1e308]}, {"source": "../x"},
-              {"text": "x" * 5000}, {"damage": {"speech": []}}, {"without": [[]]}]  # fmt: skip
+    states = [
+        *ODD,
+        {"seed": 2**70},
+        {"samples": -1},
+        {"seed": 10**399},
+        {"alpha": [1, 1, 1e308]},
+        {"source": "../x"},
+        {"text": "x" * 5000},
+        {"damage": {"speech": []}},
+        {"without": [[]]},
+    ]
     for state in states:
         body = _json({"data": [state, None, None, None]})
         told_well(page, *_asked(page, "lab_rerun", body), state)
     for modality, points in (
-        ("speech", "5"), ("speech", None), ("speech", -1), ("speech", 10**9), ("speech", 1e308), ("speech", "NaN"),
-        ("speech", []), ([], 3), (None, 3), ({}, 3), ("x" * 9999, 3), ("speech", True), ("speech", math.pi),
-    ):  # fmt: skip
+        ("speech", "5"),
+        ("speech", None),
+        ("speech", -1),
+        ("speech", 10**9),
+        ("speech", 1e308),
+        ("speech", "NaN"),
+        ("speech", []),
+        ([], 3),
+        (None, 3),
+        ({}, 3),
+        ("x" * 9999, 3),
+        ("speech", True),
+        ("speech", math.pi),
+    ):
         body = _json({"data": [{"source": "clip"}, modality, points, None, None, None]})
         told_well(page, *_asked(page, "lab_sweep", body), (modality, points))
 
@@ -172,8 +192,19 @@ BODIES = {
     "no such function": b'{"data":[],"fn_name":"__class__","component_id":1,"session_hash":"a"}',
     "event of another": b'{"session_hash":"a","fn_index":0,"event_id":"../x"}',
 }
-PATHS = ("call/analyze", "call/lab_rerun", "call/lab_sweep", "queue/join", "run/predict", "component_server/", "cancel",
-         "upload", "reset", "process_recording", "call/no_such_name")  # fmt: skip
+PATHS = (
+    "call/analyze",
+    "call/lab_rerun",
+    "call/lab_sweep",
+    "queue/join",
+    "run/predict",
+    "component_server/",
+    "cancel",
+    "upload",
+    "reset",
+    "process_recording",
+    "call/no_such_name",
+)
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -254,9 +285,20 @@ def _raw(page: PageProcess, content: bytes, wait: float = 60) -> bytes:
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\0b\r\n\r\n",
     ],
-    ids=["large headers", "many headers", "long line", "zeros", "TLS", "version", "negative length", "two lengths",
-         "bad chunk", "two hosts", "NUL in a header"],
-)  # fmt: skip
+    ids=[
+        "large headers",
+        "many headers",
+        "long line",
+        "zeros",
+        "TLS",
+        "version",
+        "negative length",
+        "two lengths",
+        "bad chunk",
+        "two hosts",
+        "NUL in a header",
+    ],
+)
 def test_bytes_that_are_no_request(page, content):
     answer = _raw(page, content)
     assert not answer.startswith((b"HTTP/1.1 5", b"HTTP/1.0 5")), answer

@@ -18,10 +18,19 @@ from tests.support.page_browser import real_model
 
 pytestmark = pytest.mark.attack
 WHOLE = {
-    "format": 1, "source": "clip", "damage": {"speech": {"kind": "babble", "severity": 0.5, "muted": False},
-    "vision": {"kind": "blur", "severity": 0.25}, "text": {"severity": 0.1}}, "alpha": {"speech": 0.2, "text": 0.3,
-    "vision": 0.5}, "without": ["attention"], "samples": 20, "seed": 7, "text": "I am fine",
-}  # fmt: skip
+    "format": 1,
+    "source": "clip",
+    "damage": {
+        "speech": {"kind": "babble", "severity": 0.5, "muted": False},
+        "vision": {"kind": "blur", "severity": 0.25},
+        "text": {"severity": 0.1},
+    },
+    "alpha": {"speech": 0.2, "text": 0.3, "vision": 0.5},
+    "without": ["attention"],
+    "samples": 20,
+    "seed": 7,
+    "text": "I am fine",
+}
 ODD = (
     None, True, False, 0, -1, 1, 2**31, 2**63, 2**70, -(2**70), 10**399, 1e308, -1e308, 1e-320, float("nan"),
     float("inf"), -float("inf"), "", "5", "nan", "\0", "\ud800", "x" * 3000, "<img src=x onerror=alert(1)>", [], [[]],
@@ -114,10 +123,22 @@ def test_any_values_under_the_right_names(values):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"samples": -1}, {"samples": 0}, {"samples": 10**9}, {"samples": "5"}, {"samples": float("nan")}, {"seed": 2**70},
-     {"seed": -(2**70)}, {"seed": "x"}, {"seed": None}, {"samples": None}, {"samples": 2.5}, {"seed": 0.5}],
+    [
+        {"samples": -1},
+        {"samples": 0},
+        {"samples": 10**9},
+        {"samples": "5"},
+        {"samples": float("nan")},
+        {"seed": 2**70},
+        {"seed": -(2**70)},
+        {"seed": "x"},
+        {"seed": None},
+        {"samples": None},
+        {"samples": 2.5},
+        {"seed": 0.5},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_numbers_that_the_model_cannot_take(wrong):
     """``samples`` and ``seed`` of the Python interface: an answer or a sentence, and no 10**9 draws."""
     with suppress(HFFError):

@@ -16,9 +16,19 @@ from pathlib import Path
 import numpy as np
 
 OUTSIDE = (
-    "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "subprocess.Popen", "os.system",
-    "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "os.mkdir",
-)  # fmt: skip
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.sendto",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+)
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

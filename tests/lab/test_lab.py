@@ -391,10 +391,20 @@ def test_the_points_of_a_sweep():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("samples", -1), ("samples", 1e9), ("samples", "8"), ("samples", None), ("samples", float("nan")), ("seed", 2**70),
-     ("seed", -1), ("seed", float("inf")), ("seed", 10**5000), ("seed", True)],
+    [
+        ("samples", -1),
+        ("samples", 1e9),
+        ("samples", "8"),
+        ("samples", None),
+        ("samples", float("nan")),
+        ("seed", 2**70),
+        ("seed", -1),
+        ("seed", float("inf")),
+        ("seed", 10**5000),
+        ("seed", True),
+    ],
     ids=[str(number) for number in range(10)],
-)  # fmt: skip
+)
 def test_draws_that_there_cannot_be(name, value):
     with pytest.raises(InputError, match=name):
         check_draws(**({"samples": 8, "seed": 0} | {name: value}))

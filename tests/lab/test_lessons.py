@@ -272,7 +272,23 @@ def test_every_word_of_the_format_is_documented():
     from hff.lab.state import COMPONENTS
 
     guide = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
-    for word in (*GOOD, "before", "then", "then_state", "then_sweep", "question_own", "aleatoric", "epistemic",
-                 *COMPONENTS, *(kind for m in MODALITIES for kind in KINDS[m]),
-                 "leader", "side", "alone", "probability", "emotion", "answer", "not"):  # fmt: skip
+    for word in (
+        *GOOD,
+        "before",
+        "then",
+        "then_state",
+        "then_sweep",
+        "question_own",
+        "aleatoric",
+        "epistemic",
+        *COMPONENTS,
+        *(kind for m in MODALITIES for kind in KINDS[m]),
+        "leader",
+        "side",
+        "alone",
+        "probability",
+        "emotion",
+        "answer",
+        "not",
+    ):
         assert f"`{word}`" in guide, word

@@ -84,8 +84,18 @@ def test_words_stand_out_in_light_and_dark(server, model, scheme: str):
         choose_example(page, "Clip")
         page.wait_for_selector("#hff-timeline svg")
         assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-        for part in ("#hff-emotion", ".hff-sentence", ".hff-caution", ".hff-note", ".hff-sigma span", "#hff-analyse",
-                     "#hff-status p", "#hff-timeline svg text", "#hff-clear", "#hff-title p"):  # fmt: skip
+        for part in (
+            "#hff-emotion",
+            ".hff-sentence",
+            ".hff-caution",
+            ".hff-note",
+            ".hff-sigma span",
+            "#hff-analyse",
+            "#hff-status p",
+            "#hff-timeline svg text",
+            "#hff-clear",
+            "#hff-title p",
+        ):
             assert contrast(page, part) >= 4.5, part
         for part in ("#hff-gauge-speech .hff-arc", "#hff-gauge-text .hff-arc", "#hff-gauge-vision .hff-arc"):
             assert contrast(page, part) >= 3, part
@@ -322,8 +332,16 @@ def test_the_model_view_draws_the_paper_and_says_its_limits(server, model):
     with browsing(server.url) as page:
         page.get_by_role("tab", name="Model", exact=True).click()
         drawing = page.text_content(".hff-architecture")
-        for equations in ("(9)–(12)", "(13)–(15)", "(16)", "(17), (18)", "(19), (20)", "(21)–(23)", "(24)–(28)",
-                          "(29)–(31)"):  # fmt: skip
+        for equations in (
+            "(9)–(12)",
+            "(13)–(15)",
+            "(16)",
+            "(17), (18)",
+            "(19), (20)",
+            "(21)–(23)",
+            "(24)–(28)",
+            "(29)–(31)",
+        ):
             assert equations in drawing
         shipped = preferred_config().speech_encoder
         assert ("(1)–(8)" in drawing) == (shipped == SPEECH_ENCODERS[0])

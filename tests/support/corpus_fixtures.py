@@ -253,8 +253,20 @@ def fer(root: Path, public: bool) -> None:
     if public:
         pixels = [[0, " ".join(map(str, image.ravel())), usage] for image, _, usage in rows]
         write_rows(root / "fer2013" / "fer2013.csv", ["emotion", "pixels", "Usage"], pixels)
-        header = ["Usage", "Image name", "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear",
-                  "contempt", "unknown", "NF"]  # fmt: skip
+        header = [
+            "Usage",
+            "Image name",
+            "neutral",
+            "happiness",
+            "surprise",
+            "sadness",
+            "anger",
+            "disgust",
+            "fear",
+            "contempt",
+            "unknown",
+            "NF",
+        ]
         votes = [[usage, f"fer{n:07}.png", *votes] for n, (_, votes, usage) in enumerate(rows)]
         write_rows(root / "FERPlus" / "fer2013new.csv", header, votes)
         return

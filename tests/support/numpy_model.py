@@ -261,7 +261,17 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
     answer = np.log(classify(model.classifier, final)) + beta @ whole
     steps = [np.log(classify(model.classifier, h)) + e for h, e in zip(states, experts, strict=True)]
     return Reading(
-        alpha0, precision, alpha, aleatoric, epistemic, fused1, spread, fused2, maps, beta,
-        hold(answer, limits[-1]), readings,
+        alpha0,
+        precision,
+        alpha,
+        aleatoric,
+        epistemic,
+        fused1,
+        spread,
+        fused2,
+        maps,
+        beta,
+        hold(answer, limits[-1]),
+        readings,
         np.stack([hold(*each) for each in zip(steps, limits, strict=True)]),
-    )  # fmt: skip
+    )

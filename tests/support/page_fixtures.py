@@ -101,24 +101,37 @@ def make_result(seconds: float = 10.0, there: Sequence[str] = SHIPPED, seed: int
         + rng.normal(0, 4, (40, frames))
     )
     result = Result(
-        emotion=emotion, probabilities=probabilities,
+        emotion=emotion,
+        probabilities=probabilities,
         spread={label: 0.3 * p * (1 - p) for label, p in probabilities.items()},
-        entropy=normalised_entropy(final), alpha=dict(zip(MODALITIES, alpha.tolist(), strict=True)),
-        variance=mean(line.variance), aleatoric=mean(line.aleatoric), epistemic=mean(line.epistemic),
-        present={m: m in there for m in MODALITIES}, timeline=line,
-        attention=Attention(values=attention, query_times=line.times[:seen]), per_modality=alone, subsets=subsets,
+        entropy=normalised_entropy(final),
+        alpha=dict(zip(MODALITIES, alpha.tolist(), strict=True)),
+        variance=mean(line.variance),
+        aleatoric=mean(line.aleatoric),
+        epistemic=mean(line.epistemic),
+        present={m: m in there for m in MODALITIES},
+        timeline=line,
+        attention=Attention(values=attention, query_times=line.times[:seen]),
+        per_modality=alone,
+        subsets=subsets,
         shapley={m: float(parts[m]) if m in parts else None for m in MODALITIES},
         transcript=Transcript(SENTENCE, _words(seconds), "recognised") if "text" in there else None,
-        seconds=seconds, warnings=[], timings={"decode": 0.2, "model": 0.1},
+        seconds=seconds,
+        warnings=[],
+        timings={"decode": 0.2, "model": 0.1},
         evidence=Evidence(
             wave=wave if "speech" in there else None,
             voiced=[(0.1 * seconds, 0.9 * seconds)] if "speech" in there else [],
-            mel=mel if "speech" in there else None, mel_hop=0.01,
-            faces=[FaceSeen(t, (100, 60, 220, 200), 0.9, _face(rng)) for t in np.arange(0.1, seconds, 0.2)
-                   if "vision" in there and line.present[min(int(t / STEP_SECONDS), steps - 1), 2]],
+            mel=mel if "speech" in there else None,
+            mel_hop=0.01,
+            faces=[
+                FaceSeen(t, (100, 60, 220, 200), 0.9, _face(rng))
+                for t in np.arange(0.1, seconds, 0.2)
+                if "vision" in there and line.present[min(int(t / STEP_SECONDS), steps - 1), 2]
+            ],
         ),
         file="clip.mp4",
-    )  # fmt: skip
+    )
     for name, value in changes.items():
         setattr(result, name, value)
     return result

@@ -23,10 +23,19 @@ SOURCE = "github.com/muxspace/facial_expressions"
 PARTS: dict[str, str] = {"vision": "all of it"}
 _ARCHIVE = (3, 5, 4, 1, 2, 6, 0)  # our label of angry disgust fear happy sad surprise neutral
 _WORDS = {
-    "neutral": "neutral", "happiness": "happy", "sadness": "sad", "sad": "sad", "anger": "angry", "angry": "angry",
-    "fear": "fearful", "fearful": "fearful", "disgust": "disgusted", "disgusted": "disgusted",
-    "surprise": "surprised", "surprised": "surprised",
-}  # fmt: skip
+    "neutral": "neutral",
+    "happiness": "happy",
+    "sadness": "sad",
+    "sad": "sad",
+    "anger": "angry",
+    "angry": "angry",
+    "fear": "fearful",
+    "fearful": "fearful",
+    "disgust": "disgusted",
+    "disgusted": "disgusted",
+    "surprise": "surprised",
+    "surprised": "surprised",
+}
 
 
 def load(root: Path) -> Faces:

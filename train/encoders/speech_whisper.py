@@ -63,9 +63,18 @@ PLAN = Plan(
     bf16=False,
 )
 TUNING = Plan(
-    epochs=2, learning_rate=3e-4, weight_decay=0.01, batch_size=32, schedule="cosine", average=0.95, patience=2,
-    warmup=0.1, bf16=False, slow="layers.", slow_rate=0.15,
-)  # fmt: skip
+    epochs=2,
+    learning_rate=3e-4,
+    weight_decay=0.01,
+    batch_size=32,
+    schedule="cosine",
+    average=0.95,
+    patience=2,
+    warmup=0.1,
+    bf16=False,
+    slow="layers.",
+    slow_rate=0.15,
+)
 TUNING_BATCHES = 40  # of an epoch of it; twenty minutes on two cores that do nothing else
 MEL_TIME_MASK, MEL_BAND_MASK = 60, 10  # frames and mel bands hidden at most while the layers learn
 ROUNDS = 2  # windows of each training recording: untouched, and from another room, microphone or line

@@ -94,16 +94,40 @@ def encoders_tables(analyzer: analysis.Analyzer, data: Path) -> list[dict]:
         "command": COMMAND,
         "columns": ["encoder", "test items", "measure", "value", "floor", "number of items"],
         "rows": [
-            [ear(config.speech_encoder).name, f"{ravdess.NAME} {ravdess.TEST}, {len(config.labels)} classes",
-             "unweighted recall", recall, FLOORS[config.speech_encoder], len(voices)],
-            [SHIPPED_PARTS["vision"].name, f"{fer.NAME} {fer.TEST}", "accuracy",
-             float((guess == faces.labels[held]).mean()), FLOORS["vision"], int(held.sum())],
-            [SHIPPED_PARTS["text"].name, f"{goemotions.NAME} {goemotions.TEST}", "macro F1",
-             words.get("goemotions_macro_f1"), FLOORS["goemotions_macro_f1"], texts["goemotions"]],
-            [SHIPPED_PARTS["text"].name, f"{meld.NAME} {meld.TEST}", "weighted F1", words.get("meld_weighted_f1"),
-             FLOORS["meld_weighted_f1"], texts["meld"]],
+            [
+                ear(config.speech_encoder).name,
+                f"{ravdess.NAME} {ravdess.TEST}, {len(config.labels)} classes",
+                "unweighted recall",
+                recall,
+                FLOORS[config.speech_encoder],
+                len(voices),
+            ],
+            [
+                SHIPPED_PARTS["vision"].name,
+                f"{fer.NAME} {fer.TEST}",
+                "accuracy",
+                float((guess == faces.labels[held]).mean()),
+                FLOORS["vision"],
+                int(held.sum()),
+            ],
+            [
+                SHIPPED_PARTS["text"].name,
+                f"{goemotions.NAME} {goemotions.TEST}",
+                "macro F1",
+                words.get("goemotions_macro_f1"),
+                FLOORS["goemotions_macro_f1"],
+                texts["goemotions"],
+            ],
+            [
+                SHIPPED_PARTS["text"].name,
+                f"{meld.NAME} {meld.TEST}",
+                "weighted F1",
+                words.get("meld_weighted_f1"),
+                FLOORS["meld_weighted_f1"],
+                texts["meld"],
+            ],
         ],
-    }  # fmt: skip
+    }
     by_gender = {
         name: [(u, windows) for u, windows in voices if ravdess.is_man(u.speaker) == men]
         for name, men in (("men", True), ("women", False))

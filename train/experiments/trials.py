@@ -45,10 +45,18 @@ from train.fusion.pairing import Batch, Mix, PairedClips
 
 # Whose source decides what a trained model comes to, as far as a model or ``terms`` imports it.
 DECIDES = (
-    "hff.model", "hff.config", "hff.modalities", "train.rivals", "train.fusion", "train.engine.loop", "train.metrics",
-    "train.corpora.conversation", "train.encoders.dialogue_text",
-    "train.experiments.benchmark.leaks", "train.experiments.benchmark.tasks",
-)  # fmt: skip
+    "hff.model",
+    "hff.config",
+    "hff.modalities",
+    "train.rivals",
+    "train.fusion",
+    "train.engine.loop",
+    "train.metrics",
+    "train.corpora.conversation",
+    "train.encoders.dialogue_text",
+    "train.experiments.benchmark.leaks",
+    "train.experiments.benchmark.tasks",
+)
 MEASURES: dict[str, Measure] = {"accuracy": accuracy, "macro F1": macro_f1}
 ANSWERS_FILE = "answers.safetensors"
 

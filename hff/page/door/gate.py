@@ -62,9 +62,19 @@ ADMITTED: dict[str, tuple[str, ...]] = {
 LOGIN = "/login"
 # What may be had before the password is given: the page then shows where to give it. /config says 401 by itself.
 OPEN = frozenset(
-    (PAGE_ROUTE, "/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}", "/theme.css", "/favicon.ico",
-     "/robots.txt", "/config", f"{API}/startup-events", LOGIN)
-)  # fmt: skip
+    (
+        PAGE_ROUTE,
+        "/assets/{path:path}",
+        "/static/{path:path}",
+        "/svelte/{path:path}",
+        "/theme.css",
+        "/favicon.ico",
+        "/robots.txt",
+        "/config",
+        f"{API}/startup-events",
+        LOGIN,
+    )
+)
 _VALUES: dict[tuple[str, str], frozenset[str]] = {
     (f"{API}/run/{{api_name}}", "api_name"): frozenset({"predict"}),
     (f"{API}/call/{{api_name}}", "api_name"): frozenset(API_NAMES),

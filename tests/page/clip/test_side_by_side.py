@@ -30,16 +30,29 @@ ALL = (0.5, 0.3, 0.2)
 @pytest.mark.parametrize(
     ("kept", "now", "says"),
     [
-        (reading(ALL), reading((0.52, 0.1, 0.38), sure=0.7),
-         ("The model reads sad in both: 60% in the kept one, 70% now. "
-         "No weight α differs more than that of the words: 0.30 in the kept one, 0.10 now.")),
-        (reading(ALL), reading((0.505, 0.305, 0.19), "angry"),
-         "The model reads sad (60%) in the kept one and angry (60%) now. No weight α differs by 0.02 or more."),
-        (reading((0, 1, 0)), reading((0.6, 0, 0.4)),
-         ("The model reads sad in both: 60% in the kept one, 60% now. Only the kept one has the words. "
-         "Only the one read now has the voice and the face.")),
+        (
+            reading(ALL),
+            reading((0.52, 0.1, 0.38), sure=0.7),
+            (
+                "The model reads sad in both: 60% in the kept one, 70% now. "
+                "No weight α differs more than that of the words: 0.30 in the kept one, 0.10 now."
+            ),
+        ),
+        (
+            reading(ALL),
+            reading((0.505, 0.305, 0.19), "angry"),
+            "The model reads sad (60%) in the kept one and angry (60%) now. No weight α differs by 0.02 or more.",
+        ),
+        (
+            reading((0, 1, 0)),
+            reading((0.6, 0, 0.4)),
+            (
+                "The model reads sad in both: 60% in the kept one, 60% now. Only the kept one has the words. "
+                "Only the one read now has the voice and the face."
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_differs_is_said_and_true(kept: Result, now: Result, says: str):
     assert difference_in_words(kept, now) == says
 

@@ -131,9 +131,21 @@ def test_no_address_is_fetched_and_no_other_file_is_served(server, web):
     (name,) = web.post(f"{API}/upload", files={"files": ("a b.txt", b"hello")}).json()
     assert web.get(f"{API}/file={name}").text == "hello"
     word = name.split("/")[0]
-    outside = ("/etc/hostname", "https://192.0.2.1/x", "http://127.0.0.1/x", __file__, "", word, f"{word}/../x",
-               f"{word}/%2e%2e/%2e%2e/etc/hostname", f"{word}//etc/hostname", f"{word}/link/hostname", f"{word}/%00",
-               f"{word}/{'x' * 5000}", str(server.folder.path / name.split("/", 1)[1]))  # fmt: skip
+    outside = (
+        "/etc/hostname",
+        "https://192.0.2.1/x",
+        "http://127.0.0.1/x",
+        __file__,
+        "",
+        word,
+        f"{word}/../x",
+        f"{word}/%2e%2e/%2e%2e/etc/hostname",
+        f"{word}//etc/hostname",
+        f"{word}/link/hostname",
+        f"{word}/%00",
+        f"{word}/{'x' * 5000}",
+        str(server.folder.path / name.split("/", 1)[1]),
+    )
     for path in outside:
         assert web.get(f"{API}/file={path}").status_code == 404, path
     (server.folder.path / "link").unlink()

@@ -108,11 +108,16 @@ MARK = {"_type": "gradio.FileData"}
 @pytest.mark.parametrize(
     "file",
     [
-        {"path": FOREIGN, "meta": MARK}, {"path": FOREIGN}, {"path": FOREIGN, "url": "http://127.0.0.1:9/x"},
-        {"path": "visit-0/x.jpg"}, {"path": "x" * 5000}, {"path": "\0"}, {"path": "x.jpg", "meta": {}},
+        {"path": FOREIGN, "meta": MARK},
+        {"path": FOREIGN},
+        {"path": FOREIGN, "url": "http://127.0.0.1:9/x"},
+        {"path": "visit-0/x.jpg"},
+        {"path": "x" * 5000},
+        {"path": "\0"},
+        {"path": "x.jpg", "meta": {}},
     ],
     ids=["marked", "path", "url", "other visit", "long", "NUL", "relative"],
-)  # fmt: skip
+)
 def test_a_file_that_was_not_uploaded_is_told_and_never_read(server, web, caplog, kind, file):
     calls = len(server.engine.model().calls)
     status, answer = said(web, **{kind: file})
@@ -137,8 +142,10 @@ def test_questions_and_visits_that_nobody_knows_leave_no_traceback(web, caplog, 
     assert (answer.status_code, answer.json()["error"]) == (404, texts.QUESTION_UNKNOWN)
     answer = web.get(f"{API}/queue/data", params={"session_hash": "nobody"})  # the page's script reloads by this
     assert '"session_not_found":true' in answer.text
-    for event in ({"session_hash": "nobody", "fn_index": 0, "event_id": "nothing"},
-                  {"session_hash": "nobody", "fn_index": 10**6, "event_id": "nothing"}):  # fmt: skip
+    for event in (
+        {"session_hash": "nobody", "fn_index": 0, "event_id": "nothing"},
+        {"session_hash": "nobody", "fn_index": 10**6, "event_id": "nothing"},
+    ):
         assert web.post(f"{API}/cancel", json=event).status_code < 500
     assert web.post(f"{API}/reset", json={"event_id": "nothing"}).status_code < 500
     assert not caplog.records

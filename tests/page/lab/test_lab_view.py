@@ -398,8 +398,14 @@ def test_all_worksheets_come_in_one_file(server):
 def test_a_lesson_is_seen_without_scrolling(server, width: int, height: int):
     with browsing(f"{server.url}?lesson=stranger", width, height) as page:
         lesson_shown(page, "stranger")
-        for part in ("#hff-lab-sentence", ".hff-stack.hff-lab-after", "#hff-lab-chain", "#hff-lab-row-vision",
-                     "#hff-lab-evidence-vision", "#hff-lesson-then"):  # fmt: skip
+        for part in (
+            "#hff-lab-sentence",
+            ".hff-stack.hff-lab-after",
+            "#hff-lab-chain",
+            "#hff-lab-row-vision",
+            "#hff-lab-evidence-vision",
+            "#hff-lesson-then",
+        ):
             bottom = page.evaluate("s => document.querySelector(s).getBoundingClientRect().bottom", part)
             assert bottom <= height, part
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -24,8 +24,13 @@ def text_of(markup: object) -> str:
 
 def test_a_word_is_marked_by_what_leaving_it_out_does():
     assert [grade(effect) for effect in (0.5, STRONG, SOME, 0.0, -0.01, -SOME)] == [
-        "strong", "strong", "some", "", "", "against",
-    ]  # fmt: skip
+        "strong",
+        "strong",
+        "some",
+        "",
+        "",
+        "against",
+    ]
 
 
 def test_every_marked_word_says_what_becomes_of_the_answer():

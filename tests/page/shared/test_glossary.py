@@ -12,8 +12,21 @@ from hff.page.shared.glossary import glossary_html
 from tests.support.page_browser import FakeModel, browsing, outside, serving
 
 VIEWS = (texts.TAB_LIVE, texts.TAB_CLIP, texts.TAB_LAB, texts.TAB_MODEL)
-NEEDED = ("α,", "α₀", "precision", "σ²", "aleatoric", "epistemic", "attention", "β_t", "entropy", "Shapley value",
-          "Monte Carlo draws", "calibration", "ECE")  # fmt: skip
+NEEDED = (
+    "α,",
+    "α₀",
+    "precision",
+    "σ²",
+    "aleatoric",
+    "epistemic",
+    "attention",
+    "β_t",
+    "entropy",
+    "Shapley value",
+    "Monte Carlo draws",
+    "calibration",
+    "ECE",
+)
 
 
 @pytest.mark.parametrize("needed", NEEDED)

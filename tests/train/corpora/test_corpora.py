@@ -53,19 +53,39 @@ def test_a_partial_corpus_names_the_file_that_lacks(tmp_path):
 
 
 BROKEN = {  # file, what to do to it, what the message must name
-    "a column": (lambda root: made.meld(root, True), "dev_sent_emo.csv", lambda b: b.replace(b"Utterance,", b"Line,"),
-                 "no column Utterance"),
-    "a label": (lambda root: made.meld(root, True), "dev_sent_emo.csv", lambda b: b.replace(b",fear,", b",dread,"),
-                "unknown label 'dread'"),
+    "a column": (
+        lambda root: made.meld(root, True),
+        "dev_sent_emo.csv",
+        lambda b: b.replace(b"Utterance,", b"Line,"),
+        "no column Utterance",
+    ),
+    "a label": (
+        lambda root: made.meld(root, True),
+        "dev_sent_emo.csv",
+        lambda b: b.replace(b",fear,", b",dread,"),
+        "unknown label 'dread'",
+    ),
     "an end": (lambda root: made.dairai(root, True), "train.jsonl.gz", lambda b: b[:-20], "train.jsonl.gz"),
     "rows": (lambda root: made.fer(root, True), "fer2013new.csv", lambda b: b[: b.rindex(b"PrivateTest")], "cut short"),
-    "a test": (lambda root: made.speech(root, made.ravdess_names((2, 15, 18)), np.zeros(4000, np.float32), "ravdess",
-                                        True), "03-01-01-01-01-01-02.wav", lambda b: b, "Actor_20"),
-    "a header": (lambda root: made.speech(root, made.emodb_names(), np.zeros(4000, np.float32), "emodb", True),
-                 "08a02Nb.wav", lambda b: b[:6], "08a02Nb.wav"),
-    "an archive": (lambda root: made.speech(root, made.emodb_names(), np.zeros(4000, np.float32), "emodb", False),
-                   "emodb_full4_16k.tar", lambda b: b[:9000], "emodb_full4_16k.tar"),
-}  # fmt: skip
+    "a test": (
+        lambda root: made.speech(root, made.ravdess_names((2, 15, 18)), np.zeros(4000, np.float32), "ravdess", True),
+        "03-01-01-01-01-01-02.wav",
+        lambda b: b,
+        "Actor_20",
+    ),
+    "a header": (
+        lambda root: made.speech(root, made.emodb_names(), np.zeros(4000, np.float32), "emodb", True),
+        "08a02Nb.wav",
+        lambda b: b[:6],
+        "08a02Nb.wav",
+    ),
+    "an archive": (
+        lambda root: made.speech(root, made.emodb_names(), np.zeros(4000, np.float32), "emodb", False),
+        "emodb_full4_16k.tar",
+        lambda b: b[:9000],
+        "emodb_full4_16k.tar",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", BROKEN)

@@ -104,8 +104,10 @@ def test_iemocap_in_words(tmp_path):
     stored(tmp_path / "iemocap.pkl", [SPEAKERS, labels, SENTENCES, *SPLITS])
     found = iemocap.dialogues(tmp_path)
     assert {split: [one.name for one in several] for split, several in found.splits.items()} == {
-        "train": ["a", "c"], "test": ["b"], "validation": ["d"],
-    }  # fmt: skip
+        "train": ["a", "c"],
+        "test": ["b"],
+        "validation": ["d"],
+    }
     assert found.counts == {"train": 3, "test": 2, "validation": 3}  # the unlabelled one is there, and not counted
     first = found.splits["train"][0]
     assert first.labels.tolist() == [0, UNLABELLED, 5]

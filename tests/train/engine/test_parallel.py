@@ -65,9 +65,24 @@ def launch(folder: Path) -> subprocess.CompletedProcess:
     """``accelerate launch`` of this file in two processes."""
     root = Path(__file__).resolve().parents[3]
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-               "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-               __file__, str(folder)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        "0",
+        __file__,
+        str(folder),
+    ]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
 
 

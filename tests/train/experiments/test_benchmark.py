@@ -531,8 +531,15 @@ def test_a_job_reads_the_same_in_another_process(tmp_path):
     here = Bench(data, task, recipe, [], torch.device("cpu"), tmp_path / "here", 1)
     training, held = here.places("train"), here.places("validation")
     assert [one.name for one in here.at(held)] == [one.name for one in data.dialogues.splits["validation"]]
-    job = Job("HFF without attention", benchmark.models("HFF without attention")["HFF without attention"], here.usual,
-              training, held, 0, "validation")  # fmt: skip
+    job = Job(
+        "HFF without attention",
+        benchmark.models("HFF without attention")["HFF without attention"],
+        here.usual,
+        training,
+        held,
+        0,
+        "validation",
+    )
     there, same = pickle.loads(pickle.dumps((replace(here, out=tmp_path / "there"), job)))
     np.testing.assert_array_equal(here.read(job), there.read(same))
     (log,) = (tmp_path / "here").rglob("log.csv")
