@@ -131,6 +131,6 @@ def test_a_corruption_without_a_name_is_found(tmp_path: Path):
     copy = HouseCopy(tmp_path / "hff")
     add_a_corruption(copy)
     assert set(copy.failures(told("corruption"))) == {
-        "tests/page/lab/test_lab_parts.py::test_every_kind_and_part_has_a_name_on_the_page",
+        "tests/page/lab/test_lab_controls.py::test_every_kind_and_part_has_a_name_on_the_page",
         "tests/lab/test_lessons.py::test_every_word_of_the_format_is_documented",
     }

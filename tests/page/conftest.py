@@ -22,3 +22,13 @@ def web(server: Server) -> Iterator[httpx.Client]:
     """A visitor without a browser."""
     with httpx.Client(base_url=server.url) as client:
         yield client
+
+
+@pytest.fixture
+def model(server: Server) -> FakeModel:
+    """The made-up model behind the page, with nothing in its memory."""
+    model = server.engine.model()
+    model.calls.clear()
+    model.analysed.clear()
+    model.answer = None
+    return model
