@@ -7,7 +7,7 @@ from hff.errors import InputError
 from hff.locale import say
 from hff.numbers import shown, whole
 
-MAX_POINTS = 101
+POINTS, MAX_POINTS = 21, 101  # if no number is given, and at most
 
 
 def severities(modality: object, points: object) -> list[float]:

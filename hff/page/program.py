@@ -111,6 +111,13 @@ def _add_visitors(parser: argparse.ArgumentParser) -> None:
 
 def _add_habits(parser: argparse.ArgumentParser) -> None:
     """How the page does what it does: words, certificate, language, log."""
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        default=os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true",
+        help="also serve the page's named actions as tools of the Model Context Protocol, for assistants that call "
+        "programs; needs hff[mcp]",
+    )
     parser.add_argument("--no-transcribe", action="store_true", help="never recognise words; typed words still count")
     parser.add_argument(
         "--ssl-certfile", metavar="FILE", help="certificate; browsers give other machines a camera only over https"
@@ -195,9 +202,9 @@ def main(arguments: list[str] | None = None, program: str = "python app.py") -> 
             host=options.host, port=options.port, device=options.device, share=options.share,
             transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
             speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
-            microphone=options.microphone, place=options.root_path or NO_PROXY, **sites(options.allow_origin),
+            microphone=options.microphone, place=options.root_path or NO_PROXY, tools=options.mcp,
             password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
-            max_file_size=options.max_file_size, language=options.language,
+            max_file_size=options.max_file_size, language=options.language, **sites(options.allow_origin),
         )
     )  # fmt: skip
 

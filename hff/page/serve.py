@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
+import importlib.util
 import os
 import secrets
 import signal
@@ -14,6 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hff import quiet, weights
@@ -23,12 +26,16 @@ from hff.examples.ready import EXAMPLES_FOLDER
 from hff.locale import DEFAULT, languages, say
 from hff.page.door.body_guard import BodyGuard
 from hff.page.door.connections import ask_for_files, guard_connections
+from hff.page.door.gate import TOOLS
 from hff.page.door.host_names import Names
 from hff.page.door.public_place import NO_PROXY, PublicPlace, UnderPath
 from hff.page.door.uploads import MAX_FILE, Limits, Uploads
 from hff.page.session.background_model import Engine, missing_library
 from hff.page.session.private_folder import PrivateFolder
 from hff.page.session.sessions import Sessions, Sweeper, notice_lost_pages
+
+if TYPE_CHECKING:
+    from hff.page.tools import Tools
 
 LOOK_SECONDS = 0.25  # s between two looks whether somebody wants the page to end
 END_SECONDS = 20.0  # s for tidying up; what still hangs then is told and left
@@ -55,6 +62,7 @@ class Options:
     microphone: int | None = None
     password: str | None = None  # asked of every visitor, under whatever name
     origins: tuple[str, ...] = ()  # other sites whose pages may use this one, as https://name:port
+    tools: bool = False  # the named actions also as tools of the Model Context Protocol
     frames: tuple[str, ...] = ()  # other sites that may show this page within theirs
     place: PublicPlace = NO_PROXY  # where a proxy in front has put the page
     max_file_size: int = MAX_FILE  # bytes of one upload
@@ -110,6 +118,12 @@ class Server:
         self.live = live_hub(self.engine, options.native, options.camera, options.microphone)
         self.pages = {name: build_page(self.engine, self.sessions, self.live, name) for name in languages()}
         self.page = self.pages[options.language]
+        self.tools = self._build_tools() if options.tools else None
+
+    def _build_tools(self) -> Tools:
+        from hff.page.tools import Tools
+
+        return Tools(self.page)
 
     def _launch(self) -> None:
         """Listen, behind the gate and with the other languages' pages mounted beside the first."""
@@ -186,6 +200,8 @@ class Server:
                 signed_in if self.options.password else None,
                 self._wrong_passwords,
                 self.options.language,
+                self.tools is not None and name == self.options.language,
+                functools.partial(self._right_password, ""),
             ),
             lambda inner: LanguageChoice(inner, name, self.options.language, languages(), self.options.place.path),
         ]
@@ -202,11 +218,16 @@ class Server:
         served = {"visit": self.folder.path, "examples": EXAMPLES_FOLDER}
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
         secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
-        return [
+        layers = [
             Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
             Middleware(HiddenPaths, served, secret, self._mark),
             Middleware(Tongue, name, self._root(name)),
         ]
+        if self.tools is not None and name == self.options.language:
+            from hff.page.tools import ToolsDoor
+
+            layers.insert(-1, Middleware(ToolsDoor, self.tools))
+        return layers
 
     @contextlib.asynccontextmanager
     async def _put_layers(self, app):
@@ -221,6 +242,11 @@ class Server:
                 other.get_blocks().run_startup_events()
                 await other.get_blocks().run_extra_startup_events()
                 self._surround(other, name)
+            if self.tools is not None:
+                own = secrets.token_hex(16)  # never told to anybody: the page's own way past its password
+                app.tokens[own] = "mcp"
+                cookies = {f"access-token-unsecure-{app.cookie_id}": own} if self.options.password else {}
+                await running.enter_async_context(self.tools.at(app.middleware_stack, cookies))
             self._surround(app, self.options.language)
             addresses = Addresses(app.middleware_stack, self.options.language, self._others)
             app.middleware_stack = UnderPath(addresses, self.options.place)
@@ -283,6 +309,8 @@ def run(options: Options) -> int:
         check_port(options.host, options.port)
         check_files(options.certificate, options.key)
         weights.check(weights.folder(), _speech_encoder(options))
+        if options.tools:
+            check_package()
         if options.native:
             check_capture(options.camera, options.microphone)
         ask_for_files()
@@ -294,6 +322,8 @@ def run(options: Options) -> int:
             server.folder.take_all()
             server.engine.warm_up(str(EXAMPLES_FOLDER / "clip.mp4"), on_failure=server.stop.set)
             print(f"The page is ready: {server.url}  (Ctrl-C stops it)", flush=True)
+            if options.tools:
+                print(f"Its tools (MCP): {server.url.rstrip('/')}{TOOLS}", flush=True)
             _signals(signal.SIGINT, asked)
             while not asked and not server.stop.wait(LOOK_SECONDS):
                 pass
@@ -346,6 +376,12 @@ def check_capture(camera: int | None, microphone: int | None) -> None:
 
     for problem in check_devices(camera, microphone):
         print(f"hff: {problem}", file=sys.stderr)
+
+
+def check_package() -> None:
+    """Raise ``HFFError`` if what speaks the Model Context Protocol is not installed; nothing is imported for it."""
+    if importlib.util.find_spec("mcp") is None:
+        raise HFFError("--mcp needs the package mcp; install it with pip install 'hff[mcp]', or pip install mcp.")
 
 
 def check_port(host: str, port: int) -> None:

@@ -22,11 +22,11 @@ NOTHING = {"video": None, "audio": None, "image": None, "text": "", "transcribe"
 
 
 @contextmanager
-def serving_with(**options) -> Iterator[Server]:
+def serving_with(model: type = FakeModel, **options) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with Server(Options(port=port, **options), Engine(FakeModel)) as running:
+    with Server(Options(port=port, **options), Engine(model)) as running:
         yield running
 
 

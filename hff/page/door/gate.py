@@ -27,6 +27,7 @@ from hff.page.door.wanted_language import wanted
 API_NAMES = ("analyze", "lab_rerun", "lab_sweep")  # what other programs may call by name
 API = "/gradio_api"
 PAGE_ROUTE = "/"
+TOOLS = f"{API}/mcp"  # ``hff.page.tools``, in Gradio's place for such
 
 # Gradio's own route templates -> methods. By what uses them; ``_VALUES`` narrows their parameters.
 ADMITTED: dict[str, tuple[str, ...]] = {
@@ -60,6 +61,8 @@ ADMITTED: dict[str, tuple[str, ...]] = {
 }
 # Only with a password.
 LOGIN = "/login"
+# Only with ``--mcp``. By the protocol a client may ask for a stream, and is told that there is none.
+TOOL_ROUTES = {TOOLS: ("GET", "POST", "DELETE"), f"{TOOLS}/": ("GET", "POST", "DELETE")}
 # What may be had before the password is given: the page then shows where to give it. /config says 401 by itself.
 OPEN = frozenset(
     (
@@ -80,7 +83,7 @@ _VALUES: dict[tuple[str, str], frozenset[str]] = {
     (f"{API}/call/{{api_name}}", "api_name"): frozenset(API_NAMES),
     (f"{API}/call/{{api_name}}/{{event_id}}", "api_name"): frozenset(API_NAMES),
 }
-_PATTERNS = {template: compile_path(template)[0] for template in (*ADMITTED, LOGIN)}
+_PATTERNS = {template: compile_path(template)[0] for template in (*ADMITTED, *TOOL_ROUTES, LOGIN)}
 
 _JSON_ONLY = frozenset({f"{API}/component_server/"})  # it would take files too, and leave them
 
@@ -93,16 +96,16 @@ FORGET_SECONDS = 60.0
 GUESSERS = 1000  # addresses remembered
 
 
-def admitted(method: str, path: str, password: bool = False) -> str | None:
+def admitted(method: str, path: str, password: bool = False, tools: bool = False) -> str | None:
     """The template of ``ADMITTED`` that lets this request in; ``None`` if there is no such thing here.
 
-    ``password``: whether one is asked for, so that there is a place to give it.
+    ``password``: whether one is asked for, so that there is a place to give it. ``tools``: whether there are any.
     """
+    there = ADMITTED | (TOOL_ROUTES if tools else {}) | ({LOGIN: ("POST",)} if password else {})
     if any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in path.split("/")):
         return None  # to look for such a file fails
     for template, pattern in _PATTERNS.items():
-        methods = ADMITTED.get(template, ("POST",) if password else ())
-        found = pattern.match(path) if method in methods else None
+        found = pattern.match(path) if method in there.get(template, ()) else None
         if found and all(value in _VALUES.get((template, name), (value,)) for name, value in found.groupdict().items()):
             return template
     return None
@@ -113,7 +116,8 @@ class Gate:
 
     ``signed_in`` says of a request's cookies whether the password was given; ``None`` if there is no password.
     ``wrong``: times of wrong passwords by client, where several gates count them together. ``first``: the language of
-    the page that may lead a visitor on to another, and so refuses in the language that the visitor prefers.
+    the page that may lead a visitor on to another, and so refuses in the language that the visitor prefers. ``tools``:
+    whether there are any; programs that call them have no cookies and may send the password, which ``right`` knows.
     """
 
     def __init__(
@@ -123,11 +127,13 @@ class Gate:
         signed_in: Callable[[dict[str, str]], bool] | None = None,
         wrong: dict[str, deque[float]] | None = None,
         first: str = DEFAULT,
+        tools: bool = False,
+        right: Callable[[str], bool] | None = None,
     ) -> None:
         self.app = app
         self.names = names
         self.signed_in = signed_in
-        self.first = first
+        self.first, self.tools, self.right = first, tools, right
         self._wrong = {} if wrong is None else wrong
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,7 +165,7 @@ class Gate:
             return await refuse(403, "DOOR_ORIGIN")
         if scope["method"] == "OPTIONS" and guest:
             return await _say(reply, 204, "")
-        template = admitted(scope["method"], scope["path"], self.signed_in is not None)
+        template = admitted(scope["method"], scope["path"], self.signed_in is not None, self.tools)
         if template is None:
             return await refuse(404, "DOOR_NOTHING")
         opened = template == PAGE_ROUTE and headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
@@ -168,8 +174,10 @@ class Gate:
         if self.signed_in is not None:
             if template == LOGIN:
                 return await self._sign_in(scope, receive, reply)
+            if template in TOOL_ROUTES and "authorization" in headers:
+                return await self._use_tools(scope, receive, reply, headers["authorization"])
             if template not in OPEN and not self.signed_in(cookie_parser(headers.get("cookie", ""))):
-                return await _say(reply, 401, json.dumps({"detail": {"error": "Not authenticated"}}))
+                return await self._unknown(reply)
         if template in _JSON_ONLY and headers.get("content-type") != "application/json":
             return await refuse(404, "DOOR_NOTHING")
         return await self.app(scope, receive, reply)
@@ -212,23 +220,48 @@ class Gate:
 
     async def _sign_in(self, scope: Scope, receive: Receive, reply: Send) -> None:
         """Pass a password on, but not from an address that has guessed too often."""
+        if (guesses := await self._guess(scope, reply)) is None:
+            return
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                guesses.clear()
+            await reply(message)
+
+        await self.app(scope, receive, noting)
+
+    async def _use_tools(self, scope: Scope, receive: Receive, reply: Send, authorization: str) -> None:
+        """Let a program in that sends the password along; to guess it so is as slow."""
+        if (guesses := await self._guess(scope, reply)) is None:
+            return
+        kind, _, password = authorization.partition(" ")
+        # HTTP's own letters are Latin-1; most programs send UTF-8.
+        told = password.strip().encode("latin-1").decode("utf-8", "replace")
+        if kind.lower() != "bearer" or self.right is None or not self.right(told):
+            await self._unknown(reply)
+            return
+        guesses.clear()
+        await self.app(scope, receive, reply)
+
+    async def _guess(self, scope: Scope, reply: Send) -> deque[float] | None:
+        """Count a password as wrong until it is known to be right, since many may guess at the same time.
+
+        The times of this address' wrong ones; ``None`` if they are too many, which then is told.
+        """
         client = (scope.get("client") or ("",))[0]
         wrong = self._wrong.setdefault(client, deque())
         while wrong and time.monotonic() - wrong[0] > FORGET_SECONDS:
             wrong.popleft()
         if len(wrong) >= WRONG_PASSWORDS:
             await self._refuse(reply, Headers(scope=scope), 429, "DOOR_PASSWORDS", seconds=round(FORGET_SECONDS))
-            return
-        wrong.append(time.monotonic())  # until it is known to be right: many may guess at the same time
+            return None
+        wrong.append(time.monotonic())
         if len(self._wrong) > GUESSERS:
             self._wrong.pop(next(iter(self._wrong)))
+        return wrong
 
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
-                wrong.clear()
-            await reply(message)
-
-        await self.app(scope, receive, noting)
+    async def _unknown(self, reply: Send) -> None:
+        await _say(reply, 401, json.dumps({"detail": {"error": "Not authenticated"}}))
 
 
 def _schemes(scope: Scope) -> set[str]:

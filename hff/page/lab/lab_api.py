@@ -10,7 +10,7 @@ import gradio as gr
 from hff.errors import HFFError, InputError
 from hff.lab.comparison import clip_means
 from hff.lab.state import YOURS, LabState
-from hff.lab.sweep_points import severities
+from hff.lab.sweep_points import POINTS, severities
 from hff.locale import texts
 from hff.page.clip.clip_view import MODEL
 from hff.page.clip.inputs import Inputs
@@ -42,6 +42,16 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
         return benches.lab(request.session_hash, asked.source), asked
 
     def rerun(state, video, audio, image, request: gr.Request) -> dict:
+        """Damage a recording in the weighting lab, and see how the weights of voice, words and face answer.
+
+        Parameters:
+            state: what is done, as "Keep as a file" writes it: {"damage": {"vision": {"kind": "dark", "severity": 1}}}
+            video: a clip to damage in place of the lab's own.
+            audio: a sound in its place.
+            image: a picture in its place.
+        Returns:
+            The reading before and after, and one sentence on what changed.
+        """
         try:
             with sessions.answering(request.session_hash):
                 lab, asked = opened(state, {"video": video, "audio": audio, "image": image}, request)
@@ -57,6 +67,18 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
         }
 
     def sweep(state, modality, points, video, audio, image, request: gr.Request) -> Iterator[dict]:
+        """Damage one modality of a recording step by step, and read it at each.
+
+        Parameters:
+            state: what else is done in the lab, and with which kind of damage the modality is damaged.
+            modality: which one.
+            points: how many steps, from unharmed to the worst.
+            video: a clip to damage in place of the lab's own.
+            audio: a sound in its place.
+            image: a picture in its place.
+        Returns:
+            The points, each with its severity, the emotion and every weight.
+        """
         rows = []
         try:
             with sessions.answering(request.session_hash):
@@ -74,7 +96,7 @@ def build_lab_api(engine: Engine, sessions: Sessions, benches: Workbenches, inpu
 
     asked, answer = gr.JSON(visible=False, label="state"), gr.JSON(visible=False)
     modality = gr.Textbox(visible=False, label="modality")
-    points = gr.Number(21, precision=0, visible=False, label="points")
+    points = gr.Number(POINTS, precision=0, visible=False, label="points")
     points.preprocess = lambda payload: payload  # Gradio would round it, and fail in words of its own
     files = [inputs.video, inputs.audio, inputs.image]
     gr.Button(visible=False).click(rerun, [asked, *files], answer, api_name="lab_rerun", **MODEL)
