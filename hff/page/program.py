@@ -8,7 +8,10 @@ import faulthandler
 import logging
 import os
 import re
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hff import quiet
@@ -18,6 +21,7 @@ from hff.locale import languages
 if TYPE_CHECKING:
     from hff.page.door.public_place import PublicPlace
 
+_last: list[str] = []  # folders to be removed when nothing can look for them any more
 SPACES = "https://huggingface.co"  # shows a Space's page within its own
 
 
@@ -187,6 +191,8 @@ def file_size(text: str) -> int:
 def main(arguments: list[str] | None = None, program: str = "python app.py") -> int:
     """Serve the page until somebody ends it; the exit status."""
     options = parse(arguments, program)
+    _without_reloading()
+    _place_for_fonts()
     quiet.programs()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(name)s %(levelname)s: %(message)s")
     if options.list_devices:
@@ -209,6 +215,29 @@ def main(arguments: list[str] | None = None, program: str = "python app.py") -> 
     )  # fmt: skip
 
 
+def _without_reloading() -> None:
+    """Keep Gradio from running the program again, within itself, whenever a file changes.
+
+    ``gradio app.py`` and a Space ask for that. It would put one page of several in place, without its door.
+    """
+    if os.environ.pop("GRADIO_WATCH_DIRS", ""):
+        print("hff: this page is not reloaded when a file changes; start it again.", file=sys.stderr)
+    if os.environ.get("SYSTEM") == "spaces":
+        del os.environ["SYSTEM"]
+
+
+def _place_for_fonts() -> None:
+    """Without a home, as in many a container, matplotlib would complain that it has no place for its list of fonts."""
+    try:
+        at_home = os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # a user whom the system does not know
+        at_home = False
+    if not at_home and "MPLCONFIGDIR" not in os.environ:
+        # Named so that the next server removes what a killed one has left.
+        os.environ["MPLCONFIGDIR"] = folder = tempfile.mkdtemp(prefix="hff-page-")
+        _last.append(folder)
+
+
 def leave(status: int) -> NoReturn:
     """End at once, once everything is tidied: the interpreter's own end aborts under a thread that is still loading
     the model or reading a clip.
@@ -219,4 +248,6 @@ def leave(status: int) -> NoReturn:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
+    for folder in _last:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(status)

@@ -217,7 +217,9 @@ class Server:
 
         served = {"visit": self.folder.path, "examples": EXAMPLES_FOLDER}
         ours = Path(__file__).resolve().parents[2]  # with its libraries, weights and whatever lies beside it
-        secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix), Path.home()]
+        secret = [ours, weights.folder().resolve(), Path(sysconfig.get_path("purelib")), Path(sys.prefix)]
+        with contextlib.suppress(RuntimeError):  # a user whom the system does not know has none
+            secret.append(Path.home())
         layers = [
             Middleware(BodyGuard, uploads=self.uploads, sessions=self.sessions),
             Middleware(HiddenPaths, served, secret, self._mark),
