@@ -383,7 +383,7 @@ def check_capture(camera: int | None, microphone: int | None) -> None:
 def check_package() -> None:
     """Raise ``HFFError`` if what speaks the Model Context Protocol is not installed; nothing is imported for it."""
     if importlib.util.find_spec("mcp") is None:
-        raise HFFError("--mcp needs the package mcp; install it with pip install 'hff[mcp]', or pip install mcp.")
+        raise HFFError(say("serve.mcp"))
 
 
 def check_port(host: str, port: int) -> None:
