@@ -22,9 +22,6 @@ from hff.locale import say
 Watch = Callable[[Iterable[Read], int], Iterable[Read]]  # (what is read, of how many clips): shows how far it is
 
 
-ENGINES = ("processes", "ray")
-
-
 @dataclass
 class Order:
     """What is to be read, how, and where to."""
@@ -38,7 +35,7 @@ class Order:
     kind: str = "json"  # of the table of clips; "json", "csv" or "parquet"
     timeline: Path | None = None  # a table of moments, of the kind that its ending says
     jobs: int | None = None  # processes; None: this one, or with Ray as many as there is room for
-    engine: str = "processes"  # one of ``ENGINES``
+    engine: str = "processes"  # or "ray", as --engine says
     address: str | None = None  # of a Ray cluster; None: one is started here
     resume: bool = False
     shard: tuple[int, int] = (1, 1)

@@ -110,12 +110,6 @@ def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp_min(1)
 
 
-def teacher_probabilities(teacher_logits: Tensor, present: Tensor) -> Tensor:
-    """What each encoder's head says of a clip: teacher_logits (B,T,M,C), present (B,T,M) -> (B,M,C)."""
-    there = present[..., None]
-    return (teacher_logits.float().softmax(-1) * there).sum(1) / there.sum(1).clamp_min(1)
-
-
 def clip_targets(output: FusionOutput, target: Tensor, contradicts: Tensor | None) -> Tensor:
     """(B,C), smoothed: the label; where a clip contradicts itself, what its modalities' own readings come to."""
     classes = output.logits.shape[-1]

@@ -17,8 +17,6 @@ from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, 
 from train.experiments.benchmark import bert_features
 from train.fusion.raw_features import encode_dialogues
 
-TEXT_CHOICES = ("given", "bert", "both", "tuned")
-
 
 def _sentiment(name: str, pickles: list[str], corpus: cmu_sdk.Corpus) -> Callable[[Path], DialogueSet]:
     def read(root: Path) -> DialogueSet:
@@ -51,7 +49,7 @@ class BenchData:
 
     dialogues: DialogueSet
     given: dict[str, int]  # of each modality, how many of its first columns come from the file
-    text: str  # what became of the words, one of ``TEXT_CHOICES``
+    text: str  # what became of the words, as --text says
 
 
 def read(corpus: str | None, features: Path | None, data: Path, cache: Path, device: torch.device) -> DialogueSet:
