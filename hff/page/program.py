@@ -205,14 +205,25 @@ def main(arguments: list[str] | None = None, program: str = "python app.py") -> 
 
     return run(
         Options(
-            host=options.host, port=options.port, device=options.device, share=options.share,
-            transcribe=not options.no_transcribe, certificate=options.ssl_certfile, key=options.ssl_keyfile,
-            speech_encoder=options.speech_encoder, native=options.capture == "native", camera=options.camera,
-            microphone=options.microphone, place=options.root_path or NO_PROXY, tools=options.mcp,
+            host=options.host,
+            port=options.port,
+            device=options.device,
+            share=options.share,
+            transcribe=not options.no_transcribe,
+            certificate=options.ssl_certfile,
+            key=options.ssl_keyfile,
+            speech_encoder=options.speech_encoder,
+            native=options.capture == "native",
+            camera=options.camera,
+            microphone=options.microphone,
+            place=options.root_path or NO_PROXY,
+            tools=options.mcp,
             password=getattr(options, "password", None) or os.environ.get("HFF_PASSWORD"),
-            max_file_size=options.max_file_size, language=options.language, **sites(options.allow_origin),
+            max_file_size=options.max_file_size,
+            language=options.language,
+            **sites(options.allow_origin),
         )
-    )  # fmt: skip
+    )
 
 
 def _without_reloading() -> None:

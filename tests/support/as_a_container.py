@@ -57,9 +57,13 @@ def run(told: dict) -> dict:
         wake_loopback()
     url = f"http://127.0.0.1:{told['environment']['GRADIO_SERVER_PORT']}"
     program = subprocess.Popen(
-        told["command"], cwd=told["folder"], env=told["environment"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        told["command"],
+        cwd=told["folder"],
+        env=told["environment"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     try:
         line = program.stdout.readline()
         before = time.monotonic()
@@ -71,10 +75,17 @@ def run(told: dict) -> dict:
         program.kill()
     sick = subprocess.run(told["healthcheck"], env=told["environment"], cwd=told["folder"], stderr=subprocess.DEVNULL)
     return {
-        "ready": line, "out": out, "err": err, "status": program.returncode, "healthy": healthy.returncode,
-        "sick": sick.returncode, "emotion": answer.get("emotion"), "seconds": time.monotonic() - before,
-        "outward": outward() if told["alone"] else "not tried", "user": os.getuid(),
-    }  # fmt: skip
+        "ready": line,
+        "out": out,
+        "err": err,
+        "status": program.returncode,
+        "healthy": healthy.returncode,
+        "sick": sick.returncode,
+        "emotion": answer.get("emotion"),
+        "seconds": time.monotonic() - before,
+        "outward": outward() if told["alone"] else "not tried",
+        "user": os.getuid(),
+    }
 
 
 if __name__ == "__main__":
