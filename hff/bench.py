@@ -15,9 +15,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 
 from hff import load
 from hff.config import SAMPLE_RATE
+from hff.detectors import asr
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media.audio import read_audio
 from hff.media.image import read_image
@@ -67,12 +69,21 @@ def bench(file: Path | None, device: str, repeat: int) -> dict[str, float]:
     first, later = runs[0], runs[1:]
     median = {name: statistics.median(run[name] for run in later) for name in first}
     print(f"{file.name}: {result.seconds:.1f} s long, on {model.device}")
+    if model.device.type == "cuda":
+        words = asr.recogniser(str(model.device)).model.device
+        print(f"{torch.cuda.get_device_name(model.device)}; words are recognised on {words}")
     print(f"loading {loading:.2f} s, first run {first['total']:.2f} s; then, median of {len(later)}:")
     print(f"{'stage':<18}{'seconds':>9}{'x length':>10}")
     for name, seconds in median.items():
         print(f"{name:<18}{seconds:>9.3f}{seconds / result.seconds:>10.3f}")
-    print(f"peak memory {peak_memory() / 2**20:.0f} MiB")
+    on_gpu = f", of the GPU {gpu_memory(model.device) / 2**20:.0f} MiB" if model.device.type == "cuda" else ""
+    print(f"peak memory {peak_memory() / 2**20:.0f} MiB{on_gpu}")
     return median
+
+
+def gpu_memory(device: torch.device) -> int:
+    """The most of a GPU's memory that PyTorch had at once, bytes; CTranslate2, which recognises words, has its own."""
+    return torch.cuda.max_memory_allocated(device)
 
 
 def peak_memory() -> int:

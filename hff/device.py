@@ -1,8 +1,14 @@
-"""Choosing the compute device."""
+"""Choosing the compute device, and what is other on a GPU: copies to it, half precision, waiting for it.
+
+Nobody has measured HFF on a GPU yet: that nothing is left on the CPU is tested with made-up tensors of a GPU alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
+from torch import Tensor
 
 from hff.errors import DeviceError
 from hff.locale import say
@@ -23,3 +29,29 @@ def choose(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(say("device.number", name=name, count=torch.cuda.device_count()))
     return device
+
+
+CPU = torch.device("cpu")
+
+
+def to_device(x: Tensor, device: torch.device) -> Tensor:
+    """``x`` on ``device``; to a GPU from pinned memory, so that the CPU goes on while it is copied."""
+    if device.type != "cuda" or x.device.type != "cpu":
+        return x.to(device)
+    return x.pin_memory().to(device, non_blocking=True)
+
+
+def half_precision(device: torch.device) -> contextlib.AbstractContextManager:
+    """Autocast to float16 on a GPU, for the encoders: their weights are stored in it. Elsewhere nothing changes."""
+    return torch.autocast("cuda", torch.float16) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def keeps(device: torch.device) -> torch.device:
+    """Where a clip's sound and features lie while they are encoded: on a GPU, else on the CPU."""
+    return device if device.type == "cuda" else CPU
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was told, so that a clock tells its time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import hff
+from hff import device as devices
 from hff import weights
 from hff.config import FACE_SIZE, MAX_STEPS, SAMPLE_RATE, STEP_SECONDS
 from hff.encoders.bert import MAX_TOKENS
@@ -36,7 +37,6 @@ NEEDED = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 20
 SHUT = 1e4  # a gate's input by which it lets nothing pass: its sigmoid is exactly 1, or 0
 SIZES = (3, 1, 8)  # of the made-up batches that are compared; the first one is what the graph is traced with
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def export(folder: Path, source: Path | None = None, speech_encoder: str | None 
         if part == "fusion":
             graph = fusion_graph(path, load_fusion(source, name))
         else:
-            graph = encoder_graph(path, part, vars(load_encoders(source, CPU, name, [part]))[part])
+            graph = encoder_graph(path, part, vars(load_encoders(source, devices.CPU, name, [part]))[part])
         yield write_graph(graph, folder)
 
 

@@ -1,4 +1,4 @@
-"""Words from a voice: Whisper tiny.en through faster-whisper, on the CPU and without a network.
+"""Words from a voice: Whisper tiny.en through faster-whisper, without a network; on a GPU in float16, if there is one.
 
 The model knows English only: speech in another language comes out as English-sounding nonsense, so a typed
 text should then be given instead. It has 39 million parameters and errs on noisy or emotional speech.
@@ -7,6 +7,7 @@ Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", ar
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Generator
@@ -21,11 +22,13 @@ from hff.cancel import checkpoint, out_of_time
 from hff.clean_text import clean
 from hff.config import SAMPLE_RATE
 from hff.detectors.vad import THRESHOLD, Segments, voiced_segments
+from hff.locale import say
 from hff.result import Transcript, Word
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
+log = logging.getLogger(__name__)
 ASR_BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of work
 LEAST_CERTAIN = 0.15  # probability of a word, or geometric mean of a sentence's, below which it was not said
 LEAST_SECONDS = 0.04  # a word as short as this was not said either ...
@@ -35,17 +38,33 @@ _lock = threading.Lock()  # one step of a recognition at a time: the model uses 
 _loading = threading.Lock()
 
 
-def recogniser() -> WhisperModel:
-    """The model, loaded once (0.5 s) by whoever asks first."""
+def recogniser(device: str = "cpu") -> WhisperModel:
+    """The model on a device, loaded once (0.5 s) by whoever asks first."""
     with _loading:
-        return load_recogniser()
+        return load_recogniser(device if device.startswith("cuda") else "cpu")
 
 
 @cache
-def load_recogniser() -> WhisperModel:
-    """Raises ``WeightsError`` where its files are not whole."""
+def load_recogniser(device: str) -> WhisperModel:
+    """On "cuda", "cuda:1" ... in float16; else, or with a warning if that GPU cannot be used, on the CPU in int8.
+
+    CTranslate2 looks for NVIDIA's libraries by itself, not for those that PyTorch brings, and only when it computes: so
+    a second of silence is encoded here. Raises ``WeightsError`` where its files are not whole.
+    """
+    folder = str(pretrained.whisper_folder())
+    kind, _, number = device.partition(":")
+    if kind == "cuda":
+        try:
+            model = _interruptible()(
+                folder, device=kind, device_index=int(number or 0), compute_type="float16", local_files_only=True
+            )
+            model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32)))
+            return model
+        except (RuntimeError, ValueError) as error:
+            log.warning("%s", say("asr.no_gpu", device=device, error=str(error).rstrip(".")))
+        return load_recogniser("cpu")
     return _interruptible()(
-        str(pretrained.whisper_folder()),
+        folder,
         device="cpu",
         compute_type="int8",
         cpu_threads=min(4, os.cpu_count() or 1),
@@ -81,13 +100,16 @@ def _interruptible() -> type[WhisperModel]:
 
 
 def transcribe(
-    wave: np.ndarray, progress: Callable[[float, float], None] | None = None, voiced: Segments | None = None
+    wave: np.ndarray,
+    progress: Callable[[float, float], None] | None = None,
+    voiced: Segments | None = None,
+    device: str = "cpu",
 ) -> Transcript:
     """The English words said in ``wave`` (samples,) float32 at 16 kHz, with their times in s.
 
     Silence and noise give an empty transcript. ``progress`` is called with (share done, seconds done). What was
     recognised when the budget in force is used up (``hff.cancel``) is the answer.
-    ``voiced``: where a voice is, if ``voiced_segments`` has told already.
+    ``voiced``: where a voice is, if ``voiced_segments`` has told already. ``device``: as for ``load_recogniser``.
     """
     length = len(wave) / SAMPLE_RATE
     words: list[Word] = []
@@ -95,7 +117,7 @@ def transcribe(
         block = wave[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
         if out_of_time():
             break
-        with closing(_recognise(np.ascontiguousarray(block, np.float32))) as segments:
+        with closing(_recognise(np.ascontiguousarray(block, np.float32), device)) as segments:
             for said, until in segments:
                 words += [Word(word.text, word.start + start, word.end + start, word.probability) for word in said]
                 if progress:
@@ -120,9 +142,9 @@ def _blocks(voiced: Segments) -> Segments:
     return blocks
 
 
-def _recognise(wave: np.ndarray) -> Generator[tuple[list[Word], float], None, None]:
+def _recognise(wave: np.ndarray, device: str) -> Generator[tuple[list[Word], float], None, None]:
     """(words, how far it is in s) for each segment of the wave, in order."""
-    segments, _ = recogniser().transcribe(
+    segments, _ = recogniser(device).transcribe(
         wave,
         language="en",
         beam_size=1,  # more beams give the same words on acted speech and cost more

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from hff import device as devices
 from hff import pretrained as parts
 from hff.clean_text import clean
 
@@ -81,10 +82,11 @@ class TextEncoder(nn.Module):
                 truncation=True,
                 max_length=MAX_TOKENS,
                 return_tensors="pt",
-            ).to(device)
-            index = torch.tensor(owner[first : first + PIECES_AT_ONCE], device=device)
-            size = batch["attention_mask"].sum(1).float()
-            features = self.tokens_to_features(batch["input_ids"], batch["attention_mask"]).float()
+            )
+            ids, mask = (devices.to_device(batch[name], device) for name in ("input_ids", "attention_mask"))
+            index = devices.to_device(torch.tensor(owner[first : first + PIECES_AT_ONCE]), device)
+            size = mask.sum(1).float()
+            features = self.tokens_to_features(ids, mask).float()
             total.index_add_(0, index, features * size[:, None])
             weight.index_add_(0, index, size)
         return total / weight.clamp_min(1)[:, None]

@@ -28,6 +28,7 @@ Recognise = Callable[[np.ndarray], Transcript]
 class _Request:
     wave: np.ndarray
     answer: Callable[[Transcript], None]
+    device: str
 
 
 class Recogniser:
@@ -40,15 +41,15 @@ class Recogniser:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def ask(self, key: int, wave: np.ndarray, answer: Callable[[Transcript], None]) -> None:
-        """Have ``wave`` (16 kHz) recognised; ``answer`` is called in the recogniser's thread.
+    def ask(self, key: int, wave: np.ndarray, answer: Callable[[Transcript], None], device: str = "cpu") -> None:
+        """Have ``wave`` (16 kHz) recognised on ``device``; ``answer`` is called in the recogniser's thread.
 
         A request of the same ``key`` that still waits is replaced but keeps its turn.
         """
         with self._condition:
             if self._closed:
                 return
-            self._waiting[key] = _Request(wave, answer)
+            self._waiting[key] = _Request(wave, answer, device)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live words", daemon=True)
                 self._thread.start()
@@ -84,11 +85,12 @@ class Recogniser:
 
     def _serve(self, request: _Request) -> None:
         try:
-            if self._recognise is None:
-                from hff.detectors.asr import transcribe
+            if self._recognise is not None:
+                request.answer(self._recognise(request.wave))
+                return
+            from hff.detectors.asr import transcribe
 
-                self._recognise = transcribe
-            request.answer(self._recognise(request.wave))
+            request.answer(transcribe(request.wave, device=request.device))
         except Exception:
             # One session's trouble must not end the others' words.
             log.exception("recognising live words failed")

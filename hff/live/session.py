@@ -297,7 +297,7 @@ class LiveSession:
                 if self._words is words:  # not those of before a restart
                     words.take(begin, until, found)
 
-        self.recogniser.ask(id(self), part, answer)
+        self.recogniser.ask(id(self), part, answer, str(self.analyzer.device))
 
     def _around(self, clip: ClipFeatures, start: float, end: float) -> dict[str, Any]:
         """What a ``LiveReading`` says of where it stands and what came in, whether or not anything is there to read."""

@@ -179,7 +179,7 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
 
     def read(self, video=None, audio=None, image=None, text: str | None = None, **options) -> Recording:
         """The first half of ``analyze``: inputs -> raw material; ``options`` as in ``hff.pipeline.recording.read``."""
-        return recording.read(video, audio, image, text, **options)
+        return recording.read(video, audio, image, text, **({"device": str(self.device)} | options))
 
     def analyze_recording(
         self,
@@ -203,6 +203,7 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
         progress(0.86, say("progress.features"))
         begun = time.perf_counter()
         clip = self.encode(material)
+        devices.wait_for(self.device)
         warnings = [current_budget().sentence] if out_of_time() else []
         encoded = time.perf_counter()
         progress(0.95, say("progress.fusing"))

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hff import device as devices
 from hff import modalities
 from hff.cancel import checkpoint, out_of_time
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
@@ -43,7 +44,10 @@ SpeechWindows = Callable[[Tensor, int, float], Tensor]  # (samples,), T, gain ->
 
 @dataclass
 class ClipFeatures:
-    """Features on the time grid: what the fusion model takes, without the batch axis."""
+    """Features on the time grid: what the fusion model takes, without the batch axis.
+
+    The features of a whole clip lie on the encoders' GPU, if they have one, the presence always on the CPU.
+    """
 
     speech: Tensor  # (T,128)
     text: Tensor  # (T,768)
@@ -68,7 +72,7 @@ class ClipFeatures:
     def batch(self, device: torch.device) -> dict[str, Tensor]:
         """The keyword arguments of ``HFF.forward`` for a batch of this one clip."""
         given = vars(self) | self.more
-        return {name: given[name][None].to(device) for name in (*MODALITIES, "present")}
+        return {name: devices.to_device(given[name][None], device) for name in (*MODALITIES, "present")}
 
 
 @dataclass
@@ -130,14 +134,20 @@ def voiced_steps(voiced: list[tuple[float, float]], steps: int) -> np.ndarray:
     return total >= MIN_VOICE_SECONDS
 
 
-def speech_windows(wave: np.ndarray, gain: float, steps: int, cut: SpeechWindows = SpeechEncoder.windows) -> Tensor:
+def speech_windows(
+    wave: np.ndarray,
+    gain: float,
+    steps: int,
+    cut: SpeechWindows = SpeechEncoder.windows,
+    device: torch.device = devices.CPU,
+) -> Tensor:
     """16 kHz mono -> the windows (T, ...) of ``gain`` times it that an encoder takes, as its own ``windows`` cuts them.
 
-    gain: brings the whole clip to the common level, ``hff.media.level.level_gain``.
+    gain: brings the whole clip to the common level, ``hff.media.level.level_gain``. device: where they are made.
     """
     if len(wave) < MIN_WAVE_SAMPLES:  # padding copies, and an hour of sound is 230 MB
         wave = np.pad(wave, (0, MIN_WAVE_SAMPLES - len(wave)))
-    return cut(torch.from_numpy(np.ascontiguousarray(wave, np.float32)), steps, gain)
+    return cut(devices.to_device(torch.from_numpy(np.ascontiguousarray(wave, np.float32)), device), steps, gain)
 
 
 @torch.inference_mode()
@@ -147,17 +157,22 @@ def encode_speech(
     voiced: list[tuple[float, float]],
     steps: int,
     wanted: np.ndarray | None = None,
+    *,
+    stay: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Features (T,128) and presence (T,); steps without a voice are not computed and stay 0.
+
+    ``stay``: leave the features on the encoder's GPU, if it is on one; the same below.
 
     ``wanted`` (T,) bool leaves out the features, not the presence, of steps whose features are known already. Steps
     that are not reached before the budget in force is used up (``hff.cancel``) are absent.
     """
     there = torch.from_numpy(voiced_steps(voiced, steps))
     computed = there if wanted is None else there & torch.from_numpy(wanted)
-    features = torch.zeros(steps, encoder.feature_dim)
+    home = devices.keeps(_device(encoder))
+    features = torch.zeros(steps, encoder.feature_dim, device=home)
     if not computed.any():
-        return features, there
+        return _left(features, stay), there
     gain = level_gain(wave, voiced)
     for begin in range(0, steps, BLOCK_STEPS):
         end = min(begin + BLOCK_STEPS, steps)
@@ -166,33 +181,38 @@ def encode_speech(
         # A block with the sound around it that its windows reach into: what is made of two hours would not fit.
         before, after = max(0, begin - REACH_STEPS), min(end + REACH_STEPS, steps)
         sound = wave[before * STEP_SAMPLES : None if after == steps else after * STEP_SAMPLES]
-        windows = speech_windows(sound, gain, after - before, encoder.windows)
+        windows = speech_windows(sound, gain, after - before, encoder.windows, home)
         # Indexing part by part: the windows overlap, and copies of all of them would be many times the clip.
         for part in computed[begin:end].nonzero().squeeze(1).split(INPUTS_AT_ONCE):
             if out_of_time():
                 there[begin + part[0] :] = False
-                return features, there
+                return _left(features, stay), there
             features[begin + part] = _in_batches(encoder.features, windows[begin - before + part])
-    return features, there
+    return _left(features, stay), there
 
 
 @torch.inference_mode()
-def encode_text(encoder: TextEncoder, transcript: Transcript | None, steps: int) -> tuple[Tensor, Tensor]:
+def encode_text(
+    encoder: TextEncoder, transcript: Transcript | None, steps: int, *, stay: bool = False
+) -> tuple[Tensor, Tensor]:
     """Features (T,768) and presence (T,): the utterance being said at each step, or typed text at all."""
-    features, there = torch.zeros(steps, encoder.feature_dim), torch.zeros(steps, dtype=torch.bool)
+    there = torch.zeros(steps, dtype=torch.bool)
     if transcript is None or not transcript.text.strip():
-        return features, there
+        return torch.zeros(steps, encoder.feature_dim), there
     if not transcript.words:
-        features[:] = encoder.features([transcript.text]).cpu()
-        return features, ~there
+        return _left(_text_features(encoder, [transcript.text]).repeat(steps, 1), stay), ~there
     said = utterances(transcript.words)
     which = said_most(said, steps)
     there = torch.from_numpy(which >= 0)
     vectors = torch.cat(
-        [_text_features(encoder, said[i : i + INPUTS_AT_ONCE]) for i in range(0, len(said), INPUTS_AT_ONCE)]
+        [
+            _text_features(encoder, [u.text for u in said[i : i + INPUTS_AT_ONCE]])
+            for i in range(0, len(said), INPUTS_AT_ONCE)
+        ]
     )
+    features = vectors.new_zeros(steps, encoder.feature_dim)
     features[there] = vectors[torch.from_numpy(which)[there]]
-    return features, there
+    return _left(features, stay), there
 
 
 def said_most(said: list[TimedUtterance], steps: int) -> np.ndarray:
@@ -206,14 +226,16 @@ def said_most(said: list[TimedUtterance], steps: int) -> np.ndarray:
     return which
 
 
-def _text_features(encoder: TextEncoder, said: list[TimedUtterance]) -> Tensor:
+def _text_features(encoder: TextEncoder, texts: list[str]) -> Tensor:
     checkpoint()
-    return encoder.features([u.text for u in said]).cpu()
+    with devices.half_precision(_device(encoder)):
+        features = encoder.features(texts)
+    return features.to(devices.keeps(features.device))
 
 
 @torch.inference_mode()
 def encode_vision(
-    encoder: VisionEncoder, faces: list[FaceSeen], steps: int, still: bool = False
+    encoder: VisionEncoder, faces: list[FaceSeen], steps: int, still: bool = False, *, stay: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Features (T,512) and presence (T,); a ``still`` picture's face is there at every step.
 
@@ -221,14 +243,14 @@ def encode_vision(
     """
     if not faces:
         return torch.zeros(steps, encoder.feature_dim), torch.zeros(steps, dtype=torch.bool)
-    features = encode_faces(encoder, faces)
+    features = encode_faces(encoder, faces, stay=stay)
     if still:
         return features.mean(0).expand(steps, -1).clone(), torch.ones(steps, dtype=torch.bool)
     return place_faces(features, [face.time for face in faces[: len(features)]], steps)
 
 
 @torch.inference_mode()
-def encode_faces(encoder: VisionEncoder, faces: list[FaceSeen]) -> Tensor:
+def encode_faces(encoder: VisionEncoder, faces: list[FaceSeen], *, stay: bool = False) -> Tensor:
     """Features (N,512) of N >= 1 faces; a face on a picture that stays, the very same array, is encoded once.
 
     Of many, those come that are reached before the budget in force is used up, the first batch in any case.
@@ -237,23 +259,26 @@ def encode_faces(encoder: VisionEncoder, faces: list[FaceSeen]) -> Tensor:
     first = sorted(row.values())
     crops = [faces[i].crop for i in first]
     parts: list[Tensor] = []
+    home = devices.keeps(_device(encoder))
     # Normalised part by part: an hour's faces as float32, and the copies on the way there, would take 400 MB.
     for start in range(0, len(crops), INPUTS_AT_ONCE):
         if out_of_time() and parts:
             break
-        batch = torch.from_numpy(np.stack(crops[start : start + INPUTS_AT_ONCE]))
+        batch = devices.to_device(torch.from_numpy(np.stack(crops[start : start + INPUTS_AT_ONCE])), home)
         parts.append(_in_batches(encoder.mirrored_features, normalise_faces(batch)))
     features = torch.cat(parts)
     place = {i: n for n, i in enumerate(first[: len(features)])}
     known = [place.get(row[id(face.crop)]) for face in faces]
     known = known[: known.index(None)] if None in known else known
-    return features[known]
+    return _left(features[torch.tensor(known)], stay)
 
 
 def place_faces(features: Tensor, times: list[float], steps: int) -> tuple[Tensor, Tensor]:
     """Features (N,512) of faces seen at ``times``, s, averaged per step: (T,512) and presence (T,)."""
     step = torch.tensor([min(steps - 1, int(time / STEP_SECONDS)) for time in times])
-    return pool_frames(features, step, steps)
+    there = torch.zeros(steps, dtype=torch.bool)
+    there[step] = True
+    return pool_frames(features, step.to(features.device), steps)[0], there
 
 
 def encode(
@@ -281,19 +306,30 @@ def encode_one(encoders: Encoders, modality: str, material: Material, steps: int
 
 
 def speech_of(encoder: SpeechEncoder | WhisperEncoder, material: Material, steps: int) -> Encoded:
-    silence = np.zeros(0, np.float32)
-    return encode_speech(encoder, silence if material.wave is None else material.wave, material.voiced, steps)
+    wave = np.zeros(0, np.float32) if material.wave is None else material.wave
+    return encode_speech(encoder, wave, material.voiced, steps, stay=True)
 
 
 def text_of(encoder: TextEncoder, material: Material, steps: int) -> Encoded:
-    return encode_text(encoder, material.transcript, steps)
+    return encode_text(encoder, material.transcript, steps, stay=True)
 
 
 def vision_of(encoder: VisionEncoder, material: Material, steps: int) -> Encoded:
-    return encode_vision(encoder, material.faces, steps, material.still)
+    return encode_vision(encoder, material.faces, steps, material.still, stay=True)
 
 
 def _in_batches(features, inputs: Tensor) -> Tensor:
-    """Run an encoder's ``features`` over inputs in bounded batches; the result is on the CPU."""
-    device = next(features.__self__.parameters()).device
-    return torch.cat([features(part.to(device)).float().cpu() for part in inputs.split(INPUTS_AT_ONCE)])
+    """Run an encoder's ``features`` over inputs in bounded batches; the result stays on a GPU, else is on the CPU."""
+    device = _device(features.__self__)
+    with devices.half_precision(device):
+        parts = [features(devices.to_device(part, device)).float() for part in inputs.split(INPUTS_AT_ONCE)]
+    return torch.cat(parts).to(devices.keeps(device))
+
+
+def _device(encoder: torch.nn.Module) -> torch.device:
+    """An encoder's; what stands in for one (``hff.live.feature_cache.KnownTexts``) has its answers on the CPU."""
+    return next(encoder.parameters()).device if isinstance(encoder, torch.nn.Module) else devices.CPU
+
+
+def _left(features: Tensor, stay: bool) -> Tensor:
+    return features if stay else features.cpu()

@@ -139,8 +139,9 @@ def _faces_between(faces: list[FaceSeen], start: float, end: float) -> list[Face
 class Reader:
     """One pass over the inputs; collects warnings and timings as it goes."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, device: str = "cpu") -> None:
         self.progress = progress or (lambda fraction, message: None)
+        self.device = device  # that words are recognised on
         self.warnings: list[str] = []
         self.timings: dict[str, float] = {}
         self._infos: dict[str, MediaInfo] = {}
@@ -243,7 +244,10 @@ class Reader:
         self.report("words", 0.0, say("progress.words"))
         with self.stage("recognise words"):
             transcript = recognise(
-                wave, lambda fraction, seconds: self.report("words", fraction, say("progress.words")), voiced
+                wave,
+                lambda fraction, seconds: self.report("words", fraction, say("progress.words")),
+                voiced,
+                self.device,
             )
         self.look_at_budget()
         if not transcript.text.strip():
@@ -320,23 +324,23 @@ def read(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
     budget: Budget | None = None,
+    device: str = "cpu",
 ) -> Recording:
     """Read any combination of inputs; see ``hff.pipeline.analyzer.Analyzer.analyze`` for what each may be.
 
     A separate ``audio`` replaces the video's own sound, typed ``text`` the transcript, and a ``video`` the
-    picture. ``cancel`` and ``budget`` as there.
+    picture. ``cancel`` and ``budget`` as there. ``device``: what words are recognised on, "cpu", "cuda", "cuda:1" ...
 
     Raises ``InputError`` for what cannot be read, ``NothingToAnalyse`` when no modality is found, ``Cancelled``.
     """
     with watching(cancel, budget or current_budget()):
-        return _read(video, audio, image, text, transcribe, detect_faces, progress)
+        return _read(Reader(progress, device), video, audio, image, text, transcribe, detect_faces)
 
 
-def _read(video, audio, image, text, transcribe: bool, detect_faces: bool, progress: Progress | None) -> Recording:
+def _read(reader: Reader, video, audio, image, text, transcribe: bool, detect_faces: bool) -> Recording:
     untyped = text is None or (isinstance(text, str) and not text.strip(string.whitespace))
     if video is None and audio is None and image is None and untyped:
         raise InputError(say("recording.nothing_given"))
-    reader = Reader(progress)
     text = _checked_text(text, reader.warn)
     video, image = reader.one_of(video, image)
     wave = reader.sound(video, audio)

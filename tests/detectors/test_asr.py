@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import faster_whisper
 import numpy as np
 import pytest
 
@@ -163,3 +165,73 @@ def test_what_was_said_stays():
         assert believed(said) == said
     mumbled = words(("I", 0.2, 0.9), ("hate", 0.3, 0.2), ("Giovanni.", 0.5, 0.3))
     assert believed(mumbled) == mumbled
+
+
+class NoWhisper:
+    """Stands in for faster-whisper's model: notes how it is loaded; its GPU fails as it is told to."""
+
+    loaded: list[dict]
+    fault: dict[str, Exception]
+
+    def __init__(self, folder: str, **options) -> None:
+        self.loaded.append(options)
+        self.device = options["device"]
+        self._fail("load")
+
+    def feature_extractor(self, wave: np.ndarray) -> np.ndarray:
+        return np.zeros((80, len(wave) // 160), np.float32)
+
+    def encode(self, features: np.ndarray) -> None:
+        self._fail("encode")
+
+    def _fail(self, stage: str) -> None:
+        if self.device == "cuda" and stage in self.fault:
+            raise self.fault[stage]
+
+
+@pytest.fixture
+def whisper(monkeypatch):
+    monkeypatch.setattr(NoWhisper, "loaded", [], raising=False)
+    monkeypatch.setattr(NoWhisper, "fault", {}, raising=False)
+    monkeypatch.setattr(faster_whisper, "WhisperModel", NoWhisper)
+    asr.load_recogniser.cache_clear()
+    yield NoWhisper
+    asr.load_recogniser.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "number", "precision"),
+    [
+        ("cuda", "cuda", 0, "float16"),
+        ("cuda:1", "cuda", 1, "float16"),
+        ("cpu", "cpu", None, "int8"),
+        ("mps", "cpu", None, "int8"),
+    ],
+)
+def test_words_are_recognised_on_the_models_device(whisper, device, kind, number, precision):
+    model = asr.recogniser(device)
+    assert asr.recogniser(device) is model
+    (options,) = whisper.loaded
+    assert (options["device"], options.get("device_index"), options["compute_type"]) == (kind, number, precision)
+    assert options["local_files_only"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "fault"),
+    [
+        ("load", ValueError("Requested float16 compute type, but the target device does not support it.")),
+        ("load", RuntimeError("CUDA driver version is insufficient for CUDA runtime version")),
+        ("encode", RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_told_once_and_the_cpu_taken(whisper, caplog, stage, fault):
+    whisper.fault[stage] = fault
+    with caplog.at_level(logging.WARNING, logger="hff"):
+        model = asr.recogniser("cuda")
+        assert asr.recogniser("cuda") is model
+    assert model.device == "cpu"
+    assert asr.recogniser("cpu") is model  # one model, not two
+    assert [options["device"] for options in whisper.loaded] == ["cuda", "cpu"]
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Words are recognised on the CPU: the recogniser cannot use cuda (")
+    assert str(fault).rstrip(".") in said
