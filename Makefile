@@ -60,7 +60,7 @@ $(VENV)/.demo: requirements.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: tests/requirements.txt $(VENV)/.demo
-	$(PY) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(PY) .ci/install.py tests/requirements.txt
 	touch $@
 
 $(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json

@@ -118,20 +118,66 @@ class Pip:
 
 def test_of_the_cpu_build_only_pytorch_comes_from_its_index(capsys):
     pip = Pip()
-    assert install.install(CPU, pip) == 0
+    assert install.install(install.REQUIREMENTS, lambda: CPU, pip) == 0
     first, second = pip.asked
     assert install.CPU_INDEX in first
     assert [word.partition(">")[0] for word in first[-3:]] == ["torch", "torchvision", "torchaudio"]
     assert second == ["-r", str(install.REQUIREMENTS)]
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == f"{CPU}\n"
 
 
 def test_nothing_fails_for_want_of_the_cpu_build(capsys):
     pip = Pip(1)
-    assert install.install(CPU, pip) == 0
+    assert install.install(install.REQUIREMENTS, lambda: CPU, pip) == 0
     assert pip.asked[1:] == [["-r", str(install.REQUIREMENTS)]]
     assert "as pip finds it, since its CPU build could not be installed" in capsys.readouterr().out
-    assert install.install(install.Choice(False, "of a card"), Pip(2)) == 2  # what pip itself cannot do is told
+    other = install.Choice(False, "of a card")
+    assert install.install(install.REQUIREMENTS, lambda: other, Pip(2)) == 2  # what pip itself cannot do is told
+
+
+def test_where_pytorch_is_not_asked_for_no_build_is_chosen(tmp_path: Path):
+    (tmp_path / "requirements.txt").write_text("torch_geometric>=2\npytest\n")
+    pip = Pip()
+    assert install.install(tmp_path / "requirements.txt", never, pip) == 0
+    assert pip.asked == [["-r", str(tmp_path / "requirements.txt")]]
+
+
+def test_uv_installs_and_where_it_cannot_pip_does(capsys):
+    settings = "global.index-url='https://pip.school/simple'\n:env:.find-links='/wheels /more'\nglobal.cert='/ca.pem'\n"
+    run = Pip()
+    assert install.Installer(run, lambda: settings)(["-r", "all.txt"]) == 0
+    bootstrap, by_uv = run.asked
+    assert bootstrap[1:4] == ["-m", "pip", "install"]
+    assert bootstrap[-1] == "uv"
+    assert by_uv[1:5] == ["-m", "uv", "pip", "install"]
+    told = " ".join(by_uv)
+    assert told.endswith("--default-index https://pip.school/simple --find-links /wheels --find-links /more -r all.txt")
+    for failures, tried in {(1,): ["pip", "pip"], (0, 1): ["pip", "uv", "pip"]}.items():
+        run = Pip(*failures)
+        assert install.Installer(run, lambda: settings)(["-r", "all.txt"]) == 0
+        assert [command[2] for command in run.asked] == tried
+        assert run.asked[-1][-2:] == ["-r", "all.txt"]
+    assert "uv could not install them (see above); pip tries now." in capsys.readouterr().out
+    assert install.Installer(Pip(0, 1, 3), lambda: "")(["gone"]) == 3
+
+
+def test_of_the_cpu_index_nothing_else_is_mixed_in():
+    run = Pip()
+    install.Installer(run, lambda: "global.extra-index-url='https://a/simple'")(["--index-url", "https://cpu", "torch"])
+    assert "https://a/simple" not in run.asked[-1]
+
+
+def test_several_indices_are_one_as_they_are_for_pip():
+    found = install.uv_options("global.extra-index-url='https://a/simple\\nhttps://b/simple'\ninstall.retries='9'\n")
+    assert found == [
+        "--index",
+        "https://a/simple",
+        "--index",
+        "https://b/simple",
+        "--index-strategy",
+        "unsafe-best-match",
+    ]
+    assert install.uv_options("") == []
 
 
 def test_the_bounds_are_those_of_the_requirements():
