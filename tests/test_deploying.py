@@ -117,6 +117,7 @@ def test_it_runs_as_a_container_does(unpacked: Path, everybodys: Path):
         "command": json.loads(of("ENTRYPOINT")[0]),
         "healthcheck": json.loads(healthcheck.partition("CMD ")[2]),
         "folder": str(unpacked),
+        "clip": str(unpacked / "hff/examples/clip.mp4"),
         "environment": environment,
         "alone": alone,
     }
@@ -135,7 +136,7 @@ def test_it_runs_as_a_container_does(unpacked: Path, everybodys: Path):
     said = [line for line in told_back["err"].splitlines() if "font cache" not in line]  # said on a slow machine
     assert said == []
     assert (told_back["status"], told_back["healthy"], told_back["sick"] != 0) == (0, 0, True)
-    assert told_back["emotion"]
+    assert told_back["present"] == {"speech": True, "text": True, "vision": True}
     assert told_back["outward"] == ("[Errno 101] Network is unreachable" if alone else "not tried")
     assert [*map(str, unpacked.rglob("*"))] == before
     left = [path.name for path in temporary.iterdir()]

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 LONG = 300  # s; the machine may be busy
@@ -29,16 +30,20 @@ def wake_loopback() -> None:
         fcntl.ioctl(one, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
 
 
-def get(url: str, body: bytes | None = None) -> bytes:
-    asked = urllib.request.Request(url, body, {"content-type": "application/json"})
+def get(url: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+    asked = urllib.request.Request(url, body, {"content-type": kind})
     with urllib.request.urlopen(asked, timeout=LONG) as reply:
         return reply.read()
 
 
-def reading(url: str, text: str) -> dict:
-    """What the page reads from a sentence."""
-    body = json.dumps({"data": [None, None, None, text, False]}).encode()
-    number = json.loads(get(f"{url}/gradio_api/call/analyze", body))["event_id"]
+def reading(url: str, clip: Path) -> dict:
+    """What the page reads from a clip."""
+    part = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{clip.name}"\r\n\r\n'.encode()
+    body = part + clip.read_bytes() + b"\r\n--x--\r\n"
+    (name,) = json.loads(get(f"{url}/gradio_api/upload", body, "multipart/form-data; boundary=x"))
+    video = {"path": name, "meta": {"_type": "gradio.FileData"}}
+    asked = json.dumps({"data": [video, None, None, "", True]}).encode()
+    number = json.loads(get(f"{url}/gradio_api/call/analyze", asked))["event_id"]
     events = get(f"{url}/gradio_api/call/analyze/{number}").decode()
     return json.loads(events.rpartition("data: ")[2])[0]
 
@@ -68,7 +73,7 @@ def run(told: dict) -> dict:
         line = program.stdout.readline()
         before = time.monotonic()
         healthy = subprocess.run(told["healthcheck"], env=told["environment"], cwd=told["folder"], timeout=LONG)
-        answer = reading(url, "I am so happy") if line else {}
+        answer = reading(url, Path(told["clip"])) if line else {}
         program.send_signal(signal.SIGTERM)
         out, err = program.communicate(timeout=LONG)
     finally:
@@ -81,7 +86,7 @@ def run(told: dict) -> dict:
         "status": program.returncode,
         "healthy": healthy.returncode,
         "sick": sick.returncode,
-        "emotion": answer.get("emotion"),
+        "present": answer.get("present"),
         "seconds": time.monotonic() - before,
         "outward": outward() if told["alone"] else "not tried",
         "user": os.getuid(),
