@@ -101,6 +101,7 @@ class Lesson:
     then_state: LabState | None = None  # what sets that up
     then_sweep: str = ""  # the modality to make worse step by step instead
     question_own: str = ""  # the question where a recording of one's own is on the bench
+    watch_own: str = ""  # what to look at there, where nobody knows what will be seen
 
     @property
     def emotions(self) -> set[str]:
@@ -118,6 +119,7 @@ class Lesson:
             state=self.state.but(source=source),
             before=self.before.but(source=source),
             question=self.question_own or self.question,
+            watch=self.watch_own or self.watch,
             then_state=self.then_state and self.then_state.but(source=source),
         )
 

@@ -131,6 +131,7 @@ class LessonPart(JsonObject):
     then_state: Any = None
     then_sweep: str = ""
     question_own: str = ""
+    watch_own: str = ""
 
     @field_validator("then_sweep")
     @classmethod
@@ -168,6 +169,7 @@ class LessonPart(JsonObject):
             then_state=self.then_state,
             then_sweep=self.then_sweep,
             question_own=self.question_own,
+            watch_own=self.watch_own,
         )
 
 
@@ -180,6 +182,7 @@ class TranslationPart(JsonObject):
     question_own: _Text | None = None
     choices: list[_Text] | None = None
     watch: _Text | None = None
+    watch_own: _Text | None = None
     why: _Text | None = None
     then: _Text | None = None
     formula: _Text | None = None

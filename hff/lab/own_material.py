@@ -43,7 +43,8 @@ def obstacle(lesson: Lesson, present: Collection[str]) -> Obstacle | None:
     kept = [m for m in present if m not in muted]
     if not kept:
         return Obstacle("lacks", next(m for m in MODALITIES if m not in muted))
-    if len(present) < 2 and not needed:
+    weighs = all(choice.claim.figure == "alpha" for choice in lesson.choices)
+    if len(present) < 2 and (weighs or not needed):
         return Obstacle("alone")
     possible = [choice for choice in lesson.choices if makes_sense(choice, present)]
     if len(possible) < 2:

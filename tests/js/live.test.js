@@ -74,6 +74,11 @@ test("shown weights add up to 1", async () => {
   const shown = page.modalities.map((name) => Number(page.at(`gauge-${name}`).querySelector(".hff-alpha").textContent));
   assert.equal(Math.round(100 * shown.reduce((sum, one) => sum + one)), 100);
   assert.deepEqual(shown, [0.01, 0.33, 0.66]);
+  page.close();
+  // What is there has some weight, so small as it may be: exactly 0 is that of what is absent.
+  await started({ feed: () => reading({ alpha: [0.003, 0, 0.997] }) });
+  assert.deepEqual(page.modalities.map((name) => page.at(`gauge-${name}`).querySelector(".hff-alpha").textContent),
+    ["< 0.01", page.says.absent, "1.00"]);
 });
 
 test("what is held through a pause of speech is marked", async () => {

@@ -11,7 +11,7 @@ from hff.lab.what_changed import LEAST_CHANGE
 from hff.locale import names, sentence, texts
 from hff.locale.lists import listed, paragraph
 from hff.page.clip.report import source_html, source_name
-from hff.page.shared.amounts import SIGMA_FULL, decimal, guess_variance, percent, weights
+from hff.page.shared.amounts import SIGMA_FULL, decimal, guess_variance, percent, weight_figures, weights
 from hff.page.shared.cards import stack_parts
 from hff.page.shared.render import render
 from hff.result import Evidence, Result
@@ -69,9 +69,8 @@ def _weights_apart(kept: Result, now: Result) -> str:
     most = max(MODALITIES, key=lambda m: (round(abs(new[m] - old[m]), 2), new[m]))
     if round(abs(new[most] - old[most]), 2) < LEAST_CHANGE:
         return sentence("COMPARE_WEIGHTS_little", least=decimal(LEAST_CHANGE))
-    return sentence(
-        "COMPARE_WEIGHTS_moved", of=names.modality(most, "of"), old=decimal(old[most]), new=decimal(new[most])
-    )
+    before, after = weight_figures(kept.alpha), weight_figures(now.alpha)
+    return sentence("COMPARE_WEIGHTS_moved", of=names.modality(most, "of"), old=before[most], new=after[most])
 
 
 def _reading(title: str, result: Result) -> dict:

@@ -15,9 +15,9 @@ from hff.page.shared.amounts import (
     decimal,
     figure,
     guess_variance,
-    in_hundredths,
     percent,
     variance_figure,
+    weight_figures,
     weights,
 )
 from hff.page.shared.cards import stack_parts
@@ -46,8 +46,8 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
         gone=names.modality(told, "gone"),
         back=names.modality(told, "back"),
         of=names.modality(told, "of"),
-        old=decimal(weights(before.alpha)[told]),
-        new=decimal(weights(after.alpha)[told]),
+        old=weight_figures(before.alpha)[told],
+        new=weight_figures(after.alpha)[told],
         old_variance=variance_figure(before.variance[told] or 0.0),
         new_variance=variance_figure(after.variance[told] or 0.0),
         old_emotion=names.emotion(before.emotion),
@@ -72,18 +72,17 @@ def hand_sentences(state: LabState, after: Result) -> list[str]:
 
 def alpha0_sentence(state: LabState, after: Result, modality: str) -> str:
     """What the first weight did to a modality's alpha: with and without it."""
-    told = {"of": names.modality(modality, "of"), "alpha": decimal(weights(after.alpha)[modality])}
+    told = {"of": names.modality(modality, "of"), "alpha": weight_figures(after.alpha)[modality]}
     if not after.present[modality]:
         return sentence("ALPHA0_absent", **told)
     if state.alpha is not None:
         return sentence("ALPHA0_hand", **told)
     if "dynamic_weighting" in state.without:
         return sentence("ALPHA0_off", **told)
-    by_precision = in_hundredths(alpha_by_precision(after).values())
-    alone = dict(zip(MODALITIES, by_precision, strict=True))[modality]
-    gain = after.alpha[modality] - alone
+    by_precision = alpha_by_precision(after)
+    gain = after.alpha[modality] - weights(by_precision)[modality]
     kind = "little" if abs(gain) < LEAST_CHANGE else "raises" if gain > 0 else "lowers"
-    return sentence(f"ALPHA0_{kind}", **told, alone=decimal(alone))
+    return sentence(f"ALPHA0_{kind}", **told, alone=weight_figures(by_precision)[modality])
 
 
 def comparison(before: Result, after: Result, was: LabState, state: LabState) -> Markup:
@@ -142,11 +141,11 @@ def _ears(before: Result, after: Result) -> list[str]:
 
 def _chain(before: Result, after: Result, modality: str) -> list[tuple[str, str | None, str | None]]:
     """From sigma^2 to alpha of one modality: (figure, before, after), ``None`` where it is absent."""
-    readings = [(clip_means(result), weights(result.alpha)) for result in (before, after)]
+    readings = [(clip_means(result), weight_figures(result.alpha)) for result in (before, after)]
 
-    def said(name: str, means: dict, shown: dict[str, float]) -> str | None:
+    def said(name: str, means: dict, shown: dict[str, str]) -> str | None:
         value = means[name][modality]
-        return None if value is None else figure(shown[modality] if name == "alpha" else value, name)
+        return None if value is None else shown[modality] if name == "alpha" else figure(value, name)
 
     return [(name, said(name, *readings[0]), said(name, *readings[1])) for name in TABLE_FIGURES[:-1]]
 
@@ -155,15 +154,15 @@ def _rows(before: Result, after: Result | None) -> list[dict]:
     """What stands in the table: one row a modality, each cell as (before or after, known, value, as it is said)."""
     old, new = clip_means(before), clip_means(after) if after is not None else None
     known = [figures for figures in (old, new) if figures is not None]
-    shown = [weights(before.alpha), weights(after.alpha) if after is not None else {}]
+    shown = [weight_figures(before.alpha), weight_figures(after.alpha) if after is not None else {}]
     largest = {
         name: max((abs(v) for d in known for v in d[name].values() if v is not None), default=1.0) or 1.0
         for name in ("precision", "shapley")
     } | {"alpha": 1.0, "alpha0": 1.0, "variance": SIGMA_FULL}
 
-    def cell(when: str, means: dict | None, alpha: dict[str, float], name: str, modality: str) -> tuple:
+    def cell(when: str, means: dict | None, alpha: dict[str, str], name: str, modality: str) -> tuple:
         value = means[name][modality] if means else None
-        said = None if value is None else figure(alpha[modality] if name == "alpha" else value, name)
+        said = None if value is None else alpha[modality] if name == "alpha" else figure(value, name)
         return when, means is not None, value, said
 
     return [

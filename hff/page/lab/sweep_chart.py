@@ -12,7 +12,7 @@ from markupsafe import Markup
 from hff import modalities
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import SIGMA_FULL, decimal, percent, weights
+from hff.page.shared.amounts import SIGMA_FULL, decimal, percent, weight_figures
 from hff.page.shared.render import render
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def sweep_sentence(points: Sequence[SweepPoint], modality: str) -> str:
     told = {
         "severity": percent(last.severity),
         "of": names.modality(modality, "of"),
-        "before": decimal(weights(first.alpha)[modality]),
-        "after": decimal(weights(last.alpha)[modality]),
+        "before": weight_figures(first.alpha)[modality],
+        "after": weight_figures(last.alpha)[modality],
     }
     turn = next((p for p in points if p.emotion != first.emotion), None)
     if turn is None:

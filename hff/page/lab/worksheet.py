@@ -17,7 +17,7 @@ from hff.locale import names, sentence, texts
 from hff.locale.lists import listed
 from hff.page.clip.report import STYLE
 from hff.page.lab.before_after import change_sentence
-from hff.page.shared.amounts import decimal, percent, weights
+from hff.page.shared.amounts import percent, weight_figures
 from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
 from hff.page.shared.theme import colours_css, css_fonts
@@ -106,7 +106,7 @@ def describe(state: LabState) -> list[str]:
 def weights_said(alpha: Mapping[str, float]) -> str:
     """The weights of the modalities, one after the other."""
     return listed(
-        texts.ONE_WEIGHT.format(modality=names.modality(m), weight=decimal(a)) for m, a in weights(alpha).items()
+        texts.ONE_WEIGHT.format(modality=names.modality(m), weight=said) for m, said in weight_figures(alpha).items()
     )
 
 

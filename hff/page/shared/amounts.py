@@ -29,7 +29,11 @@ def percent(share: float, places: int = 0) -> str:
 
 def variance_figure(value: float) -> str:
     """A variance in two decimals; what is not quite 0 never reads as none."""
-    return texts.NUMBER_UNDER.format(number=decimal(0.01)) if 0 < value < 0.005 else decimal(value)
+    return _under_a_hundredth() if 0 < value < 0.005 else decimal(value)
+
+
+def _under_a_hundredth() -> str:
+    return texts.NUMBER_UNDER.format(number=decimal(0.01))
 
 
 def decimal(value: float, places: int = 2) -> str:
@@ -60,6 +64,13 @@ def in_hundredths(shares: Iterable[float]) -> list[float]:
 def weights(alpha: Mapping[str, float]) -> dict[str, float]:
     """The modalities' weights as they are shown: in hundredths that add up to 1."""
     return dict(zip(alpha, in_hundredths(alpha.values()), strict=True))
+
+
+def weight_figures(alpha: Mapping[str, float]) -> dict[str, str]:
+    """The modalities' weights as they are written; a small one never reads as that of what is absent, exactly 0."""
+    return {
+        m: _under_a_hundredth() if alpha[m] > 0 and not shown else decimal(shown) for m, shown in weights(alpha).items()
+    }
 
 
 def signed_points(value: float) -> str:

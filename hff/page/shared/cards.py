@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from hff.config import MODALITIES
 from hff.locale import names, sentence, texts
-from hff.page.shared.amounts import SIGMA_FULL, guess_variance, percent, weights
+from hff.page.shared.amounts import SIGMA_FULL, guess_variance, percent, weight_figures, weights
 from hff.page.shared.render import render
 from hff.result import Result
 
@@ -88,10 +88,10 @@ def gauges(result: Result) -> Markup:
     return render("cards.html", "gauges", result, MODALITIES, SIGMA_FULL, guess_variance(len(result.probabilities)))
 
 
-def stack_parts(result: Result) -> list[tuple[str, float | None]]:
-    """The parts of a bar of weights, from left to right: (modality, alpha), ``None`` for what is absent."""
-    shown = weights(result.alpha)
-    return [(m, shown[m] if result.present[m] else None) for m in MODALITIES]
+def stack_parts(result: Result) -> list[tuple[str, float | None, str]]:
+    """A bar of weights from left to right: (modality, alpha or ``None`` for what is absent, alpha as it is written)."""
+    shown, said = weights(result.alpha), weight_figures(result.alpha)
+    return [(m, shown[m] if result.present[m] else None, said[m]) for m in MODALITIES]
 
 
 def note(sentence: str) -> Markup:

@@ -40,8 +40,8 @@ def _environment() -> Environment:
         extensions=[CloseLines],
     )
     made.filters["best"] = lambda probabilities: max(probabilities, key=probabilities.get)
-    made.filters["weights"] = amounts.weights
     spoken: dict[str, Callable] = {
+        "weights": amounts.weight_figures,
         "percent": amounts.percent,
         "variance": amounts.variance_figure,
         "decimal": amounts.decimal,
@@ -53,6 +53,7 @@ def _environment() -> Environment:
         "listed": listed,
     }
     made.filters |= {name: _at_its_time(say) for name, say in spoken.items()}
+    made.filters["subscripts"] = _subscripts
     made.globals |= {
         "texts": texts,
         "language": language,
@@ -62,6 +63,11 @@ def _environment() -> Environment:
         "DIAL_GAP": marks.DIAL_GAP,
     }
     return made
+
+
+def _subscripts(formula: str) -> list[str]:
+    """An equation in parts: every second one stands below the line, as the m of "f_m"."""
+    return re.split(r"_(\w)", formula)
 
 
 def _at_its_time(say: Callable) -> Callable:

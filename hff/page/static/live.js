@@ -308,7 +308,9 @@ function drawGauge(name, answer, variance, i) {
   gauge.classList.toggle("hff-absent", !there);
   const { length, gap } = gauge.querySelector(".hff-dial").dataset;
   gauge.querySelector(".hff-arc").setAttribute("stroke-dasharray", `${(there ? answer.alpha[i] : 0) * length} ${gap}`);
-  gauge.querySelector(".hff-alpha").textContent = there ? number(hundredths(answer.alpha)[i], 2) : says.absent;
+  // Where a modality is there its weight is above 0: exactly 0 is that of an absent one.
+  const weight = hundredths(answer.alpha)[i];
+  gauge.querySelector(".hff-alpha").textContent = there ? (weight ? number(weight, 2) : props.rounded.little) : says.absent;
   gauge.classList.toggle("hff-paused", Boolean(answer.paused?.[i]));
   const unit = gauge.querySelector(".hff-unit");
   unit.dataset.own ??= unit.textContent;

@@ -12,6 +12,7 @@ from hff.lab.comparison import clip_means
 from hff.lab.state import LabState
 from hff.locale import texts, using
 from hff.page.lab.before_after import alpha0_sentence, change_sentence, comparison, unknown_after
+from hff.page.shared.amounts import weight_figures
 from tests.support.lab_fixtures import BLURRED, CLEAN, after, shares
 from tests.support.model_fixtures import SHIPPED
 from tests.support.page_fixtures import make_result
@@ -145,3 +146,16 @@ def test_where_nothing_moved_the_chain_is_of_something_that_is_there():
     assert texts.ABSENT not in chain
     heaviest = max(reading.alpha, key=reading.alpha.get)
     assert f'hff-chain hff-{heaviest}"' in shown
+
+
+def test_a_small_weight_is_not_written_as_that_of_an_absent_modality():
+    small = {"speech": 0.004, "text": 0.0, "vision": 0.996}
+    assert list(weight_figures(small).values()) == ["< 0.01", "0.00", "1.00"]
+    with using("de"):
+        assert weight_figures(small)["speech"] == "< 0,01"
+    before, now = make_result(3), after({"speech": 0.004, "text": 0.496, "vision": 0.5}, {"speech": 0.9})
+    shown = str(comparison(before, now, CLEAN, BLURRED))
+    row = shown.split('id="hff-lab-row-speech"')[1].split("</tr>")[0]
+    said = [shown.split(f'id="{place}"')[1].split("</p>")[0] for place in ("hff-lab-chain", "hff-lab-sentence")]
+    for part in (row, *said):
+        assert "&lt; 0.01" in part

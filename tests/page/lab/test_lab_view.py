@@ -409,9 +409,39 @@ def test_a_lesson_is_seen_without_scrolling(server, width: int, height: int):
             bottom = page.evaluate("s => document.querySelector(s).getBoundingClientRect().bottom", part)
             assert bottom <= height, part
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.click("#hff-lesson-next")  # the one that says most
+        lesson_shown(page, "contradiction")
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (683, 325)])  # a phone; 200 % zoom
+def test_a_lesson_on_ones_own_clip_fits_a_low_screen_and_says_what_to_look_at(server):
+    lesson = next(lesson for lesson in LESSONS if lesson.key == "can_you_fool_it")
+    with browsing(server.url, 1366, 650) as page:
+        choose_example(page, texts.EXAMPLES["covered"][0])
+        page.get_by_role("tab", name=texts.TAB_LAB, exact=True).first.click()
+        page.wait_for_selector("#hff-lesson-on label:nth-child(2).selected")
+        page.click("#hff-lesson-can_you_fool_it:not([disabled])")
+        lesson_shown(page, "can_you_fool_it")
+        assert page.evaluate("document.documentElement.scrollHeight") <= 650
+        told = page.inner_text("#hff-lesson-answer")
+        assert lesson.watch_own in told
+        assert lesson.watch not in told
+        assert page.locator(".hff-lesson-equation sub").all_inner_texts() == ["t", "t"]
+        # the switch that stands beside the tabs is over nothing
+        page.check("#hff-lab-explain input")
+        page.wait_for_selector("#hff-lab-evidence-vision .hff-maps img")
+
+
+@pytest.mark.parametrize("width", [990, 1000, 1100])
+def test_the_table_is_no_wider_than_its_card(server, width: int):
+    with browsing(f"{server.url}?lesson=radio_on", width, 700) as page:
+        lesson_shown(page, "radio_on")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        right = "s => document.querySelector(s).getBoundingClientRect().right"
+        assert page.evaluate(right, ".hff-lab-table") <= page.evaluate(right, "#hff-lab-compared") - 8
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (683, 325), (900, 700)])  # a phone; 200 % zoom; a tablet
 def test_the_lab_is_no_wider_than_the_screen(server, width: int, height: int):
     with browsing(f"{server.url}?lesson=radio_on", width, height) as page:
         lesson_shown(page, "radio_on")

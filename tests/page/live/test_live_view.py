@@ -174,6 +174,16 @@ def test_without_permission_it_says_so_and_still_reads_typed_words(server):
         assert said.startswith(("The browser did not allow", "There is no"))
 
 
+EAR_OVER_NAME = """() => {
+    const gauge = document.querySelector("[data-live=gauge-speech]");
+    const [name, ear] = ["h3", ".hff-live-ear"].map((part) => gauge.querySelector(part));
+    const words = document.createRange();
+    words.selectNodeContents(name);
+    const [one, other] = [words, ear].map((part) => part.getBoundingClientRect());
+    return one.right > other.left && other.top < one.bottom;
+}"""
+
+
 @pytest.mark.browser
 def test_everything_fits_the_screen(server):
     with browsing(server.url) as page:
@@ -185,9 +195,11 @@ def test_everything_fits_the_screen(server):
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 assert page.evaluate(CUT_OFF) == 0
             assert page.evaluate(LARGEST) == "emotion", "the answer is the largest thing on the page"
-            page.set_viewport_size({"width": 390, "height": 844})
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390
-            assert page.evaluate(OUT_OF_CARD) == []
+            for width, height in ((390, 844), (1000, 700)):
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                assert page.evaluate(OUT_OF_CARD) == []
+            assert not page.evaluate(EAR_OVER_NAME)
             page.click("[data-live=big]")
 
 
