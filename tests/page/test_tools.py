@@ -134,6 +134,28 @@ def test_the_door_holds_for_tools(open_page: Server):
         assert prompts["error"]["code"] == -32601, "there is nothing but tools"
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, -32600), (b"\xff", 400, -32600), (b"[" * 100_000, 400, -32600), (b"[]", 400, -32600),
+        (b'{"jsonrpc":"2.0","id":1' + b"0" * 5000 + b',"method":"ping"}', 400, -32600),
+        (b'{"jsonrpc":"2.0","id":7,"result":{}}', 400, -32600),
+        (b'{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"x"}}', 400, -32600),
+        (b'{"jsonrpc":"2.0","method":"notifications/nothing"}', 400, -32602),
+        (b'{"jsonrpc":"2.0","id":1,"method":"nothing"}', 200, -32602),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}', 200, -32602),
+        (b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}', 200, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\\ud800\\n"}}', 200, None),
+    ],
+)  # fmt: skip
+def test_no_message_fills_the_log(open_page: Server, caplog, body: bytes, status: int, code: int | None):
+    with httpx.Client(base_url=open_page.url, headers=ACCEPT | {"content-type": "application/json"}) as web:
+        answer = web.post(TOOLS, content=body)
+    assert answer.status_code == status, answer.text
+    assert answer.json().get("error", {}).get("code") == code
+    assert not caplog.records, caplog.text
+
+
 def test_work_of_a_caller_who_leaves_ends():
     begun, ended = threading.Event(), threading.Event()
 
