@@ -64,6 +64,13 @@ def _tell(message: object) -> None:
     print(f"hff: {printable(str(message))}", file=sys.stderr)
 
 
+def _path(text: str) -> Path:
+    """Not "", as an unset variable of a shell gives it: that would be the folder one is in, with all below it."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; . is the folder you are in")
+    return Path(text)
+
+
 def _jobs(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_JOBS:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to {MAX_JOBS}")
@@ -115,7 +122,7 @@ def _add_analyze(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument(
         "files",
         nargs="*",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="video, sound, picture, .txt, or a folder; - takes names from standard input",
     )
@@ -123,7 +130,7 @@ def _add_analyze(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument("--no-transcribe", action="store_true", help="do not recognise words from the voice")
     analyze.add_argument("--no-detect-faces", action="store_true", help="the pictures already are face crops")
     analyze.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
-    analyze.add_argument("--weights", type=Path, help="folder of weights in place of the shipped ones")
+    analyze.add_argument("--weights", type=_path, help="folder of weights in place of the shipped ones")
     analyze.add_argument(
         "--speech-encoder",
         choices=SPEECH_ENCODERS,
@@ -140,12 +147,12 @@ def _add_analyze(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument("--full", action="store_true", help="JSON with the timeline, every subset and attention")
     analyze.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         help="write here instead of to the screen: .jsonl, .csv or .parquet; with files for each clip they lie beside "
         "it, or all in this folder",
     )
-    analyze.add_argument("--timeline", type=Path, help="a second table, with one row for each half second of a clip")
-    analyze.add_argument("--manifest", type=Path, help="a CSV file of clips: path, start, end, text, label, speaker")
+    analyze.add_argument("--timeline", type=_path, help="a second table, with one row for each half second of a clip")
+    analyze.add_argument("--manifest", type=_path, help="a CSV file of clips: path, start, end, text, label, speaker")
     analyze.add_argument("--jobs", type=_jobs, metavar="N", help="read in N processes, each with a model of its own")
     analyze.add_argument(
         "--engine", choices=("processes", "ray"), default="processes", help="ray: workers on a Ray cluster (hff[ray])"
@@ -164,7 +171,7 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
         help="time each stage on a clip",
         description="Time each stage of the analysis, in seconds and as a share of the clip's length.",
     )
-    bench.add_argument("file", nargs="?", type=Path, help="a clip of your own; by default 10 s of 720p are made")
+    bench.add_argument("file", nargs="?", type=_path, help="a clip of your own; by default 10 s of 720p are made")
     bench.add_argument("--device", default="auto")
     bench.add_argument("--repeat", type=int, default=3, help="runs after the first, of which the median counts")
     bench.set_defaults(run=_bench)
@@ -177,8 +184,8 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         description="Write the encoders and the fusion as ONNX files, each compared with PyTorch before it is kept, "
         "and tell the largest difference. Needs what hff[export] installs.",
     )
-    export.add_argument("folder", type=Path, help="where they are to lie; nothing in it is written over")
-    export.add_argument("--weights", type=Path, help="folder of weights in place of the shipped ones")
+    export.add_argument("folder", type=_path, help="where they are to lie; nothing in it is written over")
+    export.add_argument("--weights", type=_path, help="folder of weights in place of the shipped ones")
     export.add_argument("--speech-encoder", choices=SPEECH_ENCODERS, help="only that one's; by default all there are")
     export.set_defaults(run=_export)
 

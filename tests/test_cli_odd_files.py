@@ -98,6 +98,16 @@ def test_a_folder_with_nothing_to_read_ends_with_status_1(content, tmp_path, cap
     assert all(name in said for name in content)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["analyze", ""], ["analyze", "--out", "", "a.wav"], ["bench", ""], ["export", ""]]
+)
+def test_an_empty_name_is_not_the_folder_one_is_in(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "the name is empty" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_names_pipes_devices_and_loops(tmp_path, capsys):
     good = tmp_path / "good.txt"
     good.write_text("I am so glad you came.")
