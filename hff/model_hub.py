@@ -24,7 +24,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 def is_hub_name(name: str | os.PathLike[str]) -> bool:
     """Whether ``name`` means a repository on the Hub: "owner/name", and no folder here."""
-    return isinstance(name, str) and _HUB_NAME.fullmatch(name) is not None and not Path(name).is_dir()
+    return isinstance(name, str) and _HUB_NAME.fullmatch(name) is not None and not os.path.isdir(name)
 
 
 def fetched_folder(name: str | os.PathLike[str], patterns: tuple[str, ...], **options: Any) -> Path:

@@ -7,6 +7,7 @@ its attention. What makes raw sound, words and pictures into an encoder's input 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 import json
@@ -62,8 +63,8 @@ def export(folder: Path, source: Path | None = None, speech_encoder: str | None 
 
     speech_encoder: only that one's; by default all that there are. A file lies there once it has been compared with
     PyTorch on made-up inputs of ``SIZES``. Raises ``DependencyError`` without what ``hff[export]`` installs,
-    ``InputError`` for a file that is there already, ``WeightsError``, and ``HFFError`` for a difference above
-    ``TOLERANCE``.
+    ``InputError`` for a file that is there already or a folder that cannot be written to, ``WeightsError``, and
+    ``HFFError`` for a difference above ``TOLERANCE``.
     """
     for name in NEEDED:
         try:
@@ -77,16 +78,25 @@ def export(folder: Path, source: Path | None = None, speech_encoder: str | None 
     wanted = {
         weights.part_path(source, part, name): (part, name) for name in names for part in weights.part_names(source)
     }
-    for path in wanted:
-        if (target := folder / onnx_name(path)).exists():
-            raise InputError(say("export.there", file=target.name, folder=folder))
-    folder.mkdir(parents=True, exist_ok=True)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in wanted:
+            if (target := folder / onnx_name(path)).exists():
+                raise InputError(say("export.there", file=target.name, folder=folder))
     for path, (part, name) in wanted.items():
         if part == "fusion":
             graph = fusion_graph(path, load_fusion(source, name))
         else:
             graph = encoder_graph(path, part, vars(load_encoders(source, devices.CPU, name, [part]))[part])
         yield write_graph(graph, folder)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(say("output.disk", path=folder, error=error.strerror or str(error))) from error
 
 
 def onnx_name(source: Path) -> str:
@@ -115,7 +125,8 @@ def write_graph(graph: Graph, folder: Path) -> Written:
     path = folder / onnx_name(graph.source)
     unchecked = path.with_suffix(".unchecked")
     try:
-        program.save(str(unchecked), external_data=False)
+        with _writing(folder):
+            program.save(str(unchecked), external_data=False)
         difference = largest_difference(graph, unchecked)
         if not difference <= TOLERANCE:
             raise HFFError(say("export.differs", file=path.name, difference=difference, most=TOLERANCE))

@@ -47,9 +47,14 @@ def part_names(folder: Path | None = None) -> tuple[str, ...]:
 def folder(path: str | Path | None = None) -> Path:
     """The folder of weights: ``path``, else $HFF_WEIGHTS, else the one shipped with the project."""
     path = Path(path) if path is not None else search_path()[0]
-    if missing := [name for part in part_names(path) if not (path / (name := f"{part}.safetensors")).is_file()]:
+    if missing := [name for part in part_names(path) if not is_file(path / (name := f"{part}.safetensors"))]:
         raise WeightsError(say("weights.missing", path=path, names=", ".join(missing)))
     return path
+
+
+def is_file(path: Path) -> bool:
+    """Also of a name that the system does not take, of which ``Path.is_file`` raises: then it is none."""
+    return os.path.isfile(path)
 
 
 def search_path() -> list[Path]:
@@ -70,9 +75,7 @@ def part_path(folder: Path, part: str, speech_encoder: str = SPEECH_ENCODERS[0])
 def speech_encoders(folder: Path) -> tuple[str, ...]:
     """The speech encoders of which all weights are there."""
     return tuple(
-        name
-        for name in SPEECH_ENCODERS
-        if all(part_path(folder, part, name).is_file() for part in ("speech", "fusion"))
+        name for name in SPEECH_ENCODERS if all(is_file(part_path(folder, part, name)) for part in ("speech", "fusion"))
     )
 
 
@@ -91,7 +94,7 @@ def check(folder: Path, speech_encoder: str) -> None:
     stages = {"speech": speech_encoder, "fusion": f"fusion --speech-encoder {speech_encoder}"}
     for part, stage in stages.items():
         needed = part_path(folder, part, speech_encoder)
-        if not needed.is_file():
+        if not is_file(needed):
             raise WeightsError(
                 say(
                     "weights.needed",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -123,6 +125,26 @@ def test_nothing_is_written_over(tmp_path: Path):
     with pytest.raises(InputError, match=r"vision\.onnx is already in"):
         next(onnx_files.export(tmp_path))
     assert (tmp_path / "vision.onnx").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["taken", "taken/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path, capsys, name: str):
+    (tmp_path / "taken").write_bytes(b"mine")
+    assert cli.main(["export", str(tmp_path / name)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("hff: Cannot write to ")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("torch.onnx.ONNXProgram.save", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        next(onnx_files.export(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", onnx_files.NEEDED)

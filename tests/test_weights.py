@@ -57,6 +57,15 @@ def test_foreign_damaged_and_missing_files(tmp_path):
             weights.load(path)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "owner/" + "x" * 300, "nul\0byte"])
+def test_a_name_that_no_folder_can_have(name, tmp_path):
+    with pytest.raises(WeightsError, match="No trained weights in"):
+        weights.folder(tmp_path / name)
+    with pytest.raises(WeightsError, match="No trained weights in"):
+        HFF.from_pretrained(tmp_path / name)
+    assert weights.speech_encoders(tmp_path / name) == ()
+
+
 def test_weights_of_another_shape_or_with_other_tensors(tmp_path):
     model = small_model()
     with pytest.raises(WeightsError, match="fusion weights do not fit"):

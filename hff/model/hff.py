@@ -130,7 +130,7 @@ class HFF(
         ``hff.model_hub``; a folder is read without asking the Hub for anything. Raises ``WeightsError``.
         """
         folder = model_hub.fetched_folder(pretrained_model_name_or_path, model_hub.FUSION_PARTS, **options)
-        there = [name for name in SPEECH_ENCODERS if weights.part_path(folder, "fusion", name).is_file()]
+        there = [name for name in SPEECH_ENCODERS if weights.is_file(weights.part_path(folder, "fusion", name))]
         if not there:
             raise WeightsError(say("weights.missing", path=folder, names="fusion.safetensors"))
         return load_fusion(folder, speech_encoder or there[-1]).to(devices.choose(device))
