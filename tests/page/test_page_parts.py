@@ -18,18 +18,23 @@ from hff.config import EMOTIONS, MODALITIES, HFFConfig
 from hff.examples.make import ACTOR_CLIPS
 from hff.examples.ready import EXAMPLES, EXAMPLES_FOLDER
 from hff.locale import languages, texts, using
+from hff.page.blocks import build_page
 from hff.page.clip import report
 from hff.page.clip.attention_map import chosen_map
 from hff.page.clip.series import MAX_COLUMNS, spans, thinned_columns
 from hff.page.clip.timeline import timeline_figure
+from hff.page.live.hub import LiveHub
 from hff.page.model.architecture import architecture_html
 from hff.page.model.measured import load_measured, metrics_html
 from hff.page.model.recorded import said
+from hff.page.session.background_model import Engine
+from hff.page.session.sessions import Sessions
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import SIGMA_FULL, percent
 from hff.page.shared.drawing import svg
 from hff.page.shared.theme import PRINT
 from hff.result import Transcript
+from tests.support.page_browser import FakeModel
 from tests.support.page_fixtures import make_result
 
 
@@ -337,3 +342,16 @@ def test_the_clips_of_an_actor_name_their_source_and_terms_wherever_they_are_nam
             )
     for name in ACTOR_CLIPS:  # small enough for a repository
         assert (EXAMPLES_FOLDER / name).stat().st_size < 400_000
+
+
+def test_no_answer_sets_back_what_a_person_has_chosen_meanwhile(tmp_path):
+    """An event that has its own trigger among its outputs takes a second press back with the answer to the first."""
+    engine = Engine(FakeModel)
+    page = build_page(engine, Sessions(tmp_path), LiveHub(engine), "en")
+    found = [
+        (event.fn.__name__, component)
+        for event in page.fns.values()
+        for component, trigger in event.targets
+        if event.fn is not None and trigger == "input" and component in {output._id for output in event.outputs}
+    ]
+    assert found == []

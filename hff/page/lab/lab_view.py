@@ -129,7 +129,9 @@ class LabView:
         beside = [lessons.on, lessons.chosen]
         asked.append(lessons.previous.click(self._beside(-1), beside, **posed))
         asked.append(lessons.next.click(self._beside(1), beside, **posed))
-        asked.append(lessons.on.input(self._beside(0), beside, **posed))
+        # What it is on is not among the outputs: an answer that comes after a second press would take that one back.
+        put_on = {"outputs": [self._right, *lessons.outputs, *controls.values], **QUICK}
+        asked.append(lessons.on.input(self._put_on, beside, trigger_mode="always_last", **put_on))
         for event in asked:
             event.then(self._pose, self.given, self.outputs, **self._running)
         lessons.all.click(self._close, lessons.on, lessons.outputs, **QUICK)
@@ -170,6 +172,11 @@ class LabView:
             return self._set_up(request, key and self.lessons.beside(key, step, self._there(request, on)), on)
 
         return set_up
+
+    def _put_on(self, request: gr.Request, on: str, key: str) -> list:
+        """The lesson that is on, or the list of lessons, on another recording."""
+        tabs, _, *posed = self._beside(0)(request, on, key)
+        return [tabs, *posed]
 
     def _set_up(self, request: gr.Request, key: str, on: str) -> list:
         """Ask a lesson's question: about its example, or about the visitor's recording where it makes sense there.
