@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -119,3 +121,11 @@ def test_the_warning_reaches_the_reading_and_goes_with_the_words():
     assert UNKNOWN_LANGUAGE.startswith("These words are unknown to the model")
     assert german.with_text("I am very sad today.").warnings == []
     assert german.with_text("😡😡").warnings == [UNKNOWN_EMOJI]
+
+
+def test_with_a_full_disk_a_text_is_read_all_the_same(monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hff.pipeline.language._identifier", full)
+    assert unknown_to_model("Ich bin heute so froh") is None

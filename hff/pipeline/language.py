@@ -7,11 +7,14 @@ comes out as fragments that mean something else. Both get an answer all the same
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import unicodedata
 
 from hff.encoders.bert import tokenizer
 from hff.locale import say
+
+log = logging.getLogger(__name__)
 
 UNKNOWN_EMOJI = say("words.emoji")
 UNKNOWN_LANGUAGE = say("words.language")
@@ -48,7 +51,12 @@ def _is_another_language(text: str) -> bool:
     words = "".join(c if c.isalpha() else " " for c in text).split()
     if len(words) < LEAST_WORDS:
         return False
-    chances = dict(_identifier().rank(text))
+    try:
+        identifier = _identifier()
+    except OSError as error:  # it unpacks itself into the folder for temporary files, and that disk is full
+        log.warning("whether a text is English is not looked at: %s", error)
+        return False
+    chances = dict(identifier.rank(text))
     if chances["en"] >= NOT_ENGLISH:
         return False
     best = max(chance for language, chance in chances.items() if language not in SISTERS)
