@@ -18,7 +18,7 @@ _BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"
 
 
 def ends_early(file: IO[bytes]) -> bool | None:
-    """True or False for Matroska (mkv, webm), MP4 (mov, m4a), RIFF (wav, avi) and Ogg; None for all others.
+    """True or False for Matroska (mkv, webm), MP4 (mov, m4a), RIFF (wav, avi), Ogg and GIF; None for all others.
 
     The file is open already; its place is kept.
     """
@@ -33,6 +33,8 @@ def ends_early(file: IO[bytes]) -> bool | None:
             return _riff(file, size)
         if head[:4] == b"OggS":
             return _ogg(file, size)
+        if head[:3] == b"GIF":
+            return _gif(file, size)
     finally:
         file.seek(place)
     return None
@@ -109,6 +111,34 @@ def _ogg(file: IO[bytes], size: int) -> bool:
     table = tail[page + 27 : page + 27 + header[26]] if len(header) == 27 else b""
     complete = len(header) == 27 and len(table) == header[26]
     return not complete or page + 27 + len(table) + sum(table) > len(tail)
+
+
+def _gif(file: IO[bytes], size: int) -> bool:
+    """Whether it ends within a block. One that merely lacks the trailer is whole: its last picture is."""
+    at = 13 + _palette_bytes(_read(file, 10, 1))
+    for _ in range(MAX_ELEMENTS):
+        head = _read(file, at, 10)
+        if head[:1] in (b"", b";"):
+            return at > size
+        if head[:1] == b",":  # a picture: its place, flags, palette, one byte and then its data
+            at += 11 + _palette_bytes(head[9:])
+        elif head[:1] == b"!":  # an extension: its kind and then its data
+            at += 2
+        else:
+            return False
+        for _ in range(MAX_ELEMENTS):
+            length = _read(file, at, 1)
+            at += 1 + sum(length)
+            if length == b"\0":
+                break
+            if at >= size:
+                return True
+    return False
+
+
+def _palette_bytes(flags: bytes) -> int:
+    """Size of the palette that follows a GIF's ``flags``, one byte; nothing where there is none."""
+    return 3 << 1 + (flags[0] & 7) if flags and flags[0] & 0x80 else 0
 
 
 def _read(file: IO[bytes], at: int, length: int) -> bytes:

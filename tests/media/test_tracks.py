@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from hff.errors import InputError, NothingToAnalyse
 from hff.media.audio import Mixer, read_audio
@@ -148,8 +149,14 @@ def write_whole(path):
 def warnings_of(path) -> list[str]:
     warnings: list[str] = []
     if probe(path).has_video:
-        list(read_frames(path, 10, warn=warnings.append))
+        warnings += warnings_of_pictures(path)
     read_audio(path, warn=warnings.append)
+    return warnings
+
+
+def warnings_of_pictures(path) -> list[str]:
+    warnings: list[str] = []
+    list(read_frames(path, 10, warn=warnings.append))
     return warnings
 
 
@@ -172,6 +179,21 @@ def test_a_cut_file_is_noticed(name, share, tmp_path):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert is_cut_off(path) is True
     assert any("breaks off" in warning for warning in warnings_of(path))
+
+
+@pytest.mark.parametrize("seconds", [0.5, 60])
+def test_a_gif_is_whole_up_to_its_last_pictures_end(seconds, tmp_path):
+    pictures = [Image.fromarray(numbered_frame(i)) for i in range(4)]
+    path = tmp_path / "a.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 * seconds, loop=0)
+    whole = path.read_bytes()
+    for end in (whole, whole.removesuffix(b";")):  # some programs leave the trailer out
+        path.write_bytes(end)
+        assert is_cut_off(path) is False
+        assert not [told for told in warnings_of_pictures(path) if "breaks off" in told]
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    assert is_cut_off(path) is True
+    assert any("breaks off" in told for told in warnings_of_pictures(path))
 
 
 @pytest.mark.parametrize(
