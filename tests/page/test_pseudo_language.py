@@ -256,7 +256,7 @@ def test_the_measured_figures():
     """Of the shipped weights: whoever adds a table says its words in ``MEASURED_TEXTS`` of every language."""
     shown = re.sub("<code>.*?</code>", "", metrics_html(load_measured(weights.folder())))
     commands = words_of("python -m train evaluate ablate compare app.py --speech-encoder --data DIR --out DIR")
-    rivals = {"HFF", *(name for name in RIVALS if name != name.lower())}
+    rivals = words_of("HFF", *(name for name in RIVALS if name != name.lower()))
     corpora = words_of("ASED", *(corpus["name"] for corpus in load_corpora(weights.folder())))
     assert "<svg" in shown
     assert plain(shown, SYMBOLS | commands | rivals | corpora | {"faces", "mfcc", "cnn", "whisper"}) == set()
