@@ -127,5 +127,5 @@ def test_with_a_full_disk_a_text_is_read_all_the_same(monkeypatch):
     def full():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("hff.pipeline.language._identifier", full)
+    monkeypatch.setattr("hff.pipeline.language.language_identifier", full)
     assert unknown_to_model("Ich bin heute so froh") is None

@@ -52,7 +52,7 @@ def _is_another_language(text: str) -> bool:
     if len(words) < LEAST_WORDS:
         return False
     try:
-        identifier = _identifier()
+        identifier = language_identifier()
     except OSError as error:  # it unpacks itself into the folder for temporary files, and that disk is full
         log.warning("whether a text is English is not looked at: %s", error)
         return False
@@ -71,7 +71,7 @@ def known_whole(words: list[str]) -> float:
 
 
 @functools.cache
-def _identifier():
+def language_identifier():
     """Naive Bayes on byte n-grams, about 140 languages; loaded once (0.7 s) by the first text of several words.
 
     Its chances are comparable across lengths; it keeps no state between texts.
