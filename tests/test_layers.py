@@ -46,6 +46,7 @@ LAYERS = (
     ("hff.page.clip",),
     ("hff.page.live", "hff.page.lab", "hff.page.model"),
     ("hff.page.api",),
+    ("hff.page.tool_messages",),
     ("hff.page.blocks", "hff.page.tools"),
     ("hff.page.serve",),
     ("hff.page.program",),

@@ -24,7 +24,6 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import gradio as gr
 from gradio.utils import get_function_description
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import hff
@@ -36,6 +35,7 @@ from hff.page.door.body_guard import MAX_BODY
 from hff.page.door.gate import API, API_NAMES, TOOLS
 from hff.page.door.hidden_paths import FILE_ROUTE
 from hff.page.door.uploads import size_text
+from hff.page.tool_messages import NoQuestion, readable
 
 _FILES = ("video", "audio", "image")
 _LEFT_OUT = ("attention",)  # 50 times as long as all the rest; who wants it asks over HTTP
@@ -84,8 +84,8 @@ class Tools:
             return
         question = _Question(self._page, scope, self._cookies)
         try:
-            body = _readable((await receive()).get("body", b""))
-        except _NoQuestion as error:
+            body = readable((await receive()).get("body", b""))
+        except NoQuestion as error:
             await error.reply(scope, receive, send)
             return
         watching = asyncio.create_task(question.watch(receive))
@@ -200,42 +200,6 @@ class _Question:
         if statuses != [200]:
             raise InputError(_sentence(reply.decode(errors="replace")))
         return reply
-
-
-class _NoQuestion(Exception):
-    """A message that asks for nothing that there is; ``reply`` says so by the protocol."""
-
-    def __init__(self, status: int, code: int, sentence: str, number: str | int | None = None) -> None:
-        super().__init__(sentence)
-        error = {"code": code, "message": sentence}
-        self.reply = JSONResponse({"jsonrpc": "2.0", "id": number, "error": error}, status)
-
-
-def _readable(body: bytes) -> bytes:
-    """The message without halves of characters, which no answer can repeat. Raises ``_NoQuestion``.
-
-    The protocol's library would answer some of what is refused here with 500, and all with many lines in the log.
-    """
-    from mcp import types
-
-    try:
-        given = json.loads(body)
-        text = json.dumps(given, ensure_ascii=False).encode("utf-8", "replace")
-        message = types.JSONRPCMessage.model_validate_json(text).root
-    except (ValueError, RecursionError) as error:  # of which pydantic's is one
-        raise _NoQuestion(400, types.INVALID_REQUEST, texts.TOOL_MESSAGE) from error
-    if not isinstance(message, types.JSONRPCRequest | types.JSONRPCNotification):
-        raise _NoQuestion(400, types.INVALID_REQUEST, texts.TOOL_MESSAGE)  # an answer, and nothing was asked
-    asks = isinstance(message, types.JSONRPCRequest)
-    kind: type[types.ClientRequest | types.ClientNotification] = (
-        types.ClientRequest if asks else types.ClientNotification
-    )
-    try:
-        kind.model_validate(message.model_dump(by_alias=True, mode="json", exclude_none=True))
-    except ValueError as error:
-        number = message.id if isinstance(message, types.JSONRPCRequest) else None
-        raise _NoQuestion(200 if asks else 400, types.INVALID_PARAMS, texts.TOOL_MESSAGE, number) from error
-    return text
 
 
 async def _named(ask: Any, given: str) -> str:
