@@ -13,7 +13,7 @@ WORKDIR /app
 # What changes most seldom comes first, so that a new build begins where something is new.
 COPY requirements.txt ./
 COPY .ci/install.py .ci/
-RUN CPU=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore UV_COMPILE_BYTECODE=1 python .ci/install.py
+RUN CPU=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore python .ci/install.py
 COPY weights weights
 COPY app.py LICENSE ./
 COPY hff hff

@@ -139,9 +139,10 @@ class Installer:
         if self.uv:
             # Beside the packages, so that files are linked and not copied, and /tmp need not hold them all.
             cache = Path(sys.prefix) / "uv-cache"
-            command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+            # Compiled now, as pip does: where nothing may be written later, every start would compile all of it anew.
+            command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode"]
             index = [] if "--index-url" in arguments else uv_options(self.settings())
-            status = self.run([*command, "--cache-dir", str(cache), *index, *arguments])
+            status = self.run([*command, "--python", sys.executable, "--cache-dir", str(cache), *index, *arguments])
             shutil.rmtree(cache, ignore_errors=True)
             if status == 0:
                 return 0

@@ -150,6 +150,7 @@ def test_uv_installs_and_where_it_cannot_pip_does(capsys):
     assert bootstrap[1:4] == ["-m", "pip", "install"]
     assert bootstrap[-1] == "uv"
     assert by_uv[1:5] == ["-m", "uv", "pip", "install"]
+    assert "--compile-bytecode" in by_uv
     told = " ".join(by_uv)
     assert told.endswith("--default-index https://pip.school/simple --find-links /wheels --find-links /more -r all.txt")
     for failures, tried in {(1,): ["pip", "pip"], (0, 1): ["pip", "uv", "pip"]}.items():
