@@ -99,8 +99,9 @@ def add_a_corpus(copy: HouseCopy) -> None:
 def add_a_language(copy: HouseCopy) -> None:
     """Of English and German, each sentence between exclamation marks."""
     copy.copy("hff/locale/en", "hff/locale/qq")
+    copy.copy("train/locale/en", "train/locale/qq")
     copy.copy("hff/lab/lessons/de", "hff/lab/lessons/qq")
-    for path in [*copy.folder.glob("hff/locale/qq/*.json"), *copy.folder.glob("hff/lab/lessons/qq/*.json")]:
+    for path in list(copy.folder.glob("**/qq/*.json")):
         path.write_text(json.dumps(shouted(json.loads(path.read_text("utf-8")))), encoding="utf-8")
 
 

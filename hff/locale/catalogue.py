@@ -3,7 +3,8 @@
 ``hff/locale/<language>/<area>.json`` maps keys to sentences; English is complete, and what another language lacks
 is said in English. ``{name}`` in a sentence is filled by ``str.format``'s rules, numbers by the language's own. A
 sentence that changes with a number has a form for each plural category of its language, which ``{count}`` chooses:
-``{"one": "1 point", "other": "{count} points"}``.
+``{"one": "1 point", "other": "{count} points"}``. A package beside ``hff`` brings a folder of this kind with what it
+alone says (``add_folder``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from hff.locale import number_format
 
 DEFAULT = "en"
 LOCALE_FOLDER = Path(__file__).parent
+_added: list[Path] = []  # folders of other packages
 _registered: dict[str, Mapping[str, Any]] = {}  # languages without a folder here
 _language: ContextVar[str] = ContextVar("hff_language", default=DEFAULT)
 
@@ -124,6 +126,13 @@ def lookup(key: str, name: str | None = None) -> Any:
     return here[key] if key in here else catalogue(DEFAULT)[key]
 
 
+def add_folder(folder: Path) -> None:
+    """Say what stands in ``folder/<language>/*.json`` too: sentences of a package that is not ``hff``."""
+    if folder not in _added:
+        _added.append(folder)
+        catalogue.cache_clear()
+
+
 def register_language(name: str, entries: Mapping[str, Any]) -> None:
     """Add a language that has no folder here, such as a made-up one of a test; it is spoken where it is asked for."""
     _registered[name] = _frozen(dict(entries))
@@ -136,7 +145,7 @@ def catalogue(name: str) -> Mapping[str, Any]:
     if name in _registered:
         return _registered[name]
     entries: dict[str, Any] = {}
-    for path in sorted((LOCALE_FOLDER / name).glob("*.json")):
+    for path in [path for folder in (LOCALE_FOLDER, *_added) for path in sorted((folder / name).glob("*.json"))]:
         for key, value in json.loads(path.read_text(encoding="utf-8")).items():
             if key in entries:
                 raise ValueError(f"{key!r} stands twice in the catalogue {name!r}; the second time in {path.name}")

@@ -13,18 +13,25 @@ import pytest
 
 import hff.errors
 import hff.locale as locale
+import train
 from hff.errors import HFFError, InputError
 from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.locale import names, number_format, say, sentence, speaking, texts, translate, using
 from hff.locale.catalogue import catalogue, register_language
 from hff.locale.lists import listed
 from tests.support.translations import leaves, shouted, untranslated, untranslated_lessons
+from train.corpora import base
 
 OTHERS = [name for name in locale.languages() if name != locale.DEFAULT]
 BY_WORD = {"GLOSSARY"}  # entries whose keys are words of the language themselves
 PLURALS = {"zero", "one", "two", "few", "many", "other"}
 TERMS = {"ALPHA_MEANS", "BETA_MEANS", "SHAPLEY_MEANS"}  # held to be said alike everywhere by the glossary's tests
 PACKAGE = Path(locale.__file__).parents[1]
+TREES = {  # of every module of ours
+    path: ast.parse(path.read_text(encoding="utf-8"))
+    for package in (PACKAGE, Path(train.__file__).parent)
+    for path in package.rglob("*.py")
+}
 
 
 def shape(value: object) -> object:
@@ -50,11 +57,11 @@ def test_a_language_has_every_entry_in_the_same_shape(name):
 
 
 def texts_read() -> tuple[set[str], set[str]]:
-    """Attributes of ``texts`` that the package reads, and all strings in its code: keys are said by their name."""
+    """Attributes of ``texts`` that the code reads, and all strings in it: keys are said by their name."""
     attributes, strings = set(), set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "texts":
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "texts" and node.attr.isupper():
                 attributes.add(node.attr)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 strings.add(node.value)  # the parts of f-strings too
@@ -71,6 +78,20 @@ def test_every_text_that_is_asked_for_is_there_and_none_is_idle():
     assert [key for key in known if key not in attributes | strings | TERMS and not key.startswith(beginnings)] == []
 
 
+def test_a_sentence_is_given_all_that_it_names():
+    """What is lacking would be noticed only when the error comes about."""
+    lacking = []
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("say", "sentence"):
+                given = {word.arg for word in node.keywords}
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant) and None not in given:
+                    named = shape(catalogue(locale.DEFAULT)[first.value])
+                    lacking += [f"{path.name}:{node.lineno} {name}" for name in named if name not in given]
+    assert lacking == []
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_nothing_of_a_language_is_still_english(name):
     assert untranslated(name) == []
@@ -79,22 +100,23 @@ def test_nothing_of_a_language_is_still_english(name):
 
 def test_errors_and_warnings_come_from_the_catalogue():
     """A sentence written into the code would stay English on the German page, and in another program's language."""
-    found = [
-        f"{path.name}:{line}"
-        for path in PACKAGE.rglob("*.py")
-        for line in written_into(path.read_text(encoding="utf-8"))
-    ]
-    assert found == []
+    assert [f"{path.name}:{line}" for path, tree in TREES.items() for line in written_into(tree)] == []
 
 
 ERRORS = {name for name, one in vars(hff.errors).items() if isinstance(one, type) and issubclass(one, HFFError)}
+ERRORS |= {  # those of other modules
+    node.name
+    for tree in TREES.values()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.ClassDef) and any(getattr(one, "id", "") in ERRORS for one in node.bases)
+}
 ERRORS |= {"Refused"}  # of an upload
 
 
-def written_into(code: str) -> list[int]:
+def written_into(tree: ast.AST) -> list[int]:
     """The lines of code in which an error or a warning is given a sentence that stands there."""
     found = []
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             if name in ERRORS and any(map(is_sentence, node.args)):
@@ -120,19 +142,18 @@ def is_sentence(node: ast.AST) -> bool:
     ["'no'", "f'no {x}'", "'no' + x", "'no {}'.format(x)", "'no' if x else say('a.b')", "', '.join(x)"],
 )
 def test_a_sentence_in_the_code_would_be_found(raised: str):
-    for error in ("InputError", "errors.WeightsError"):
-        assert written_into(f"def f(x):\n    raise {error}({raised})\n") == [2]
-    assert written_into(f"reading(warnings=[{raised}])") == [1]
-    assert (
-        written_into("raise InputError(say('a.b', name=x))\nraise InputError(texts.NO)\nraise ValueError('no')") == []
-    )
+    for error in ("InputError", "errors.WeightsError", "TrainingError", "base.CorpusError"):
+        assert written_into(ast.parse(f"def f(x):\n    raise {error}({raised})\n")) == [2]
+    assert written_into(ast.parse(f"reading(warnings=[{raised}])")) == [1]
+    right = "raise InputError(say('a.b', name=x))\nraise InputError(texts.NO)\nraise ValueError('no')"
+    assert written_into(ast.parse(right)) == []
 
 
 def test_sentences_are_not_put_together_from_pieces():
     """Another language has another order of words: what is shown is one entry, filled in."""
     found = []
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
             values = getattr(node, "values", ()) if isinstance(node, ast.JoinedStr) else ()
             joined = [part.value for part in values if isinstance(part, ast.FormattedValue)]
             joined += [node.left, node.right] if isinstance(node, ast.BinOp) else []
@@ -306,3 +327,14 @@ def test_errors_and_warnings_are_said_in_the_language_of_the_moment():
         assert translate(error).startswith("Es gibt keine Stimme")
         assert "Im Ton wurde keine Stimme gefunden" in translate(error)
         assert "50.000" in translate(long)
+
+
+def test_an_error_of_the_training_is_said_in_the_language_of_the_moment(tmp_path: Path):
+    with pytest.raises(base.CorpusError, match=r"^Diary: none of a\.csv, b\.csv under .* It comes from") as caught:
+        base.find(tmp_path, ["a.csv", "b.csv"], "Diary", "diary.example")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert str(copy) == str(caught.value)
+    with using("de"):
+        assert translate(copy) == (
+            f"Diary: Unter {tmp_path} liegt nichts von a.csv, b.csv. Die Sammlung stammt von diary.example."
+        )

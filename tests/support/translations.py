@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import train  # noqa: F401 - brings its sentences into the catalogues
 from hff.lab.lesson import Lesson
 from hff.lab.lesson_files import LESSONS_FOLDER, load_lessons
 from hff.locale import DEFAULT, using

@@ -13,6 +13,7 @@ import numpy as np
 
 from hff.config import EMOTIONS
 from hff.errors import HFFError
+from hff.locale import say
 from train.engine import data_files
 
 # Labels of corpora that call Ekman's six emotions by their nouns.
@@ -85,8 +86,8 @@ def find(root: Path, names: list[str], corpus: str, source: str) -> Path:
         found = next(iter(sorted(root.glob(name))), None) or next(iter(sorted(root.rglob(name))), None)
         if found is not None:
             return data_files.used(corpus, found)
-    where = f"under {root}" if root.is_dir() else f"under {root}, which is no folder"
-    raise CorpusError(f"{corpus}: none of {', '.join(names)} {where}. It comes from {source}.")
+    missing = "data.none_in_folder" if root.is_dir() else "data.none_without_folder"
+    raise CorpusError(say(missing, corpus=corpus, names=", ".join(names), folder=root, source=source))
 
 
 def read_rows(
@@ -97,20 +98,19 @@ def read_rows(
         reader = csv.DictReader(file, delimiter=delimiter, fieldnames=fieldnames)
         missing = [name for name in needed if name not in (reader.fieldnames or ())]
         if missing:
-            raise CorpusError(
-                f"{path}: no column {', '.join(missing)}; its first line has {', '.join(reader.fieldnames or ())}."
-            )
+            there = ", ".join(reader.fieldnames or ())
+            raise CorpusError(say("data.no_column", path=path, missing=", ".join(missing), there=there))
         rows = list(reader)
     broken = next((n for n, row in enumerate(rows, 2) if any(row[name] is None for name in needed)), None)
     if broken is not None:
-        raise CorpusError(f"{path}: row {broken} is cut off; fetch the file again.")
+        raise CorpusError(say("data.row_cut_off", path=path, row=broken))
     return rows
 
 
 def label(names: dict[str, Any], word: str, path: Path) -> Any:
     """What ``word`` means among a corpus' label ``names``; an unknown one is refused."""
     if word not in names:
-        raise CorpusError(f"{path}: unknown label {word!r}; known are {', '.join(names)}.")
+        raise CorpusError(say("data.unknown_label", path=path, word=word, known=", ".join(names)))
     return names[word]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hff.locale import say
 from train.corpora.base import CorpusError, find
 from train.corpora.conversation import Conversation, DialogueSet
 
@@ -87,7 +88,7 @@ def dialogues(root: Path, corpus: Corpus = MOSEI) -> DialogueSet:
         for split, names in folds.items()
     }
     if not splits["train"]:
-        raise CorpusError(f"{corpus.name}: no video of the training fold has labels. Both come from {SOURCE}.")
+        raise CorpusError(say("data.no_utterance", where=f"{corpus.name}, train", source=SOURCE))
     return DialogueSet(corpus.name, (), splits, corpus.counts)
 
 
@@ -143,7 +144,7 @@ def _open(path: Path) -> Any:
     try:
         import h5py
     except ImportError as error:
-        raise CorpusError(f"{path.name} needs the package h5py: pip install h5py.") from error
+        raise CorpusError(say("package.needed", what=path.name, package="h5py", command="pip install h5py")) from error
     try:
         file = h5py.File(path, "r")
         (root,) = file.values()
@@ -151,7 +152,7 @@ def _open(path: Path) -> Any:
         first = next(iter(data.values()))
         first["features"], first["intervals"]
     except (OSError, ValueError, KeyError, AttributeError, TypeError, StopIteration) as error:
-        raise CorpusError(f"{path} is not a computational sequence of the CMU SDK ({error}). See {SOURCE}.") from error
+        raise _other_file(path, error) from error
     return data
 
 
@@ -164,4 +165,8 @@ def _folds(path: Path) -> dict[str, list[str]]:
                 found[statement.targets[0].id] = ast.literal_eval(statement.value)
         return {split: [str(name) for name in found[theirs]] for split, theirs in _FOLDS.items()}
     except (SyntaxError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(f"{path} is not the SDK's list of folds ({error!r}). See {SOURCE}.") from error
+        raise _other_file(path, error) from error
+
+
+def _other_file(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(say("data.other_file", path=path, corpus="the CMU SDK", error=repr(error), source=SOURCE))

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from hff.config import MODALITIES
+from hff.locale import say
 from train.corpora.base import CorpusError
 
 UNLABELLED = -1  # in place of the number of a class
@@ -136,7 +137,7 @@ def folds(conversations: Sequence[Conversation], count: int = FOLDS) -> Iterator
     """Masks (V,) of the conversations held out, ``count`` times: each is held out once."""
     names = sorted(one.name for one in conversations)
     if len(names) < count:
-        raise CorpusError(f"{len(names)} dialogues or videos are too few to be split into {count} folds.")
+        raise CorpusError(say("data.too_few", folds=count, number=len(names)))
     order = np.random.default_rng(FOLD_SEED).permutation(len(names))
     fold = {names[i]: n % count for n, i in enumerate(order)}
     of = np.array([fold[one.name] for one in conversations])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hff.locale import say
 from train.corpora.base import CorpusError, Sentence, find, label, read_rows, target
 
 NAME = "DailyDialog"
@@ -50,6 +51,6 @@ def _from_dialogues(texts: Path, emotions: Path) -> list[tuple[str, str]]:
     for number, pair in enumerate(zip(dialogues, numbers, strict=False), 1):
         turns, labels = pair[0].split(_TURN_END)[:-1], pair[1].split()
         if len(turns) != len(labels) or len(dialogues) != len(numbers):
-            raise CorpusError(f"{NAME}: {texts} and {emotions} part at line {number}; fetch both again.")
+            raise CorpusError(say("data.part_at_line", path=texts, other=emotions, line=number))
         lines += [(turn.strip(), _NUMBERS[int(n)]) for turn, n in zip(turns, labels, strict=True)]
     return lines

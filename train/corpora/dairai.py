@@ -10,6 +10,7 @@ import gzip
 import json
 from pathlib import Path
 
+from hff.locale import say
 from train.corpora.base import CorpusError, Sentence, find, label, read_rows, target
 
 NAME = "dair-ai"
@@ -47,4 +48,4 @@ def _from_json_lines(path: Path) -> list[tuple[str, str]]:
             rows = [json.loads(line) for line in file if line.strip()]
         return [(row["text"], _NUMBERS[row["label"]]) for row in rows]
     except (ValueError, KeyError, TypeError, IndexError, OSError, EOFError) as error:
-        raise CorpusError(f"{path} is not dair-ai's file ({error!r}). See {SOURCE}.") from error
+        raise CorpusError(say("data.other_file", path=path, corpus=NAME, error=repr(error), source=SOURCE)) from error

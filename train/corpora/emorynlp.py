@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hff.locale import say
 from train.corpora.base import CorpusError, Sentence, find, label, read_rows, target
 from train.corpora.conversation import Conversation, DialogueSet, grouped
 
@@ -107,4 +108,4 @@ def _from_json(path: Path) -> list[_Line]:
             for said in scene["utterances"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"{path} is not EmoryNLP's file ({error!r}). See {SOURCE}.") from error
+        raise CorpusError(say("data.other_file", path=path, corpus=NAME, error=repr(error), source=SOURCE)) from error

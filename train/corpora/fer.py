@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hff.locale import say
 from train.corpora.base import CorpusError, Faces, find, read_rows
 
 _VOTES = "neutral happiness surprise sadness anger disgust fear contempt unknown NF".split()
@@ -77,9 +78,7 @@ def _from_csv(pixels: Path, root: Path) -> tuple[np.ndarray, np.ndarray, np.ndar
     faces = read_rows(pixels, needed=("pixels", "Usage"))
     votes = read_rows(path, needed=_VOTES)
     if len(faces) != len(votes):
-        raise CorpusError(
-            f"{NAME}: {pixels} has {len(faces)} rows and {path} {len(votes)}; one is cut short. See {SOURCE}."
-        )
+        raise CorpusError(say("data.rows", path=pixels, rows=len(faces), other=path, others=len(votes), source=SOURCE))
     images = np.stack([np.array(row["pixels"].split(), np.uint8).reshape(48, 48) for row in faces])
     counts = np.array([[int(row[name]) for name in _VOTES] for row in votes])
     splits = np.array([_SPLITS[row["Usage"]] for row in faces], dtype=object)

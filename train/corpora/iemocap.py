@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from hff.locale import say
 from train.corpora import safe_pickle
 from train.corpora.base import CorpusError, find
 from train.corpora.conversation import UNLABELLED, Conversation, DialogueSet
@@ -55,17 +56,16 @@ def dialogues(root: Path) -> DialogueSet:
 def load_file(path: Path) -> DialogueSet:
     """The dialogues of one of the files above."""
     stored = safe_pickle.load(path, SOURCE)
-    if not isinstance(stored, tuple | list) or not all(isinstance(part, dict) for part in stored[:3]):
-        raise CorpusError(f"{path.name} is not one of the layouts of {NAME} that are read. They come from {SOURCE}.")
-    if len(stored) >= 9 and _is_text(stored[1]):
-        return _with_features(path, *stored[:9])
-    if len(stored) == 10:
-        speakers, labels, *layers = stored[:6]
-        return _in_words(path, speakers, labels, stored[6], stored[7:], layers)
-    if len(stored) == 6:
-        speakers, labels, sentences = stored[:3]
-        return _in_words(path, speakers, labels, sentences, stored[3:], [])
-    raise CorpusError(f"{path.name}: {len(stored)} parts; expected 6, 9 or 10. The file comes from {SOURCE}.")
+    if isinstance(stored, tuple | list) and all(isinstance(part, dict) for part in stored[:3]):
+        if len(stored) >= 9 and _is_text(stored[1]):
+            return _with_features(path, *stored[:9])
+        if len(stored) == 10:
+            speakers, labels, *layers = stored[:6]
+            return _in_words(path, speakers, labels, stored[6], stored[7:], layers)
+        if len(stored) == 6:
+            speakers, labels, sentences = stored[:3]
+            return _in_words(path, speakers, labels, sentences, stored[3:], [])
+    raise CorpusError(say("data.layout", file=path.name, corpus=NAME, source=SOURCE))
 
 
 def _is_text(table: Table) -> bool:
@@ -127,11 +127,13 @@ def _dialogue_set(
         tables = {"speakers": speakers, "labels": labels, "sentences": sentences} | features
         missing = [what for what, table in tables.items() if name not in table]
         if missing:
-            raise CorpusError(f"{where}: no {', '.join(missing)}.")
+            raise CorpusError(say("data.lacks", where=where, missing=", ".join(missing)))
         count = len(labels[name])
-        wrong = {what: len(table[name]) for what, table in tables.items() if len(table[name]) != count}
-        if wrong:
-            raise CorpusError(f"{where}: {count} labels, but {', '.join(f'{n} {what}' for what, n in wrong.items())}.")
+        for what, table in tables.items():
+            if (others := len(table[name])) != count:
+                raise CorpusError(
+                    say("data.other_number_than_labels", where=where, count=count, others=others, what=what)
+                )
         return Conversation(
             name=name,
             features={m: _matrix(table[name], f"{where}, {m}") for m, table in features.items()},
@@ -144,14 +146,14 @@ def _dialogue_set(
     splits = {split: [conversation(name) for name in chosen] for split, chosen in names.items()}
     twice = sorted(set(names["train"]) & set(names["test"]))
     if twice:
-        raise CorpusError(f"{path.name}: dialogue {twice[0]} is in the training and in the test part.")
+        raise CorpusError(say("data.in_both_parts", file=path.name, name=twice[0]))
     return DialogueSet(NAME, SIX_LABELS, splits, PUBLISHED)
 
 
 def _matrix(values: Any, where: str) -> np.ndarray:
     x = safe_pickle.array(values, where)
     if x.ndim != 2:
-        raise CorpusError(f"{where}: shape {x.shape}, expected (T,d).")
+        raise CorpusError(say("data.shape", where=where, shape=str(x.shape), expected="(T,d)"))
     return x
 
 
@@ -159,7 +161,7 @@ def _numbers(values: Any, where: str) -> np.ndarray:
     try:
         numbers = np.array([int(value) for value in values], np.int64)
     except (TypeError, ValueError) as error:
-        raise CorpusError(f"{where}: a label is no number ({error}).") from error
+        raise CorpusError(say("data.label_word", where=where, error=str(error))) from error
     if len(numbers) and not (numbers.min() >= UNLABELLED and numbers.max() < len(SIX_LABELS)):
-        raise CorpusError(f"{where}: labels must be 0 to {len(SIX_LABELS) - 1}, or {UNLABELLED} for none.")
+        raise CorpusError(say("data.label_range", where=where, most=len(SIX_LABELS) - 1, none=UNLABELLED))
     return numbers

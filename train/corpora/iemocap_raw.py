@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from hff.locale import say
 from train.corpora.base import CorpusError, find
 from train.corpora.conversation import UNLABELLED, RawDialogues, RawUtterance
 from train.corpora.iemocap import NAME, PUBLISHED, SIX_LABELS, SOURCE, held_out
@@ -53,9 +54,9 @@ def _dialogue(evaluation: Path) -> list[RawUtterance]:
         start, end, name, emotion = found.groups()
         sound = session / "sentences" / "wav" / dialogue / f"{name}.wav"
         if not sound.is_file():
-            raise CorpusError(f"{NAME}: {sound} is missing. It comes from {SOURCE}.")
+            raise CorpusError(say("data.missing", corpus=NAME, path=sound, source=SOURCE))
         if name not in words:
-            raise CorpusError(f"{evaluation}: {name} has no words in the transcription of {dialogue}.")
+            raise CorpusError(say("data.no_words", path=evaluation, name=name, dialogue=dialogue))
         speaker = name.rpartition("_")[2][0]
         label = SIX_LABELS.index(_EMOTIONS[emotion]) if emotion in _EMOTIONS else UNLABELLED
         said.append(
@@ -73,7 +74,7 @@ def _dialogue(evaluation: Path) -> list[RawUtterance]:
             )
         )
     if not said:
-        raise CorpusError(f"{evaluation}: no utterance with an emotion in it. See {SOURCE}.")
+        raise CorpusError(say("data.no_utterance", where=evaluation, source=SOURCE))
     return sorted(said, key=lambda one: one.start)
 
 
@@ -81,5 +82,5 @@ def _words(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise CorpusError(f"{NAME}: {path} cannot be opened ({error.strerror}). It comes from {SOURCE}.") from error
+        raise CorpusError(say("data.not_opened", path=path, error=error.strerror, source=SOURCE)) from error
     return {found[1]: found[2].strip() for line in lines if (found := _SAID.match(line))}

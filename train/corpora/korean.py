@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hff.config import EMOTIONS
+from hff.locale import say
 from train.corpora import voices
 from train.corpora.base import CorpusError, Utterance, find
 
@@ -29,7 +30,8 @@ def load(root: Path) -> list[Utterance]:
     for name, wave in voices.read(path, 0, "*.wav", NAME):
         speaker, number = name[:3], name[3:]
         if not number.isdigit() or not 0 < int(number) <= _PER_EMOTION * len(_IN_TURN):
-            raise CorpusError(f"{path}: {name} is no speaker of three letters and a number of 1 to 400. See {SOURCE}.")
+            form = f"abc00001 ... abc{_PER_EMOTION * len(_IN_TURN):05}"
+            raise CorpusError(say("data.name", where=path, name=name, form=form, source=SOURCE))
         emotion = EMOTIONS.index(_IN_TURN[(int(number) - 1) // _PER_EMOTION])
         split = SPLIT.get(speaker, "train")
         utterances.append(Utterance(name, wave, emotion, f"korean-{speaker}", "korean", split))

@@ -17,6 +17,7 @@ from PIL import Image
 
 from hff.config import EMOTIONS
 from hff.detectors.faces import FaceDetector, align_face
+from hff.locale import say
 from train.corpora.base import CorpusError, Faces, find, read_rows
 from train.engine import data_files
 
@@ -63,7 +64,7 @@ def load(root: Path) -> Faces:
     """The faces found."""
     found = [(one, face) for one in portraits(root) if (face := crop(one.picture)) is not None]
     if not found:
-        raise CorpusError(f"{NAME}: no face is found in its pictures. They come from {SOURCE}.")
+        raise CorpusError(say("data.no_face", corpus=NAME, source=SOURCE))
     labels = np.array([one.label for one, _ in found])
     votes = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
     splits = np.array([one.split for one, _ in found], dtype=object)
@@ -106,5 +107,5 @@ def _from_folders(path: Path) -> list[Portrait]:
                 )
             )
     if not rows:
-        raise CorpusError(f"{NAME}: no picture in {', '.join(_FOLDERS)} beside {path}. They come from {SOURCE}.")
+        raise CorpusError(say("data.none_beside", corpus=NAME, names=", ".join(_FOLDERS), path=path, source=SOURCE))
     return rows

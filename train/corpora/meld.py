@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hff.config import EMOTIONS
+from hff.locale import say
 from train.corpora.base import EKMAN, CorpusError, Sentence, find, hold_out, label, read_rows, target
 from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, RawUtterance, grouped
 
@@ -84,7 +85,7 @@ def _clips(root: Path, split: str) -> Path:
 def _clip(folder: Path, name: str) -> Path:
     path = folder / f"{name}.mp4"
     if not path.is_file():
-        raise CorpusError(f"{NAME}: {path} is missing. It comes from {RAW_SOURCE}.")
+        raise CorpusError(say("data.missing", corpus=NAME, path=path, source=RAW_SOURCE))
     return path
 
 

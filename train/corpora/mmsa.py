@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hff.locale import say
 from train.corpora import safe_pickle
 from train.corpora.base import CorpusError, find
 from train.corpora.conversation import Conversation, DialogueSet, grouped
@@ -76,10 +77,12 @@ def load_file(path: Path) -> DialogueSet:
     """The videos of a feature file; a ``CorpusError`` says what is missing or wrong in it."""
     stored = safe_pickle.load(path, SOURCE)
     if not isinstance(stored, dict):
-        raise CorpusError(f"{path.name} holds a {type(stored).__name__}, not a dictionary of splits {REQUIRED}.")
+        raise CorpusError(say("data.no_dictionary", where=path.name, kind=type(stored).__name__))
     missing = [name for name in REQUIRED if name not in stored]
     if missing:
-        raise CorpusError(f"{path.name} has no split {' and no '.join(missing)}; found: {sorted(map(str, stored))}.")
+        raise CorpusError(
+            say("data.no_split", where=path.name, missing=", ".join(missing), there=", ".join(sorted(map(str, stored))))
+        )
     splits = {
         ours: _split(stored[theirs], f"{path.name}, split {theirs}")
         for theirs, ours in _SPLIT_NAMES.items()
@@ -88,35 +91,42 @@ def load_file(path: Path) -> DialogueSet:
     for modality in FEATURES:
         sizes = {name: split.features[modality].shape[1] for name, split in splits.items()}
         if len(set(sizes.values())) > 1:
-            raise CorpusError(f"{path.name}: {FEATURES[modality]} features differ in size between splits: {sizes}.")
+            told = ", ".join(f"{split} {size}" for split, size in sizes.items())
+            raise CorpusError(say("data.sizes", file=path.name, features=FEATURES[modality], sizes=told))
     labels = splits["train"].labels
     if not labels.min() < 0 < labels.max():
         raise CorpusError(
-            f"{path.name}, split train: {LABEL_KEY} reach from {labels.min():g} to {labels.max():g}; sentiment must be "
-            "signed, below 0 for negative and above 0 for positive."
+            say(
+                "data.unsigned",
+                where=f"{path.name}, split train",
+                labels=LABEL_KEY,
+                least=float(labels.min()),
+                most=float(labels.max()),
+            )
         )
     return DialogueSet(path.stem, (), {name: split.conversations() for name, split in splits.items()})
 
 
 def _split(stored, where: str) -> _Split:
     if not isinstance(stored, dict):
-        raise CorpusError(f"{where}: a {type(stored).__name__}, not a dictionary.")
+        raise CorpusError(say("data.no_dictionary", where=where, kind=type(stored).__name__))
     missing = [key for key in ("id", *FEATURES.values(), LABEL_KEY) if key not in stored]
     if missing:
-        raise CorpusError(f"{where}: no key {', '.join(missing)}; found: {', '.join(sorted(map(str, stored)))}.")
+        there = ", ".join(sorted(map(str, stored)))
+        raise CorpusError(say("data.no_key", where=where, missing=", ".join(missing), there=there))
     ids = [str(name) for name in stored["id"]]
     if not ids:
-        raise CorpusError(f"{where}: there is no utterance in it.")
+        raise CorpusError(say("data.no_utterance", where=where, source=SOURCE))
     texts = [str(text) for text in stored.get("raw_text", ())]
     labels = array(stored[LABEL_KEY], f"{where}, {LABEL_KEY}").reshape(-1)
     if not labels.any():
-        raise CorpusError(f"{where}: {LABEL_KEY} are all 0.")
+        raise CorpusError(say("data.zero", where=where, labels=LABEL_KEY))
     features = {ours: _features(stored[theirs], f"{where}, {theirs}") for ours, theirs in FEATURES.items()}
     lengths = {FEATURES[m]: len(x) for m, x in features.items()} | {LABEL_KEY: len(labels)}
     lengths |= {"raw_text": len(texts)} if texts else {}
-    wrong = {key: length for key, length in lengths.items() if length != len(ids)}
-    if wrong:
-        raise CorpusError(f"{where}: {len(ids)} ids, but {', '.join(f'{n} of {key}' for key, n in wrong.items())}.")
+    for what, length in lengths.items():
+        if length != len(ids):
+            raise CorpusError(say("data.other_number_of", where=where, count=len(ids), others=length, what=what))
     order = _order(ids, where)
     return _Split(
         [ids[i] for i in order],
@@ -134,7 +144,8 @@ def _order(ids: list[str], where: str) -> list[int]:
         try:
             return (video if separator else ids[i]), float(segment)
         except ValueError:
-            raise CorpusError(f"{where}: id {ids[i]!r} is not of the form VIDEO{SEPARATOR}NUMBER.") from None
+            form = f"VIDEO{SEPARATOR}NUMBER"
+            raise CorpusError(say("data.name", where=where, name=ids[i], form=form, source=SOURCE)) from None
 
     return sorted(range(len(ids)), key=key)
 
@@ -146,5 +157,5 @@ def _features(values, where: str) -> np.ndarray:
         there = (x != 0).any(-1, keepdims=True)
         x = (x * there).sum(1) / np.maximum(there.sum(1), 1)
     if x.ndim != 2 or not x.shape[1]:
-        raise CorpusError(f"{where}: shape {np.shape(values)}, expected (N,d) or (N,L,d).")
+        raise CorpusError(say("data.shape", where=where, shape=str(np.shape(values)), expected="(N,d), (N,L,d)"))
     return x.astype(np.float32)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from hff.config import EMOTIONS, FACE_SIZE
+from hff.locale import say
 from train.corpora.base import CorpusError, Faces, find, read_rows
 from train.corpora.fer import pictures_of
 from train.engine import data_files
@@ -70,5 +71,5 @@ def _from_legend(path: Path) -> tuple[list[np.ndarray], list[int]]:
             pictures.append(np.array(opened.convert("L")))
         labels.append(EMOTIONS.index(ours))
     if not pictures:
-        raise CorpusError(f"{NAME}: none of the pictures of {path} in {folder}. They come from {SOURCE}.")
+        raise CorpusError(say("data.none_beside", corpus=NAME, names=folder, path=path, source=SOURCE))
     return pictures, labels

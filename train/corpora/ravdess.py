@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hff.config import EMOTIONS
+from hff.locale import say
 from train.corpora import voices
 from train.corpora.base import CorpusError, Utterance, find
 
@@ -64,7 +65,7 @@ def load(root: Path) -> list[Utterance]:
     for split in dict.fromkeys(SPLIT.values()):
         if not any(u.split == split for u in utterances):
             folders = ", ".join(f"Actor_{actor:02}" for actor, own in SPLIT.items() if own == split)
-            raise CorpusError(f"{NAME}: no recording of {folders} (for {split}) beside {path}. See {SOURCE}.")
+            raise CorpusError(say("data.none_beside", corpus=NAME, names=folders, path=path, source=SOURCE))
     return utterances
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hff.locale import say
 from train.corpora.base import CorpusError
 
 
@@ -22,12 +23,9 @@ def load(path: Path, source: str) -> Any:
         with path.open("rb") as file:
             return _ArraysOnly(file, encoding="latin1").load()
     except OSError as error:
-        raise CorpusError(f"{path} cannot be opened ({error.strerror}). Feature files: {source}.") from error
+        raise CorpusError(say("data.not_opened", path=path, error=error.strerror, source=source)) from error
     except Exception as error:  # a damaged or hostile pickle can raise anything
-        raise CorpusError(
-            f"{path.name} cannot be read as a pickle of NumPy arrays and plain values ({error}). "
-            "For safety nothing else is loaded from a pickle; save the features as arrays."
-        ) from error
+        raise CorpusError(say("data.pickle", file=path.name, error=str(error))) from error
 
 
 def array(values: Any, where: str) -> np.ndarray:
@@ -35,7 +33,7 @@ def array(values: Any, where: str) -> np.ndarray:
     try:
         x = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise CorpusError(f"{where}: not an array of numbers ({error}).") from error
+        raise CorpusError(say("data.not_numbers", where=where, error=str(error))) from error
     return np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0)  # logarithms of silence are -inf in MOSI's own files
 
 

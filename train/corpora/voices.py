@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hff.errors import InputError
+from hff.locale import say
 from hff.media.audio import read_audio
 from train.corpora.base import CorpusError
 from train.engine import data_files
@@ -24,7 +25,7 @@ def read_tar(archive: Path) -> Iterator[tuple[str, np.ndarray]]:
             with tarfile.open(archive) as tar:
                 tar.extractall(folder, filter="data")
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise CorpusError(f"{archive} is damaged ({error}); fetch it again.") from error
+            raise CorpusError(say("data.damaged", path=archive, error=str(error))) from error
         yield from _read(sorted(Path(folder).glob("**/*")))
 
 
@@ -39,7 +40,7 @@ def _read(paths: list[Path]) -> Iterator[tuple[str, np.ndarray]]:
             try:
                 wave = read_audio(path)
             except InputError as error:
-                raise CorpusError(f"{path} cannot be read ({error}); fetch it again.") from error
+                raise CorpusError(say("data.damaged", path=path, error=error.args[0])) from error
             yield path.stem, wave
 
 

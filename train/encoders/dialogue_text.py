@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from hff import pretrained, weights
 from hff.encoders.bert import untrained_bert
 from hff.errors import InputError
+from hff.locale import say
 from train.corpora.conversation import Conversation
 from train.ready_made import plain_minilm
 
@@ -86,7 +87,7 @@ class DialogueTokenizer:
     def _tokens(self, conversation: Conversation) -> list[list[int]]:
         """Each utterance's tokens, the speaker's name in front where there are several."""
         if not conversation.texts:
-            raise InputError(f"{conversation.name} has no transcript: words can only be read where there are some.")
+            raise InputError(say("encoder.no_transcript", name=conversation.name))
         named = len(set(conversation.speakers)) > 1
         said = tuple(
             f"{speaker}: {text}" if named else text
@@ -140,7 +141,7 @@ class DialogueTextEncoder(nn.Module):
 
         self.folder = pretrained.bert_folder() if start in (SHIPPED_TEXT, PLAIN_TEXT) else Path(start)
         if not (self.folder / "config.json").is_file():
-            raise InputError(f"{start} is no folder of an encoder: it has no config.json.")
+            raise InputError(say("encoder.no_folder", path=start))
         self.past_only = past_only
         if start == PLAIN_TEXT:
             self.bert = plain_minilm.load(untrained_bert())

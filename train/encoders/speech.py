@@ -22,6 +22,7 @@ from hff import corruption
 from hff.config import EMOTIONS, SAMPLE_RATE
 from hff.detectors.vad import Segments, voiced_segments
 from hff.encoders.mfcc_cnn import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
+from hff.locale import say
 from hff.media.level import normalise_level
 from hff.pipeline.features import encode_speech, step_count
 from train.corpora import emodb, ravdess
@@ -149,7 +150,8 @@ def training_targets(recordings: list[PreparedVoice], soft: Path | None = None) 
     if soft is None:
         return target, SPEECH_LABEL_SMOOTHING
     if not soft.exists():
-        raise TrainingError(f"{soft} is missing; `python -m train whisper --teach` makes it.")
+        command = "python -m train whisper --teach"
+        raise TrainingError(say("features.missing", folder=soft.parent, files=soft.name, command=command))
     with np.load(data_files.used("soft targets", soft)) as stored:
         by_name = dict(zip(stored["name"].tolist(), torch.from_numpy(stored["probabilities"]), strict=True))
     taught = torch.stack([by_name.get(r.name, row) for r, row in zip(recordings, target, strict=True)])

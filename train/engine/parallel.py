@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from hff.errors import DependencyError, HFFError
+from hff.locale import say
 
 SEED_STRIDE = 1_000_003  # between the random seeds of two processes
 PATIENCE = timedelta(days=2)  # that processes wait for the leader, which does stages like evaluation alone
@@ -50,7 +51,8 @@ def _accelerator(device_type: str):
     try:
         from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
     except ImportError as error:
-        raise DependencyError("Training in several processes needs accelerate: pip install accelerate.") from error
+        what, command = f"WORLD_SIZE={size()}", "pip install accelerate"
+        raise DependencyError(say("package.needed", what=what, package="accelerate", command=command)) from error
     # Heads that only some losses use leave parameters without a gradient.
     options = [DistributedDataParallelKwargs(find_unused_parameters=True), InitProcessGroupKwargs(timeout=PATIENCE)]
     return Accelerator(cpu=device_type == "cpu", kwargs_handlers=options)
@@ -117,7 +119,7 @@ def shard(batch: Any) -> tuple[Any, float]:
         return batch.share(rank(), size()), 1.0
     items = _first_length(batch)
     if items is None or items < size():
-        raise HFFError(f"A batch of {items or 0} cannot be shared by {size()} processes: use fewer of them.")
+        raise HFFError(say("training.batch", items=items or 0, processes=size()))
     mine = slice(items * rank() // size(), items * (rank() + 1) // size())
     return _cut(batch, items, mine), (mine.stop - mine.start) * size() / items
 

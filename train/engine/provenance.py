@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hff import weights
 from hff.errors import HFFError
+from hff.locale import say
 from train.engine.whole_files import write_whole
 
 
@@ -35,8 +36,5 @@ def check_provenance(folder: Path, sources: dict[str, Path]) -> None:
         if noted.get(part, digest) != digest and any(folder.glob(f"{part}-*.safetensors"))
     ]
     if stale:
-        raise HFFError(
-            f"{', '.join(stale)} in {folder} come from other weights than those there now; delete these files (and "
-            "the fusion's run) to have them made anew."
-        )
+        raise HFFError(say("features.stale", files=", ".join(stale), folder=folder))
     write_whole(path, json.dumps(noted | now, indent=1) + "\n")

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from hff.config import MODALITIES
 from hff.errors import InputError
+from hff.locale import say
 from train.corpora.base import CorpusError
 from train.corpora.conversation import DialogueSet
 from train.engine.whole_files import write_whole
@@ -115,10 +116,7 @@ def run(options: argparse.Namespace) -> dict[str, str]:
     """The stage: writes the page; returns where it is."""
     corpora = list(_found(options))
     if not corpora:
-        raise InputError(
-            f"None of {', '.join(_asked(options))} is under {options.data}. What each is read from: "
-            "python -m train data --data DIR."
-        )
+        raise InputError(say("benchmark.none_found", corpora=", ".join(_asked(options)), folder=options.data))
     tables: list[PaperTable] = []
     for table in _tables(corpora):
         tables.append(table)
@@ -131,7 +129,7 @@ def _asked(options: argparse.Namespace) -> list[str]:
     known = [*SENTIMENT, *EMOTION]
     asked = known if options.corpora == "all" else [name.strip() for name in options.corpora.split(",")]
     if unknown := sorted(set(asked) - set(known)):
-        raise InputError(f"No corpus {', '.join(unknown)} for the paper's tables; there are: {', '.join(known)}.")
+        raise InputError(say("benchmark.no_corpus", unknown=", ".join(unknown), known=", ".join(known)))
     return asked
 
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from hff import weights
 from hff.config import MODALITIES, HFFConfig
 from hff.errors import HFFError
+from hff.locale import say
 from hff.model.hff import HFF
 from train.engine import pool
 from train.engine.data_files import fingerprint
@@ -145,10 +146,8 @@ class Arena:
         paths = [self.features / f"{m}-{split}.safetensors" for m in MODALITIES for split in feature_files.SPLITS]
         missing = [path.name for path in paths if not path.exists()]
         if missing:
-            raise HFFError(
-                f"{self.features} has no {', '.join(missing)}; make them with "
-                f"python -m train features --data DIR --out {out}"
-            )
+            command = f"python -m train features --data DIR --out {out}"
+            raise HFFError(say("features.missing", folder=self.features, files=", ".join(missing), command=command))
         self.fingerprint = fingerprint(set(paths))["sha256"]
 
     def split(self, name: str) -> PairedClips:
@@ -346,7 +345,7 @@ def arena_from(options: argparse.Namespace, labels: Sequence[str]) -> Arena:
     for name in ("seeds", "batches", "epochs", "tries", "threads", "processes"):
         value = getattr(options, name, None)
         if value is not None and value <= 0:
-            raise HFFError(f"--{name} must be above 0, got {value}.")
+            raise HFFError(say("training.above_zero", option=f"--{name}", value=value))
     if options.threads:
         torch.set_num_threads(options.threads)
     first = options.seed or 0

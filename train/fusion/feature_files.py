@@ -29,6 +29,7 @@ from hff.config import MODALITIES, SAMPLE_RATE, SPEECH_ENCODERS
 from hff.detectors.vad import voiced_segments
 from hff.encoders.bert import PIECES_AT_ONCE
 from hff.errors import HFFError
+from hff.locale import say
 from hff.pipeline.analyzer import load_encoders
 from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
 from hff.result import FaceSeen
@@ -253,9 +254,7 @@ def make(data: Path, out: Path, device: torch.device, seed: int = 0, speech_enco
     provenance.check_provenance(folder, {m: weights.part_path(out / "weights", m, speech_encoder) for m in MODALITIES})
     makers = {"speech": speech, "text": text, "vision": vision}
     if unknown := [m for m in MODALITIES if m not in makers]:
-        raise HFFError(
-            f"Nothing here makes features of {', '.join(unknown)}; write their files into {folder} yourself."
-        )
+        raise HFFError(say("features.no_maker", modalities=", ".join(unknown), folder=folder))
     for modality, build in makers.items():
         for number, split in enumerate(SPLITS):
             path = folder / f"{modality}-{split}.safetensors"

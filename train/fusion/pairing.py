@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hff.config import MODALITIES
 from hff.errors import HFFError
+from hff.locale import say
 from train.fusion import feature_files
 
 
@@ -87,7 +88,7 @@ class Batch:
         """
         alone = len(self.target) - self.augmented
         if alone < size:
-            raise HFFError(f"A batch of {alone} clips cannot be shared by {size} processes: use fewer of them.")
+            raise HFFError(say("training.batch", items=alone, processes=size))
         again, once, first = self.augmented // size, (alone - self.augmented) // size, self.augmented
         if not again and not once:  # of either kind too few, of both together enough
             once, first = alone // size, 0
@@ -135,7 +136,7 @@ class PairedClips:
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
         self.labels = self.stored[MODALITIES[0]]["teacher_logits"].shape[-1]  # C
         if self.labels != len(labels):
-            raise HFFError(f"The features in {folder} are of {self.labels} labels, and the model has {len(labels)}.")
+            raise HFFError(say("features.labels", folder=folder, found=self.labels, wanted=len(labels)))
         self.by_label = {
             m: [np.flatnonzero((self.stored[m]["label"] == c).numpy()) for c in range(self.labels)] for m in MODALITIES
         }

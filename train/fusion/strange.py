@@ -21,6 +21,7 @@ from torch import Tensor
 from hff import weights
 from hff.config import SPEECH_ENCODERS
 from hff.errors import HFFError
+from hff.locale import say
 from hff.pipeline.analyzer import load_encoders
 from train.engine import data_files, provenance
 from train.fusion.feature_files import folder_of
@@ -55,7 +56,8 @@ def load(folder: Path, modality: str, half: str) -> dict[str, Group]:
     """The strange groups by name, features as float32."""
     path = folder / f"{modality}-strange-{half}.safetensors"
     if not path.exists():
-        raise HFFError(f"{folder} has no {path.name}; make it with python -m train strange --data DIR --out DIR.")
+        command = "python -m train strange --data DIR --out DIR"
+        raise HFFError(say("features.missing", folder=folder, files=path.name, command=command))
     stored = load_file(data_files.used("features", path))
     groups: dict[str, Group] = {}
     for key, value in stored.items():

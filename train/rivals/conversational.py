@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hff.config import HFFConfig
 from hff.errors import HFFError
+from hff.locale import say
 from hff.model.weighting import Alignment
 from train.rivals.rival import Rival, mean_present
 
@@ -83,6 +84,5 @@ def graph_library(part: str) -> ModuleType:
     try:
         return importlib.import_module(f"torch_geometric.{part}")
     except ModuleNotFoundError as error:
-        raise HFFError(
-            f"DialogueGCN and COGMEN need {error.name}; get it with python -m pip install -r tests/requirements.txt"
-        ) from error
+        what, command = "DialogueGCN/COGMEN", "python -m pip install -r tests/requirements.txt"
+        raise HFFError(say("package.needed", what=what, package=error.name, command=command)) from error

@@ -11,6 +11,7 @@ import torch
 
 from hff.config import MODALITIES
 from hff.errors import InputError
+from hff.locale import say
 from train.corpora import cmu_sdk, emorynlp, iemocap, iemocap_raw, meld, mmsa
 from train.corpora.base import CorpusError, find
 from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, stacked, with_features
@@ -58,10 +59,11 @@ def read(corpus: str | None, features: Path | None, data: Path, cache: Path, dev
     Recordings are encoded first, into the folder ``cache``.
     """
     if (corpus is None) == (features is None):
-        raise InputError("Say what to run on: either --corpus NAME (with --data DIR) or --features FILE.")
+        raise InputError(say("benchmark.which"))
     if corpus is not None:
         if corpus not in READERS and corpus not in RAW_READERS:
-            raise InputError(f"No corpus {corpus} for the benchmark; there are: {', '.join(READERS | RAW_READERS)}.")
+            known = ", ".join(READERS | RAW_READERS)
+            raise InputError(say("benchmark.no_corpus", unknown=corpus, known=known))
         if corpus in RAW_READERS:
             found = encode_dialogues(RAW_READERS[corpus](data), cache / corpus, device)
         else:
@@ -90,7 +92,7 @@ def prepare(
     if "text" not in modalities:
         text = "left out"
     if text in ("given", "both") and "text" not in first.features:
-        raise InputError(f"{found.name} has no text features, so --text must be bert, not {text}.")
+        raise InputError(say("benchmark.no_text_features", name=found.name, text=text))
     encoded = {}
     if text in ("bert", "both"):
         encoded = bert_features.encode_transcripts(found.splits, cache, device)
@@ -98,7 +100,7 @@ def prepare(
     if text in ("bert", "tuned"):
         given.pop("text", None)
     if not given and text == "left out":
-        raise InputError(f"{found.name} has none of {', '.join(modalities)}.")
+        raise InputError(say("benchmark.features", name=found.name, modalities=", ".join(modalities)))
 
     def changed(split: str, conversations: list[Conversation]) -> list[Conversation]:
         parts = {m: [stacked(conversations, m)] for m in given}
@@ -118,5 +120,6 @@ def modalities_of(word: str) -> tuple[str, ...]:
     asked = set(word.split(",")) if word.islower() else {short.get(letter, letter) for letter in word}
     unknown = sorted(asked - set(MODALITIES))
     if unknown:
-        raise InputError(f"No modality {', '.join(unknown)}; there are: {', '.join(MODALITIES)}, or S, T and V.")
+        known = ", ".join(MODALITIES)
+        raise InputError(say("benchmark.no_modality", unknown=", ".join(unknown), known=known))
     return tuple(m for m in MODALITIES if m in asked)

@@ -39,6 +39,7 @@ import numpy as np
 
 from hff.config import HFFConfig
 from hff.errors import InputError
+from hff.locale import say
 from hff.model.hff import HFF
 from hff.weights import MEASURED_FILE
 from train.corpora.conversation import FOLDS, folds
@@ -77,7 +78,7 @@ def models(names: str) -> dict[str, Build]:
     wanted = [name.strip().lower() for name in names.split(",")]
     unknown = [name for name in wanted if name not in lower]
     if unknown:
-        raise InputError(f"No model {', '.join(unknown)}; there are: {', '.join(known)}.")
+        raise InputError(say("benchmark.no_model", unknown=", ".join(unknown), known=", ".join(known)))
     return {lower[name]: known[lower[name]] for name in wanted}
 
 
@@ -130,7 +131,7 @@ def scored_parts(bench: Bench, chosen: dict[str, Build], options: argparse.Names
         training = ("train",) if isinstance(bench.task, Emotions) else ("train", "validation")
         parts.append(evaluate(bench, chosen, training, "test"))
     if not parts:
-        raise InputError(f"{bench.data.dialogues.name} has no test part, so --only test leaves nothing to score.")
+        raise InputError(say("benchmark.no_test_part", name=bench.data.dialogues.name))
     return parts
 
 

@@ -10,6 +10,7 @@ import torch
 
 from hff import weights
 from hff.encoders.bert import TextEncoder
+from hff.locale import say
 from hff.pipeline.analyzer import load_encoders
 from train.corpora.base import CorpusError
 from train.corpora.conversation import Conversation
@@ -21,10 +22,7 @@ def encode_transcripts(
     """[CLS] joined with the mean token state, (N,768) float32, for each split's transcripts."""
     lacking = [name for name, split in splits.items() if not all(one.texts for one in split)]
     if lacking:
-        raise CorpusError(
-            f"No transcripts (raw_text) in split {', '.join(lacking)}: words can only be encoded anew from them. "
-            "Use --text given."
-        )
+        raise CorpusError(say("benchmark.no_transcripts", splits=", ".join(lacking)))
     path = weights.folder() / "text.safetensors"
     encoder = None
     encoded = {}
