@@ -81,18 +81,19 @@ class Controls:
         """What hears the voice, weights by hand, parts switched off, draws."""
         self.ear = ear_choice(self._ears, "hff-lab-ear")
         self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
+        equal = in_hundredths([1 / len(MODALITIES)] * len(MODALITIES))
         self.alpha = [
             gr.Slider(
                 0,
                 1,
-                value=1 / len(MODALITIES),
+                value=share,
                 step=0.01,
                 interactive=True,
                 elem_id=f"hff-lab-alpha-{m}",
                 label=texts.LAB_ALPHA.format(modality=names.modality(m)),
                 elem_classes=f"hff-{m} hff-own-slider",
             )
-            for m in MODALITIES
+            for m, share in zip(MODALITIES, equal, strict=True)
         ]
         self.own_alpha = gr.HTML(note(texts.LAB_BY_HAND_NOTE))
         parts = [(texts.LAB_PART_NAMES[part], part) for part in COMPONENTS]

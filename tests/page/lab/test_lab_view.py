@@ -417,8 +417,12 @@ def test_a_lesson_is_seen_without_scrolling(server, width: int, height: int):
             assert bottom <= height, part
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.click("#hff-lesson-next")  # the one that says most
+        page.wait_for_selector("#hff-lab-unknown")
+        edges = "(({left, right}) => [left, right])(document.getElementById('hff-lab').getBoundingClientRect())"
+        asked = page.evaluate(edges)
         lesson_shown(page, "contradiction")
         assert page.evaluate("document.documentElement.scrollHeight") <= height
+        assert page.evaluate(edges) == asked, "nothing jumps aside as the answer comes"
 
 
 def test_a_lesson_on_ones_own_clip_fits_a_low_screen_and_says_what_to_look_at(server):
