@@ -11,14 +11,18 @@ TABLE_FIGURES = ("variance", "precision", "alpha0", "alpha", "shapley")  # in th
 
 
 def clip_means(result: Result) -> dict[str, dict[str, float | None]]:
-    """Every figure of the table by name and modality: clip means, ``None`` where the modality is absent."""
+    """Every figure of the table by name and modality: clip means, ``None`` where the modality is absent.
+
+    alpha0 is over the same moments as alpha, those with a choice, so that either sums to 1.
+    """
     line = result.timeline
+    alpha0 = clip_alpha(line.alpha0, line.present, line.beta).tolist()
     return {
         "variance": result.variance,
         "aleatoric": result.aleatoric,
         "epistemic": result.epistemic,
         "precision": line.mean_present(line.precision),
-        "alpha0": line.mean_present(line.alpha0),
+        "alpha0": {m: share if result.present[m] else None for m, share in zip(MODALITIES, alpha0, strict=True)},
         "alpha": {m: result.alpha[m] if result.present[m] else None for m in MODALITIES},
         "shapley": result.shapley,
     }

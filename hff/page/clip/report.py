@@ -18,7 +18,7 @@ from hff.locale.lists import paragraph
 from hff.page.clip.attention_map import attention_figure, grid_figure, map_name
 from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timeline, timeline_figure
 from hff.page.shared import cards, effects
-from hff.page.shared.amounts import decimal, percent, variance_figure, weight_figures
+from hff.page.shared.amounts import decimal, never_none, percent, weight_figures
 from hff.page.shared.drawing import picture_address, png, svg
 from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
@@ -149,7 +149,7 @@ def _weights(axis, result: Result, palette: Palette) -> None:
         )
         variance = result.variance[name]
         alpha = weight_figures(result.alpha)[name]
-        label = texts.ABSENT if variance is None else f"α {alpha}, σ² {variance_figure(variance)}"
+        label = texts.ABSENT if variance is None else f"α {alpha}, σ² {never_none(variance)}"
         axis.text((result.alpha[name] if there else 0) + 0.02, row, label, va="center", clip_on=False)
     axis.set_yticks(range(len(MODALITIES)), [names.modality(name) for name in MODALITIES])
     axis.set_ylim(len(MODALITIES) - 0.5, -0.5)

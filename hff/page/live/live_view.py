@@ -17,7 +17,7 @@ from hff.page.live.hub import LiveHub
 from hff.page.live.layout import HISTORY_SECONDS, page
 from hff.page.session.asker import asker_address
 from hff.page.session.sessions import Sessions
-from hff.page.shared.amounts import decimal, percent, variance_figure
+from hff.page.shared.amounts import decimal, never_none, percent
 
 _SCRIPT = Path(__file__).parents[1] / "static" / "live.js"
 _WIDEST: dict[str, Any] = {
@@ -85,7 +85,7 @@ def _rounded() -> dict[str, Any]:
     return {
         "none": percent(0.001),
         "all": percent(0.999),
-        "little": variance_figure(0.001),
+        "little": never_none(0.001),
         "small": texts.SPREAD_SMALL,
         "spread": dict(texts.SPREAD),
     }

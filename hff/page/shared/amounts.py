@@ -27,8 +27,8 @@ def percent(share: float, places: int = 0) -> str:
     return number_format.percentage(share, places, language())
 
 
-def variance_figure(value: float) -> str:
-    """A variance in two decimals; what is not quite 0 never reads as none."""
+def never_none(value: float) -> str:
+    """A figure that is not negative in two decimals; what is not quite 0 never reads as none."""
     return _under_a_hundredth() if 0 < value < 0.005 else decimal(value)
 
 
@@ -83,4 +83,4 @@ def figure(value: float, name: str) -> str:
     """One of the model's figures of a modality ("variance", "alpha" ...) as it stands in a table."""
     if name == "shapley":
         return signed_points(value)
-    return variance_figure(value) if name == "variance" else decimal(value, 1 if name == "precision" else 2)
+    return decimal(value, 1) if name == "precision" else never_none(value)

@@ -43,7 +43,7 @@ def _environment() -> Environment:
     spoken: dict[str, Callable] = {
         "weights": amounts.weight_figures,
         "percent": amounts.percent,
-        "variance": amounts.variance_figure,
+        "variance": amounts.never_none,
         "decimal": amounts.decimal,
         "points": amounts.signed_points,
         "figure": amounts.figure,
