@@ -151,8 +151,13 @@ def _names(lines: list[Line]) -> list[Name]:
     heights = [line.y for line in named]
     for above, below in itertools.pairwise(range(len(heights))):
         heights[below] = max(heights[below], heights[above] + _LINE_GAP)
-    excess = max(0.0, heights[-1] - PLOT.bottom) if heights else 0.0
-    return [Name(line.name, line.kind, line.x, y - excess) for line, y in zip(named, heights, strict=True)]
+    lowest: float = (
+        PLOT.bottom
+    )  # those that this has moved below the axis go up again, and with them only whom they meet
+    for place in reversed(range(len(heights))):
+        heights[place] = min(heights[place], lowest)
+        lowest = heights[place] - _LINE_GAP
+    return [Name(line.name, line.kind, line.x, y) for line, y in zip(named, heights, strict=True)]
 
 
 def _panel(title: str, top: float, lines: list[Line], modality: str) -> Panel:

@@ -60,6 +60,20 @@ def test_names_of_lines_do_not_overlap():
         assert all(b - a >= 18 for a, b in itertools.pairwise(heights))
 
 
+def test_names_that_crowd_below_do_not_move_one_at_the_top():
+    sure = dict.fromkeys(EMOTIONS, 0.001) | {"happy": 0.994}
+    points = [replace(point, probabilities=sure) for point in sweep_points(2)]
+    panel = ElementTree.fromstring(sweep_chart(points, "vision")).findall("./g")[-1]
+    named = {
+        text.text: float(text.get("y")) for text in panel.findall(".//text") if "sweep-name" in text.get("class", "")
+    }
+    dots = [float(dot.get("cy")) for dot in panel.findall(".//circle")]
+    assert named["happy"] == pytest.approx(min(dots) + 5, abs=0.1)
+    assert max(named.values()) <= max(dots) + 6
+    title = next(float(text.get("y")) for text in panel.findall("./text") if text.text == texts.SWEEP_PROBABILITY)
+    assert min(named.values()) - title >= 15
+
+
 def test_the_sweep_in_a_sentence():
     assert sweep_sentence([], "vision") == texts.SWEEP_WAITING
     sentence = sweep_sentence(sweep_points(), "vision")
