@@ -128,3 +128,8 @@ def current() -> Cancel | None:
 def current_budget() -> Budget:
     """The budget in force in this thread, or a new one."""
     return _budget.get() or Budget()
+
+
+def budget_in_force() -> Budget | None:
+    """That of this thread."""
+    return _budget.get()

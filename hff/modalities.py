@@ -32,7 +32,9 @@ class Modality:
     dash: tuple[float, ...]  # px drawn and left out; empty for a whole line
     hatch: str  # matplotlib's, for areas
     encoders: dict[str, str | Callable[..., Any]] = field(hash=False)  # number of labels -> encoder; the first is usual
-    encode: str | Callable[..., Any]  # (encoder, material, steps) -> features (T,size) and presence (T,) bool
+    # (encoder, material, steps) -> features (T,size) and presence (T,) bool, or a generator that returns them and asks
+    # for its passes through the encoder (``hff.pipeline.passes``): several clips then go through it together.
+    encode: str | Callable[..., Any]
     equations: str = ""  # of the paper
     name: str = ""  # where the catalogue of the language has none
     pauses: bool = False  # in speech: the live view holds its weight through a short silence

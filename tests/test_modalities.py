@@ -36,6 +36,7 @@ from hff.page.model.architecture import architecture_html
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards, theme
 from hff.page.shared.amounts import in_hundredths
+from hff.pipeline.ahead import ToRead
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import Encoders, Material
 from hff.pipeline.recording import Recording
@@ -139,6 +140,16 @@ def test_a_config_does_not_know_what_is_not_registered():
         HFFConfig(dims={"toy": 6})
     with pytest.raises(ValueError, match="taken"):
         modalities.register(modalities.of("speech"))
+
+
+def test_it_is_read_among_clips_that_go_through_the_other_encoders_together(analyzer, recording):
+    other = dataclasses.replace(recording, transcript=Transcript("Quite another"), more={"toy": 5})
+    clips = [ToRead(name, lambda given=given: given) for name, given in (("a", recording), ("b", other))]
+    for (clip, found), given in zip(analyzer.analyze_ahead(clips, samples=4), (recording, other), strict=True):
+        expected = analyzer.analyze_recording(given, samples=4)
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-5), clip.name
+        assert found.alpha == pytest.approx(expected.alpha, abs=1e-5)
+        assert found.present["toy"]
 
 
 def test_a_reading_has_its_share(result):

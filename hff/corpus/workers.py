@@ -22,9 +22,8 @@ Load = Callable[[], Analyzer]  # makes the model, in the process that uses it; p
 
 
 def read_here(load: Load, clips: Iterable[Clip], options: ReadOptions) -> Iterator[Read]:
-    """One after the other, in this process."""
-    reader = ClipReader(load(), options)
-    return map(reader.read, clips)
+    """In this process, in their order; threads read the next ones while the model works."""
+    return ClipReader(load(), options).read_many(clips)
 
 
 def read_in_processes(load: Load, clips: Iterable[Clip], options: ReadOptions, jobs: int) -> Iterator[Read]:

@@ -28,7 +28,7 @@ from hff.lab.state import LabState
 from hff.locale import say
 from hff.pipeline.analyzer import Analyzer, timeline_of
 from hff.pipeline.corrected_words import corrected
-from hff.pipeline.features import ClipFeatures, Encoded, Material, encode_one, step_count
+from hff.pipeline.features import ClipFeatures, Encoded, encode_one, step_count
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Result, Transcript
 from hff.saliency.explanation import Explanation, evenly, explain
@@ -245,10 +245,7 @@ class Lab:
 
     def _encode(self, modality: str, state: LabState) -> Encoded:
         corrupted = _put_together(self.recording, [self._part(modality, state)])
-        material = Material(
-            corrupted.wave, corrupted.voiced, corrupted.transcript, corrupted.faces, corrupted.still, corrupted.more
-        )
-        return encode_one(self._heard_by(state).encoders, modality, material, self.recording.steps)
+        return encode_one(self._heard_by(state).encoders, modality, corrupted.material, self.recording.steps)
 
 
 def _key(modality: str, state: LabState) -> tuple:

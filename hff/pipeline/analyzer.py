@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,33 @@ from huggingface_hub import ModelHubMixin
 
 from hff import device as devices
 from hff import modalities, model_hub, weights
-from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
+from hff.cancel import (
+    Budget,
+    Cancel,
+    budget_in_force,
+    checkpoint,
+    current,
+    current_budget,
+    out_of_time,
+    watching,
+)
 from hff.config import MODALITIES, SAMPLES, SPEECH_ENCODERS
 from hff.errors import Cancelled, HFFError
 from hff.locale import say
 from hff.model.hff import FusionOutput, load_fusion
 from hff.numbers import whole
 from hff.pipeline import recording
-from hff.pipeline.features import ClipFeatures, Encoders, encode, step_times
+from hff.pipeline.ahead import CLIPS_TOGETHER, OnShelf, ToRead, batches_ahead
+from hff.pipeline.clip_work import ClipWork, attempt
+from hff.pipeline.features import ClipFeatures, Encoders, encode, encode_clips, step_times
 from hff.pipeline.file_kind import inputs_of
 from hff.pipeline.known_modalities import among_all, known_places
-from hff.pipeline.recording import Recording
+from hff.pipeline.recording import Progress, Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
 from hff.result import Attention, Result, Timeline, normalised_entropy
 
+log = logging.getLogger(__name__)
+MAX_CLIPS_TOGETHER = 256
 MAX_DRAWS = 10_000  # more change nothing one could see
 SAMPLED_STEPS = SAMPLES * 240  # draws times steps at most, to bound memory: clips over two minutes get fewer draws
 
@@ -130,7 +144,7 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
         detect_faces: bool = True,
         samples: int = SAMPLES,
         seed: int = 0,
-        progress: Callable[[float, str], None] | None = None,
+        progress: Progress | None = None,
         cancel: Cancel | None = None,
         budget: Budget | None = None,
     ) -> Result:
@@ -161,21 +175,103 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
             return self.analyze_recording(material, samples=samples, seed=seed, progress=progress)
 
     def analyze_many(
-        self, paths: Iterable[str | os.PathLike], **options
+        self,
+        paths: Iterable[str | os.PathLike],
+        *,
+        batch: int = CLIPS_TOGETHER,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+        budget: Budget | None = None,
+        **options,
     ) -> Iterator[tuple[str | os.PathLike, Result | HFFError]]:
-        """Read one clip after the other, each a file of any kind: (path, its reading or what was wrong with it).
+        """Read many clips in their order, each a file of any kind: (path, its reading or what was wrong with it).
 
-        A generator: the next clip is read when it is asked for. ``options`` as in ``analyze``. For several processes,
-        and a table that survives a kill, there is ``hff.corpus.run``.
+        A generator. While it answers threads read the next clips, and those that are read already go through the
+        encoders together, at most ``batch``; with 1, or with ``progress``, each is read when it is asked for. All else
+        as in ``analyze``; without ``budget`` each clip has its own. For several processes, and a table that survives a
+        kill, there is ``hff.corpus.run``.
         """
-        for path in paths:
-            try:
-                found: Result | HFFError = self.analyze(**inputs_of(path), **options)
-            except Cancelled:
-                raise
-            except HFFError as error:
-                found = error
-            yield path, found
+        told = options if progress is None else options | {"progress": progress}
+
+        def read(path: str | os.PathLike) -> Recording:
+            return self.read(**inputs_of(path), **told)
+
+        clips = (ToRead(path, partial(read, path)) for path in paths)
+        answers = self.analyze_ahead(
+            clips,
+            batch=batch if progress is None else 1,
+            samples=samples,
+            seed=seed,
+            progress=progress,
+            cancel=cancel,
+            budget=budget,
+        )
+        for clip, found in answers:
+            if isinstance(found, Exception) and not isinstance(found, HFFError):
+                raise found
+            yield clip.name, found
+
+    def analyze_ahead(
+        self,
+        clips: Iterable[ToRead],
+        *,
+        batch: int = CLIPS_TOGETHER,
+        samples: int = SAMPLES,
+        seed: int = 0,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+        budget: Budget | None = None,
+    ) -> Iterator[tuple[ToRead, Result | Exception]]:
+        """As ``analyze_many``, of clips that say themselves how they are read; whatever is wrong with one is told.
+
+        Raises ``Cancelled``, and ``InputError`` for a number of clips or draws, or a seed, that there cannot be.
+        """
+        samples, seed = check_draws(samples, seed)
+        most = whole(batch, "batch", 1, MAX_CLIPS_TOGETHER)
+        cancel = cancel or current()
+        for ready in batches_ahead(clips, most, cancel, budget or budget_in_force()):
+            yield from self._answers(ready, samples, seed, progress, cancel)
+
+    def _answers(
+        self, clips: list[OnShelf], samples: int, seed: int, progress: Progress | None, cancel: Cancel | None
+    ) -> Iterator[tuple[ToRead, Result | Exception]]:
+        read = [attempt(one.material) for one in clips]
+        if progress is not None:
+            progress(0.86, say("progress.features"))
+        with watching(cancel):
+            encoded = self._encoded(
+                {one.work: found for one, found in zip(clips, read, strict=True) if isinstance(found, Recording)}
+            )
+        for one, found in zip(clips, read, strict=True):
+            if isinstance(found, Exception):
+                yield one.clip, found
+                continue
+            features, seconds = encoded[one.work]
+            if isinstance(features, Exception):
+                yield one.clip, features
+                continue
+            yield one.clip, attempt(one.work.run, self._answer, features, found, seconds, samples, seed, progress)
+
+    def _encoded(self, clips: dict[ClipWork, Recording]) -> dict[ClipWork, tuple[ClipFeatures | Exception, float]]:
+        """The features of each, or what was wrong, and the seconds of work that they took."""
+        before = {work: work.now() for work in clips}
+        made: list[ClipFeatures | Exception] = []
+        try:
+            made += encode_clips(self.encoders, [(found.material, found.steps) for found in clips.values()], [*clips])
+        except Cancelled:
+            raise
+        except Exception:  # one of them, or all at once are too much: only its own row may say so
+            log.debug("encoding %d clips at once failed", len(clips), exc_info=True)
+        if not made:
+            made = [attempt(work.run, self.encode, found) for work, found in clips.items()]
+        begun = time.perf_counter()
+        devices.wait_for(self.device)
+        waited = time.perf_counter() - begun
+        for work in clips:
+            work.charge(waited / len(clips))
+        return {work: (one, work.now() - before[work]) for work, one in zip(clips, made, strict=True)}
 
     def read(self, video=None, audio=None, image=None, text: str | None = None, **options) -> Recording:
         """The first half of ``analyze``: inputs -> raw material; ``options`` as in ``hff.pipeline.recording.read``."""
@@ -187,7 +283,7 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
         *,
         samples: int = SAMPLES,
         seed: int = 0,
-        progress: Callable[[float, str], None] | None = None,
+        progress: Progress | None = None,
         cancel: Cancel | None = None,
         budget: Budget | None = None,
     ) -> Result:
@@ -196,19 +292,30 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
         with watching(cancel, budget or current_budget()):
             return self._analyze_recording(material, samples, seed, progress)
 
-    def _analyze_recording(
-        self, material: Recording, samples: int, seed: int, progress: Callable[[float, str], None] | None
-    ) -> Result:
-        progress = progress or (lambda fraction, message: None)
-        progress(0.86, say("progress.features"))
+    def _analyze_recording(self, material: Recording, samples: int, seed: int, progress: Progress | None) -> Result:
+        if progress is not None:
+            progress(0.86, say("progress.features"))
         begun = time.perf_counter()
         clip = self.encode(material)
         devices.wait_for(self.device)
+        return self._answer(clip, material, time.perf_counter() - begun, samples, seed, progress)
+
+    def _answer(
+        self,
+        clip: ClipFeatures,
+        material: Recording,
+        encode_seconds: float,
+        samples: int,
+        seed: int,
+        progress: Progress | None,
+    ) -> Result:
+        """The reading of features, with what its making took and whether the budget was used up before."""
+        progress = progress or (lambda fraction, message: None)
         warnings = [current_budget().sentence] if out_of_time() else []
-        encoded = time.perf_counter()
+        begun = time.perf_counter()
         progress(0.95, say("progress.fusing"))
         result = self.infer_clip(clip, material, samples=samples, seed=seed)
-        timings = {"encode": encoded - begun, "fuse": time.perf_counter() - encoded}
+        timings = {"encode": encode_seconds, "fuse": time.perf_counter() - begun}
         result.warnings += [warning for warning in warnings if warning not in result.warnings]
         result.timings = material.timings | timings
         progress(1.0, say("progress.done"))

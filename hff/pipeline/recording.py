@@ -32,7 +32,7 @@ from hff.media.image import read_image
 from hff.media.probe import MediaInfo, probe
 from hff.media.video import read_frames
 from hff.pipeline.corrected_words import corrected
-from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, step_count
+from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, Material, step_count
 from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
 from hff.result import Evidence, FaceSeen, Transcript
 
@@ -65,6 +65,11 @@ class Recording:
     @property
     def steps(self) -> int:
         return step_count(self.seconds)
+
+    @property
+    def material(self) -> Material:
+        """What an encoder may look at."""
+        return Material(self.wave, self.voiced, self.transcript, self.faces, self.still, self.more)
 
     def with_text(self, text: str | None) -> Recording:
         """The same clip with other words, as ``read`` gives it for typed ``text``; nothing is decoded again.

@@ -206,6 +206,6 @@ def test_what_is_no_json_is_that_clip_s_error():
     model = quick_model.load()
     result = model.analyze("a")
     result.entropy = float("nan")
-    model.analyze = lambda **_: result
+    model.analyze_recording = lambda _: result
     (row,) = [ClipReader(model, ReadOptions()).read(Clip(None, text="a")).row]
     assert "ValueError" in json.loads(json.dumps(row, allow_nan=False))["error"]

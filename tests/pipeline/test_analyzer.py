@@ -7,16 +7,21 @@ import io
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import hff
 from hff import weights
+from hff.cancel import Cancel
 from hff.config import EMOTIONS, MAX_STEPS, MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.errors import Cancelled
 from hff.media.audio import read_audio
 from hff.media.image import read_image
+from hff.pipeline.ahead import ToRead
 
 EXAMPLES = Path(hff.__file__).parent / "examples"
 CLIP, VOICE, PORTRAIT = EXAMPLES / "clip.mp4", EXAMPLES / "voice.wav", EXAMPLES / "portrait.jpg"
@@ -286,3 +291,56 @@ def test_many_clips_come_one_by_one_and_a_bad_one_is_told(model, tmp_path):
     assert letter[1].probabilities == model.analyze(text="I am so glad you came.", samples=0).probabilities
     frame = letter[1].to_frame()
     assert len(frame) == len(letter[1].timeline.times)
+
+
+def test_many_clips_together_read_as_each_alone(model, tmp_path):
+    (tmp_path / "broken.mp4").write_text("this is no video")
+    (tmp_path / "letter.txt").write_text("I am so glad you came.")
+    names = ("actor_happy.mp4", "voice.wav", "portrait.jpg", "no_sound.mp4")
+    paths = [tmp_path / "broken.mp4", *(EXAMPLES / name for name in names), tmp_path / "letter.txt"]
+    begun = []
+
+    def slowly():
+        for path in paths:
+            begun.append(path)
+            yield path
+
+    together = list(model.analyze_many(slowly(), samples=8))
+    alone = list(model.analyze_many(paths, samples=8, batch=1))
+    assert [path for path, _ in together] == [path for path, _ in alone] == paths == begun
+    assert str(together[0][1]) == str(alone[0][1])
+    for (path, one), (_, other) in zip(together[1:], alone[1:], strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5), path
+        assert one.alpha == pytest.approx(other.alpha, abs=1e-5)
+        assert one.present == other.present
+        assert one.transcript == other.transcript
+        assert one.warnings == other.warnings
+        assert one.timings.keys() == other.timings.keys()
+
+
+def test_clips_that_cannot_be_encoded_together_are_encoded_alone(model, monkeypatch):
+    """And of one that cannot be at all, the exception is told."""
+    texts = ["I am so glad you came.", "Out of memory.", "Go away!"]
+    features = model.encoders.text.features
+
+    def forgetful(given: list[str]) -> torch.Tensor:
+        if len(given) > 1 or "Out of memory." in given:
+            raise RuntimeError("no memory")
+        return features(given)
+
+    monkeypatch.setattr(model.encoders.text, "features", forgetful)
+    clips = [ToRead(text, partial(model.read, text=text)) for text in texts]
+    found = [found for _, found in model.analyze_ahead(clips, samples=0)]
+    assert isinstance(found[1], RuntimeError)
+    monkeypatch.undo()
+    for text, one in zip(texts[::2], found[::2], strict=True):
+        assert one.probabilities == pytest.approx(model.analyze(text=text, samples=0).probabilities, abs=1e-5)
+
+
+def test_many_clips_end_with_their_flag(model):
+    cancel = Cancel()
+    many = model.analyze_many([EXAMPLES / "voice.wav"] * 3, samples=0, cancel=cancel)
+    next(many)
+    cancel.set("Enough.")
+    with pytest.raises(Cancelled, match="Enough"):
+        list(many)

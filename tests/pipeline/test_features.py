@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from hff.cancel import Budget
 from hff.config import STEP_SECONDS
 from hff.encoders import bert
 from hff.encoders.bert import TextEncoder
@@ -28,6 +30,7 @@ from hff.encoders.resnet import VisionEncoder, normalise_faces
 from hff.media.level import level_gain
 from hff.pipeline import features as clip
 from hff.pipeline import utterances as utterances_module
+from hff.pipeline.clip_work import ClipWork
 from hff.pipeline.utterances import utterances
 from hff.result import FaceSeen, Transcript, Word
 
@@ -325,6 +328,59 @@ def test_result_is_the_same_whichever_the_batch_size(monkeypatch):
         for name in ("speech", "text", "vision"):
             torch.testing.assert_close(getattr(other, name), getattr(whole, name), atol=1e-4, rtol=1e-4)
         assert torch.equal(other.present, whole.present)
+
+
+def clips_of_all_kinds() -> list[tuple[clip.Material, int]]:
+    """Speech, words and faces in several lengths, each missing somewhere; one clip with nothing at all."""
+    rng = np.random.default_rng(3)
+
+    def seen(count: int) -> list[FaceSeen]:
+        crops = rng.integers(0, 255, (count, 48, 48)).astype(np.uint8)
+        return [FaceSeen(i / 4, (0, 0, 1, 1), 1.0, crop) for i, crop in enumerate(crops)]
+
+    def noise(seconds: float) -> np.ndarray:
+        return rng.normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
+
+    said = words(("Hello", 0.1, 0.5), ("you.", 0.6, 1.2), ("It", 1.3, 1.5), ("rains.", 1.5, 2.0), ("No!", 3.0, 3.4))
+    return [
+        (clip.Material(noise(4), [(0.0, 3.0)], Transcript("Hello you. It rains. No!", said), seen(16)), 8),
+        (clip.Material(transcript=Transcript("typed, and rather longer than what the others say")), 2),
+        (clip.Material(noise(25), [(0.0, 25.0)], faces=seen(70)), 50),
+        (clip.Material(), 1),
+        (clip.Material(faces=seen(1), still=True, transcript=Transcript("typed")), 3),
+    ]
+
+
+def test_clips_together_are_encoded_as_each_alone():
+    torch.manual_seed(0)
+    encoders = clip.Encoders(SpeechEncoder(7).eval(), TextEncoder(7).eval(), VisionEncoder(7).eval())
+    given = clips_of_all_kinds()
+    works = [ClipWork() for _ in given]
+    for (material, steps), made in zip(given, clip.encode_clips(encoders, given, works), strict=True):
+        expected = clip.encode(encoders, steps, **vars(material))
+        assert torch.equal(made.present, expected.present)
+        for name in ("speech", "text", "vision"):
+            torch.testing.assert_close(getattr(made, name), getattr(expected, name), atol=1e-5, rtol=1e-5)
+
+
+def test_clips_together_go_through_each_encoder_in_one_pass():
+    encoders, given = stand_ins(), clips_of_all_kinds()
+    clip.encode_clips(encoders, given, [ClipWork() for _ in given])
+    # Windows 6 and 32, then 18 that are left; faces 16, 32 and 1, then 32, then 6: at most 32 in a batch.
+    assert [len(part) for part in encoders.speech.shown] == [32, 6, 18]
+    assert [len(part) for part in encoders.text.shown] == [5]
+    assert [len(part) for part in encoders.vision.shown] == [32, 17, 32, 6]
+
+
+def test_a_clip_whose_budget_is_used_up_leaves_the_others_whole():
+    given = clips_of_all_kinds()
+    spent = ClipWork(budget=Budget(1, itertools.count(step=2).__next__))
+    works = [ClipWork(), ClipWork(), spent, ClipWork(), ClipWork()]
+    made = clip.encode_clips(stand_ins(), given, works)
+    assert not made[2].present[:, 0].any()
+    assert made[0].present[:6, 0].all()
+    assert made[4].present[:, 2].all()
+    assert all(work.now() > 0 for work in works[:2])
 
 
 def test_a_face_and_its_mirror_image_are_one():
