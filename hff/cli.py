@@ -19,6 +19,7 @@ from hff.locale import say
 from hff.media.files import printable
 
 MAX_JOBS = 256
+MAX_CLIPS = 100_000
 TABLES = ("json", "csv", "parquet")
 NAMED = 3  # clips that a sentence names before it counts the rest
 
@@ -74,6 +75,12 @@ def _path(text: str) -> Path:
 def _jobs(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_JOBS:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to {MAX_JOBS}")
+    return int(text)
+
+
+def _clips(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= MAX_CLIPS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of clips from 2 to {MAX_CLIPS}")
     return int(text)
 
 
@@ -168,10 +175,14 @@ def _add_analyze(commands: argparse._SubParsersAction) -> None:
 def _add_bench(commands: argparse._SubParsersAction) -> None:
     bench = commands.add_parser(
         "bench",
-        help="time each stage on a clip",
-        description="Time each stage of the analysis, in seconds and as a share of the clip's length.",
+        help="time each stage on a clip, or many clips",
+        description="Time each stage of the analysis, in seconds and as a share of the clip's length. With --clips: "
+        "how many clips a second are read in one process, in several and on Ray, with what memory, and how long a "
+        "million would take.",
     )
     bench.add_argument("file", nargs="?", type=_path, help="a clip of your own; by default 10 s of 720p are made")
+    bench.add_argument("--clips", type=_clips, metavar="N", help="time so many copies of the clip, or of the examples")
+    bench.add_argument("--jobs", type=_jobs, metavar="N", default=2, help="with --clips: processes (default 2)")
     bench.add_argument("--device", default="auto")
     bench.add_argument("--repeat", type=int, default=3, help="runs after the first, of which the median counts")
     bench.set_defaults(run=_bench)
@@ -287,6 +298,11 @@ def _demo(options: argparse.Namespace) -> NoReturn:
 def _bench(options: argparse.Namespace) -> int:
     from hff.bench import bench
 
+    if options.clips is not None:
+        from hff.corpus.throughput import throughput, ways_here
+
+        throughput(options.file, options.device, options.clips, ways_here(options.jobs))
+        return 0
     bench(options.file, options.device, options.repeat)
     return 0
 
