@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet18
+from torchvision.models.resnet import BasicBlock
 
 MIN_CONTRAST = 0.02  # standard deviation of grey values below which the crop is left unstretched
 
@@ -45,6 +47,22 @@ class VisionEncoder(nn.Module):
         nn.init.kaiming_normal_(backbone.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.backbone = backbone
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(self.feature_dim, labels))
+
+    def for_inference(self) -> VisionEncoder:
+        """The same numbers in two thirds of the time, to be trained no more.
+
+        Each batch normalisation becomes a part of the convolution before it, and the channels of a place lie side by
+        side in memory, as oneDNN's and cuDNN's convolutions like them best.
+        """
+        net = self.eval().backbone
+        net.conv1, net.bn1 = fuse_conv_bn_eval(net.conv1, net.bn1), nn.Identity()
+        for block in net.modules():
+            if isinstance(block, BasicBlock):
+                block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
+                block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
+                if block.downsample is not None:
+                    block.downsample = fuse_conv_bn_eval(*block.downsample)
+        return self.to(memory_format=torch.channels_last)
 
     def features(self, faces: Tensor) -> Tensor:
         """(N,1,48,48) -> (N,512): equations (14) and (15)."""

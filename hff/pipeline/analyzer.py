@@ -68,7 +68,8 @@ def load_encoders(
         record, path = modalities.of(name), weights.part_path(folder, name, speech_encoder)
         state, config = weights.load(path)
         build = partial(record.encoder(speech_encoder), len(weights.labels(config, path)))
-        built[name] = weights.filled(build, state, name).to(device).eval()
+        encoder = weights.filled(build, state, name).to(device).eval()
+        built[name] = encoder.for_inference() if hasattr(encoder, "for_inference") else encoder
     return Encoders(**built)
 
 

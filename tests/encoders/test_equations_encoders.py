@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -263,3 +265,19 @@ def test_faces_come_to_the_same_mean_and_contrast():
         assert abs(picture.std() - 1) < 1e-4
     assert np.corrcoef(bright.ravel(), dark.ravel())[0, 1] > 0.99
     assert np.abs(none).max() < 1e-4  # a covered lens stays flat instead of becoming noise
+
+
+def test_an_encoder_of_faces_for_inference_gives_the_same_numbers():
+    torch.manual_seed(0)
+    encoder = vision.VisionEncoder(7)
+    encoder(torch.randn(32, 1, 48, 48))  # running statistics that are not those of the beginning
+    faces = torch.randn(4, 1, 48, 48)
+    fast = copy.deepcopy(encoder).for_inference()
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in fast.modules())
+    with torch.inference_mode():
+        encoder.eval()
+        torch.testing.assert_close(
+            fast.mirrored_features(faces), encoder.mirrored_features(faces), atol=1e-5, rtol=1e-4
+        )
+        for stage, before in zip(fast.stages(faces), encoder.stages(faces), strict=True):
+            torch.testing.assert_close(stage, before, atol=1e-4, rtol=1e-4)
