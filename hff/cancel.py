@@ -14,13 +14,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from typing import TypeVar
 
 from hff.errors import Cancelled
 from hff.locale import say
 
 BUDGET_SECONDS = 1800.0  # s of work for one clip: two hours of film take about as long on two slow cores
+
+First = TypeVar("First")
+Second = TypeVar("Second")
+Done = TypeVar("Done")
 
 _cancel: ContextVar[Cancel | None] = ContextVar("cancel", default=None)
 _budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
@@ -56,6 +62,24 @@ class Cancel:
     def now(self) -> float:
         """The clock of the work, s, that a budget counts by."""
         return time.perf_counter()
+
+
+class Part(Cancel):
+    """The flag of a part of some work: the part ends with the whole, or alone."""
+
+    def __init__(self, whole: Cancel | None) -> None:
+        super().__init__()
+        self._whole = whole or Cancel()
+
+    def check(self) -> None:
+        self._whole.check()
+        super().check()
+
+    def hold(self, size: int) -> None:
+        self._whole.hold(size)
+
+    def now(self) -> float:
+        return self._whole.now()
 
 
 class Budget:
@@ -97,6 +121,34 @@ def watching(cancel: Cancel | None = None, budget: Budget | None = None) -> Iter
             _budget.reset(limit)
         if flag is not None:
             _cancel.reset(flag)
+
+
+def both(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
+    """What two pieces of work come to that do not need each other: the second is done in a thread beside this one.
+
+    Flag, budget and all else that is in force here is so there. Where one of them fails the other ends at its next
+    checkpoint, and what is raised is what failed; if both did, the first.
+    """
+    part = Part(current())
+
+    def watched(work: Callable[[], Done]) -> Done:
+        try:
+            with watching(part):
+                return work()
+        except BaseException:
+            part.set()
+            raise
+
+    with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
+        waited = beside.submit(copy_context().run, watched, second)
+        try:
+            done = watched(first)
+        except Cancelled:
+            failed = waited.exception()
+            if failed is not None and not isinstance(failed, Cancelled):
+                raise failed from None
+            raise
+        return done, waited.result()
 
 
 def checkpoint() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import string
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from hff.cancel import Budget, Cancel, checkpoint, current_budget, out_of_time, watching
+from hff.cancel import Budget, Cancel, both, checkpoint, current_budget, out_of_time, watching
 from hff.clean_text import clean
 from hff.config import FACE_SIZE, MAX_CHARACTERS, SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import transcribe as recognise
@@ -45,7 +47,7 @@ UNSURE = 0.5  # certainty below which a voice of which no words are known may be
 UNSURE_WITHOUT_WORDS = 0.75  # ... or below this, if words were looked for and not found
 BLANK_TEXT = say("recording.blank_text")
 TEXT_CUT = say("recording.text_cut", words=ABOUT_WORDS)
-SHARES = {"sound": (0.0, 0.1), "words": (0.1, 0.35), "face": (0.35, 0.85)}  # of the progress bar
+SHARES = {"sound": 0.1, "words": 0.25, "face": 0.5}  # of the progress bar
 
 
 @dataclass
@@ -150,6 +152,20 @@ class Reader:
         self.warnings: list[str] = []
         self.timings: dict[str, float] = {}
         self._infos: dict[str, MediaInfo] = {}
+        self._done = dict.fromkeys(SHARES, 0.0)  # of each stage, 0 to 1
+        self._telling = threading.Lock()
+
+    def beside(self) -> Reader:
+        """One for a part of the same pass in another thread, with warnings and timings of its own until ``join``."""
+        other = copy.copy(self)
+        other.warnings, other.timings = [], {}
+        return other
+
+    def join(self, other: Reader) -> None:
+        """Take over what a reader beside this one has collected."""
+        for message in other.warnings:
+            self.warn(message)
+        self.timings |= other.timings
 
     def info(self, path: str | os.PathLike) -> MediaInfo:
         """What a file holds; each is looked into once, none that somebody looked into before."""
@@ -177,8 +193,11 @@ class Reader:
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - begun
 
     def report(self, stage: str, fraction: float | None, message: str) -> None:
-        first, last = SHARES[stage]
-        self.progress(first + (last - first) * (fraction or 0.0), message)
+        with self._telling:  # what is told never goes back, whichever thread tells it
+            if stage != "sound":
+                self._done["sound"] = 1.0
+            self._done[stage] = max(self._done[stage], fraction or 0.0)
+            self.progress(sum(share * self._done[name] for name, share in SHARES.items()), message)
 
     def one_of(self, video, image) -> tuple[Any, Any]:
         """The video and the picture, of which one at most is read; a file given as video may be a picture."""
@@ -352,11 +371,16 @@ def _read(reader: Reader, video, audio, image, text, transcribe: bool, detect_fa
     voiced = [] if wave is None else reader.voice(wave)
     transcript = Transcript(text) if text else None
     listened = transcript is None and transcribe and wave is not None
+    looker = reader.beside()
     if wave is not None and listened:
-        transcript = reader.words(wave, voiced)
+        transcript, (faces, pictures_end) = both(
+            lambda: reader.words(wave, voiced), lambda: looker.faces(video, image, detect_faces)
+        )
+    else:
+        faces, pictures_end = looker.faces(video, image, detect_faces)
     if wave is not None and voiced and not (listened and transcript):
         reader.doubt_the_voice(wave, voiced, UNSURE_WITHOUT_WORDS if listened else UNSURE)
-    faces, pictures_end = reader.faces(video, image, detect_faces)
+    reader.join(looker)
     seconds = max(0.0 if wave is None else len(wave) / SAMPLE_RATE, pictures_end)
     material = Recording(
         seconds=seconds or STEP_SECONDS,

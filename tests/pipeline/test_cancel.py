@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from hff.cancel import Budget, Cancel, out_of_time, watching
+from hff.cancel import Budget, Cancel, both, checkpoint, current_budget, out_of_time, watching
 from hff.config import SAMPLE_RATE, STEP_SECONDS
 from hff.detectors.asr import transcribe
 from hff.detectors.vad import voiced_segments
-from hff.errors import Cancelled
+from hff.errors import Cancelled, InputError
 from hff.examples.ready import EXAMPLES_FOLDER
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
@@ -278,3 +278,59 @@ def test_a_face_that_stays_on_display_is_encoded_once(monkeypatch):
     assert torch.equal(features[0], features[3])
     assert torch.equal(features[1], features[2])
     assert not torch.equal(features[0], features[1])
+
+
+def work_on() -> None:
+    """Until it is stopped, for a minute at most."""
+    for _ in range(6000):
+        checkpoint()
+        time.sleep(0.01)
+
+
+def fail() -> None:
+    raise InputError("broken")
+
+
+def test_words_and_faces_are_looked_for_at_the_same_time(monkeypatch):
+    """Each waits for the other to have begun."""
+    begun, first = threading.Barrier(2), threading.Event()
+    recognise, find = recording.recognise, recording.FaceTracker.update
+
+    def together(*arguments):
+        begun.wait(60)
+        return recognise(*arguments)
+
+    def update(self, *arguments):
+        if not first.is_set():
+            first.set()
+            begun.wait(60)
+        return find(self, *arguments)
+
+    monkeypatch.setattr(recording, "recognise", together)
+    monkeypatch.setattr(recording.FaceTracker, "update", update)
+    material = recording.read(video=EXAMPLES_FOLDER / "clip.mp4")
+    assert material.transcript
+    assert material.faces
+    assert {"recognise words", "find faces"} <= set(material.timings)
+
+
+@pytest.mark.parametrize("works", [(fail, work_on), (work_on, fail)], ids=["the first", "the second"])
+def test_of_two_that_go_on_together_one_that_fails_ends_the_other(works):
+    with pytest.raises(InputError, match="broken"):
+        both(*works)
+
+
+def test_two_that_go_on_together_stop_with_the_whole():
+    cancel = Cancel()
+    with watching(cancel), pytest.raises(Cancelled, match="Enough"):
+        both(lambda: cancel.set("Enough."), work_on)
+    with watching(cancel := Cancel()), pytest.raises(Cancelled, match="Enough"):
+        both(work_on, lambda: cancel.set("Enough."))
+
+
+def test_two_that_go_on_together_share_what_is_in_force():
+    budget = Budget(5.0)
+    with watching(budget=budget):
+        assert both(current_budget, current_budget) == (budget, budget)
+    here, there = both(threading.get_ident, threading.get_ident)
+    assert here == threading.get_ident() != there

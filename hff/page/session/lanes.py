@@ -182,10 +182,24 @@ class Lanes:
             return
         self._replace_older(work)
         with self._changed:
-            if work.since is None or self.clock() < work.keeps_until or not self._others_first(work):
-                return
-            self._rest(work)
-        self._wait(work, None)
+            rests = work.since is None  # another thread of it gave way: it goes on when both may
+            if not rests:
+                if self.clock() < work.keeps_until or not self._others_first(work):
+                    return
+                self._rest(work)
+        if rests:
+            self._wait_for_turn_of(work)
+        else:
+            self._wait(work, None)
+
+    def _wait_for_turn_of(self, work: Work) -> None:
+        """Until the thread that gave way for the whole of the work has its turn."""
+        while True:
+            with self._changed:
+                if work.since is not None:
+                    return
+                self._changed.wait(timeout=ASK_SECONDS)
+            Cancel.check(work)
 
     def _replace_older(self, work: Work) -> None:
         """A visit has one long analysis: the newest."""
@@ -241,6 +255,7 @@ class Lanes:
         if work.long:
             work.rested += now - work.waiting_since
         work.since = now
+        self._changed.notify_all()
 
     def _before(self, work: Work) -> int:
         """How many go before a waiting analysis; -1 if it is its turn."""

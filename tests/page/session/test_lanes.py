@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from hff.cancel import Budget, checkpoint, out_of_time, watching
+from hff.cancel import Budget, both, checkpoint, out_of_time, watching
 from hff.config import SAMPLE_RATE
 from hff.errors import BusyError, Cancelled
 from hff.media.audio import read_audio
@@ -50,11 +51,14 @@ class Visitor:
         try:
             with self.lanes.work(self.owner, self.gone, self.told.append, self.address) as work:
                 self.work = work
-                while not self.finish.wait(0.005):
-                    checkpoint()
+                self._work()
         except (Cancelled, BusyError) as error:
             self.error = error
         self.done.set()
+
+    def _work(self) -> None:
+        while not self.finish.wait(0.005):
+            checkpoint()
 
     @property
     def has_turn(self) -> bool:
@@ -96,6 +100,41 @@ def test_short_work_overtakes_two_long_ones_which_go_on_afterwards(lanes, clock)
     assert short.done.wait(60)
     assert eventually(lambda: all(visitor.has_turn for visitor in long))
     assert not any(visitor.done.is_set() for visitor in long)
+
+
+class Pair(Visitor):
+    """Works in two threads, and counts the pieces of each."""
+
+    def _work(self) -> None:
+        self.pieces = [0, 0]
+
+        def count(number: int) -> None:
+            while not self.finish.wait(0.005):
+                checkpoint()
+                self.pieces[number] += 1
+
+        both(lambda: count(0), lambda: count(1))
+
+    def goes_on(self) -> list[bool]:
+        before = list(self.pieces)
+        time.sleep(1.0)
+        return [now > then for now, then in zip(self.pieces, before, strict=True)]
+
+
+def test_work_in_two_threads_gives_way_and_goes_on_as_a_whole(lanes, clock):
+    pair, other = Pair(lanes, "pair"), lanes.visit("other")
+    assert eventually(lambda: pair.has_turn and other.has_turn)
+    clock.time += LEVELS[0] + 1
+    shorts = [lanes.visit("short"), lanes.visit("shorter")]
+    assert eventually(lambda: all(short.has_turn for short in shorts))
+    assert eventually(lambda: pair.goes_on() == [False, False])
+    assert pair.work.now() == LEVELS[0] + 1
+    for short in shorts:
+        short.finish.set()
+    assert eventually(lambda: pair.goes_on() == [True, True])
+    pair.finish.set()
+    assert pair.done.wait(60)
+    assert pair.error is None
 
 
 def test_a_long_one_waits_for_long_ones_that_have_had_less(lanes, clock):
