@@ -83,14 +83,15 @@ def test_readings_are_means_by_precision_of_what_was_said_so_far():
     torch.testing.assert_close(experts.readings(said, weight), expected)
 
 
-def test_the_product_of_experts_is_their_readings_to_the_power_of_their_weights():
+def test_the_product_of_experts_is_their_readings_to_the_power_of_the_root_of_their_weights():
     own = torch.rand(2, 1, 4, 3, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)  # (K,B,T,M,C)
     alpha = torch.tensor([[[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [0.1, 0.1, 0.8], [0.0, 0.6, 0.4]]])
     beta = torch.tensor([[[0.1, 0.2, 0.3, 0.4]], [[1.0, 0.0, 0.0, 0.0]]])
     whole, so_far = experts.product(own, alpha, beta, torch.tensor(1.5))
-    expected = (own ** (1.5 * alpha[..., None])).prod(-2)
+    expected = (own ** (1.5 * 0.8 * alpha.sqrt()[..., None])).prod(-2)
     torch.testing.assert_close(so_far.exp(), expected)
-    last = (own[:, :, -1:] ** (1.5 * alpha[..., None])).prod(-2)  # the last step's readings, by each step's weights
+    # The last step's readings, by each step's weights.
+    last = (own[:, :, -1:] ** (1.5 * 0.8 * alpha.sqrt()[..., None])).prod(-2)
     torch.testing.assert_close(whole.exp(), (last ** beta[..., None]).prod(-2))
 
 
@@ -143,3 +144,20 @@ def test_no_pair_that_contradicts_itself_makes_the_model_surer(seed):
     apart = first.argmax(-1) != second.argmax(-1)
     surest = torch.maximum(first, second)
     assert (output.probabilities[apart] <= surest[apart] + 1e-4).all()
+
+
+def test_two_that_agree_count_more_than_one_of_them_does():
+    own = torch.tensor([[0.6, 0.4], [0.6, 0.4]])[None, None, None]
+    both, one = (
+        experts.product(own, torch.tensor([[alpha]]), torch.ones(1, 1, 1), torch.tensor(1.25))[0].softmax(-1)[0, 0]
+        for alpha in ([0.5, 0.5], [1.0, 0.0])
+    )
+    torch.testing.assert_close(one[0], torch.tensor(0.6))
+    assert both[0] > 0.63
+
+
+def test_a_weight_of_nothing_has_a_slope_that_is_a_number():
+    alpha = torch.tensor([[[1.0, 0.0]]], requires_grad=True)
+    own = torch.tensor([[0.6, 0.4], [0.5, 0.5]])[None, None, None]
+    experts.product(own, alpha, torch.ones(1, 1, 1), torch.tensor(1.0))[0][..., 0].sum().backward()
+    assert torch.isfinite(alpha.grad).all()

@@ -256,8 +256,8 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
         ]
     )
     limits = [bound(r, trust(precision[: t + 1])) for t, r in enumerate(readings)]
-    experts = product * np.einsum("tm,tmc->tc", alpha, np.log(np.maximum(readings, 1e-6)))
-    whole = product * alpha @ np.log(np.maximum(readings[-1], 1e-6))
+    experts = product * np.einsum("tm,tmc->tc", 0.8 * np.sqrt(alpha), np.log(np.maximum(readings, 1e-6)))
+    whole = product * 0.8 * np.sqrt(alpha) @ np.log(np.maximum(readings[-1], 1e-6))
     answer = np.log(classify(model.classifier, final)) + beta @ whole
     steps = [np.log(classify(model.classifier, h)) + e for h, e in zip(states, experts, strict=True)]
     return Reading(
