@@ -41,6 +41,7 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
             share=percent(after.probabilities[after.emotion]),
         )
     told, end = change.modality, "same" if change.same_answer else "other"
+    was, now = (percent(result.probabilities[result.emotion]) for result in (before, after))
     return sentence(
         f"WHAT_CHANGED_{change.kind}_{end}",
         gone=names.modality(told, "gone"),
@@ -52,8 +53,9 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
         new_variance=never_none(after.variance[told] or 0.0),
         old_emotion=names.emotion(before.emotion),
         emotion=names.emotion(after.emotion),
-        before=percent(before.probabilities[before.emotion]),
-        after=percent(after.probabilities[after.emotion]),
+        before=was,
+        after=now,
+        shares=now if was == now else f"{was} → {now}",
     )
 
 

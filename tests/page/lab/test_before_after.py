@@ -23,7 +23,8 @@ def test_the_sentence_names_the_weight_its_reason_and_the_answer():
     fallen = after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 4.0})
     sentence = change_sentence(before, fallen, True)
     assert sentence.startswith(f"α of the face falls from {before.alpha['vision']:.2f} to 0.05 because its σ² rises")
-    assert f"the answer stays {before.emotion}" in sentence
+    share = f"{before.probabilities[before.emotion]:.0%}"
+    assert sentence.endswith(f"the answer stays {before.emotion} ({share}).")  # one number where it is the same
 
 
 def test_no_reason_is_made_up_where_sigma_did_not_move():
