@@ -64,7 +64,7 @@ class Cancel:
         return time.perf_counter()
 
 
-class Part(Cancel):
+class PartFlag(Cancel):
     """The flag of a part of some work: the part ends with the whole, or alone."""
 
     def __init__(self, whole: Cancel | None) -> None:
@@ -129,7 +129,7 @@ def both(first: Callable[[], First], second: Callable[[], Second]) -> tuple[Firs
     Flag, budget and all else that is in force here is so there. Where one of them fails the other ends at its next
     checkpoint, and what is raised is what failed; if both did, the first.
     """
-    part = Part(current())
+    part = PartFlag(current())
 
     def watched(work: Callable[[], Done]) -> Done:
         try:

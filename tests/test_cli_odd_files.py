@@ -156,15 +156,15 @@ def test_a_name_that_is_not_utf_8(tmp_path):
 def test_any_exception_is_that_files_error(tmp_path, capsys, model, monkeypatch):
     for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
         (tmp_path / name).write_text("I am so glad you came.")
-    real, troubles = model.analyze, iter([ZeroDivisionError("by\nzero"), MemoryError(), RecursionError("deep")])
+    real, troubles = model.infer_clip, iter([ZeroDivisionError("by\nzero"), MemoryError(), RecursionError("deep")])
 
-    def analyze_or_fail(**given):
+    def infer_or_fail(*given, **options):
         trouble = next(troubles, None)
         if trouble:
             raise trouble
-        return real(**given)
+        return real(*given, **options)
 
-    monkeypatch.setattr(model, "analyze", analyze_or_fail)
+    monkeypatch.setattr(model, "infer_clip", infer_or_fail)
     status, rows, said = analyze(capsys, tmp_path)
     assert (status, said) == (1, "")
     assert [("error" in rows[name]) for name in sorted(rows)] == [True, True, True, False]
@@ -173,14 +173,14 @@ def test_any_exception_is_that_files_error(tmp_path, capsys, model, monkeypatch)
 
 def test_a_number_that_is_none_is_an_error_and_no_broken_json(tmp_path, capsys, model, monkeypatch):
     (tmp_path / "a.txt").write_text("I am so glad you came.")
-    real = model.analyze
+    real = model.infer_clip
 
-    def nan(**given):
-        result = real(**given)
+    def nan(*given, **options):
+        result = real(*given, **options)
         result.entropy = float("nan")
         return result
 
-    monkeypatch.setattr(model, "analyze", nan)
+    monkeypatch.setattr(model, "infer_clip", nan)
     status, rows, _ = analyze(capsys, tmp_path)
     assert status == 1
     assert "error" in rows["a.txt"]
