@@ -140,6 +140,8 @@ class Server:
             share=options.share,
             prevent_thread_lock=True,
             quiet=True,
+            # Gradio would give up where its own page takes over three seconds, as on a busy computer it may.
+            _frontend=False,
             ssl_certfile=options.certificate,
             ssl_keyfile=options.key,
             ssl_verify=False,

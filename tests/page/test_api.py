@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gradio import networking
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -103,6 +104,13 @@ def test_uploads_are_deleted_with_the_client(server):
     assert [path.name for path in files_in(server.folder.path)] == ["portrait.jpg"]
     client.close()
     assert eventually(lambda: files_in(server.folder.path) == [])
+
+
+def test_a_computer_that_is_slow_to_answer_itself_serves_all_the_same(monkeypatch):
+    """Gradio asks its own page once, for three seconds, and gives up after that."""
+    monkeypatch.setattr(networking, "url_ok", lambda url: False)
+    with serving(FakeModel()) as running:
+        assert httpx.get(running.url, timeout=60).is_success
 
 
 def test_uploads_are_deleted_with_the_server():
