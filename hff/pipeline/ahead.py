@@ -21,9 +21,8 @@ from hff.pipeline.recording import Recording
 CLIPS_TOGETHER = 8
 AHEAD_BYTES = 64_000_000  # of raw material beside the oldest clip's: a quarter of an hour of film
 MAX_READERS = 4  # threads: in a process words are found for one clip at a time, and so are faces
-LOOK_FOR_STOP_SECONDS = (
-    0.2  # between two looks whether somebody pressed Ctrl-C, where a system cannot tell while one waits
-)
+# Between two looks whether somebody pressed Ctrl-C, where a system cannot tell while one waits.
+LOOK_FOR_STOP_SECONDS = 0.2
 
 
 @dataclass(frozen=True)

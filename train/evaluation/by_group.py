@@ -55,7 +55,7 @@ def portraits_table(encoders: Encoders, data: Path, device: torch.device) -> dic
     """Colour portraits of people held back: how often a face is found, and how often what it shows is told."""
     held = [one for one in london.portraits(data) if one.split == "validation"]
     if not held:
-        raise CorpusError(say("data.no_face", corpus=london.NAME, source=london.SOURCE))
+        raise CorpusError(say("data.no_person", corpus=london.NAME, source=london.SOURCE))
     crops = [london.crop(one.picture) for one in held]
     found = np.array([crop is not None for crop in crops])
     guess = np.full(len(held), -1)

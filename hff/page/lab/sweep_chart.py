@@ -151,9 +151,8 @@ def _names(lines: list[Line]) -> list[Name]:
     heights = [line.y for line in named]
     for above, below in itertools.pairwise(range(len(heights))):
         heights[below] = max(heights[below], heights[above] + _LINE_GAP)
-    lowest: float = (
-        PLOT.bottom
-    )  # those that this has moved below the axis go up again, and with them only whom they meet
+    # Those that this has moved below the axis go up again, and with them only whom they meet.
+    lowest: float = PLOT.bottom
     for place in reversed(range(len(heights))):
         heights[place] = min(heights[place], lowest)
         lowest = heights[place] - _LINE_GAP
