@@ -11,8 +11,8 @@ import torch
 
 from hff.config import MODALITIES, HFFConfig
 from hff.moment import answer_shown, moment_of, shown_of, weightiest
-from hff.pipeline.analyzer import timeline_of
 from hff.pipeline.features import ClipFeatures
+from hff.pipeline.time_axis import timeline_of
 from hff.result import Result, moment_weights
 from tests.support.model_fixtures import random_clips, small_config, small_model
 from tests.support.page_fixtures import make_result

@@ -26,10 +26,11 @@ from hff.lab.by_hand import clip_weights, given
 from hff.lab.corrupted_material import corrupt_faces, corrupt_other, corrupt_transcript, corrupt_wave
 from hff.lab.state import LabState
 from hff.locale import say
-from hff.pipeline.analyzer import Analyzer, timeline_of
+from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.corrected_words import corrected
 from hff.pipeline.features import ClipFeatures, Encoded, encode_one, step_count
 from hff.pipeline.recording import Recording
+from hff.pipeline.time_axis import timeline_of
 from hff.result import FaceSeen, Result, Transcript
 from hff.saliency.explanation import Explanation, evenly, explain
 

@@ -33,9 +33,10 @@ from hff.live.words import RESTART_EVERY, LiveWords
 from hff.locale import say
 from hff.media.image import resized
 from hff.media.video import MAX_FRAME_SIDE
-from hff.pipeline.analyzer import Analyzer, attention_of, timeline_of
+from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import FRAME_RATE, ClipFeatures, Encoded, Material, encode_one, encode_text, step_count
 from hff.pipeline.recording import Recording
+from hff.pipeline.time_axis import attention_of, timeline_of
 from hff.result import FaceSeen, Transcript
 
 LIVE_WINDOW_SECONDS = 8.0  # s that a reading rests on

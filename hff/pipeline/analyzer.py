@@ -36,12 +36,13 @@ from hff.numbers import whole
 from hff.pipeline import recording
 from hff.pipeline.ahead import CLIPS_TOGETHER, OnShelf, ToRead, batches_ahead
 from hff.pipeline.clip_work import ClipWork, attempt
-from hff.pipeline.features import ClipFeatures, Encoders, encode, encode_clips, step_times
+from hff.pipeline.features import ClipFeatures, Encoders, encode, encode_clips
 from hff.pipeline.file_kind import inputs_of
 from hff.pipeline.known_modalities import among_all, known_places
 from hff.pipeline.recording import Progress, Recording
 from hff.pipeline.shapley import Subset, shapley_values, subsets
-from hff.result import Attention, Result, Timeline, normalised_entropy
+from hff.pipeline.time_axis import attention_of, timeline_of
+from hff.result import Result, normalised_entropy
 
 log = logging.getLogger(__name__)
 MAX_CLIPS_TOGETHER = 256
@@ -449,36 +450,3 @@ def _weighs(alpha: torch.Tensor | None, clip: ClipFeatures, subset: Subset) -> b
         return True
     kept = torch.tensor([m in subset for m in MODALITIES])
     return bool((alpha[0].cpu() * clip.present * kept).any())
-
-
-def timeline_of(output: FusionOutput, clip: ClipFeatures) -> Timeline:
-    """The figures of the first clip of a batch on the time grid."""
-
-    def row(values: torch.Tensor) -> np.ndarray:
-        return values[0].float().cpu().numpy()
-
-    return Timeline(
-        times=step_times(clip.steps),
-        present=clip.present.numpy(),
-        alpha0=row(output.alpha0),
-        precision=row(output.precision),
-        alpha=row(output.alpha),
-        aleatoric=row(output.aleatoric),
-        epistemic=row(output.epistemic),
-        beta=row(output.beta),
-        probabilities=output.step_logits[:, 0].float().softmax(-1).mean(0).cpu().numpy(),
-    )
-
-
-def attention_of(output: FusionOutput, timeline: Timeline) -> Attention | None:
-    """The maps of the first clip of a batch; None where the config has attention switched off."""
-    if output.attention is None or output.attention_start is None:
-        return None
-    values = output.attention[0].float().cpu().numpy()
-    first = int(output.attention_start[0])
-    times = timeline.times[first : first + values.shape[2]]
-    if len(times) < values.shape[2]:  # the short last block of a long clip
-        kinds = values.shape[3] // values.shape[2]
-        by_kind = values.reshape(*values.shape[:3], kinds, -1)[:, :, : len(times), :, : len(times)]
-        values = by_kind.reshape(*by_kind.shape[:3], -1)
-    return Attention(values, times)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hff.config import MODALITIES
-from hff.pipeline.analyzer import timeline_of
 from hff.pipeline.features import ClipFeatures
+from hff.pipeline.time_axis import timeline_of
 from hff.result import clip_alpha
 from tests.support.model_fixtures import random_clips, small_model
 
