@@ -19,6 +19,7 @@ LEAST_PROBABILITY = 1e-6  # probability, so that its logarithm is a number
 # modality broken, among powers from 1 to 0.25 and shares from 1.25 to 0.6.
 SHARE, SHARE_POWER = 0.8, 0.5
 LEAST_ALPHA = 1e-6  # below which its root is no steeper
+LEAST_LEAD = 1.05  # over a guess, of a class that may be the answer
 
 
 def readings(unimodal: Tensor, weight: Tensor) -> Tensor:
@@ -68,6 +69,11 @@ def trust_by_hand(alpha: Tensor) -> Tensor:
     return so_far / so_far.amax(-1, keepdim=True).clamp_min(LEAST_PROBABILITY)
 
 
+def heard(readings: Tensor) -> Tensor:
+    """How many modalities have a reading, (...,M,C) -> (...,1)."""
+    return (readings.sum(-1) > 0).sum(-1, keepdim=True)
+
+
 def bound(readings: Tensor, trusted: Tensor) -> Tensor:
     """The most that each class may get: readings (...,M,C), 0 of what is not heard, trust in each (...,M) -> (...,C).
 
@@ -76,7 +82,7 @@ def bound(readings: Tensor, trusted: Tensor) -> Tensor:
     support = witness(readings)
     # Trust settles what two say against each other. Where a third is heard it can side with one, so none is discounted.
     apart = 1 - support.topk(2, -2).values[..., 1, :] if support.shape[-2] > 1 else torch.ones_like(support[..., 0, :])
-    apart = apart * ((readings.sum(-1) > 0).sum(-1, keepdim=True) <= 2)
+    apart = apart * (heard(readings) <= 2)
     most = (readings * trusted[..., None].clamp_min(0).pow(apart[..., None, :])).amax(-2)
     odds = (readings / (1 - readings).clamp_min(LEAST_PROBABILITY)).clamp_min(LEAST_PROBABILITY)
     evidence = support * (odds * (readings.shape[-1] - 1)).log().clamp_min(0)  # beyond equal priors
@@ -100,3 +106,23 @@ def hold(logits: Tensor, bound: Tensor) -> Tensor:
     fits[..., -1] = True  # rounding, where the bounds leave no choice
     first = fits.float().argmax(-1, keepdim=True)
     return torch.minimum(factor.gather(-1, first) * p, limit).clamp_min(LEAST_PROBABILITY).log()
+
+
+def ease(logits: Tensor, bound: Tensor) -> Tensor:
+    """Logits of softmax(logits) mixed with a guess until its first class is within its bound; (...,C) each.
+
+    The order of the classes stays, but where the first one's bound is no more than a guess: then as ``hold``.
+    """
+    p = logits.softmax(-1)
+    guess = 1 / p.shape[-1]
+    most, first = p.max(-1, keepdim=True)
+    limit = bound.gather(-1, first)
+    kept = ((limit - guess) / (most - guess).clamp_min(LEAST_PROBABILITY)).clamp(0, 1)
+    eased = torch.lerp(torch.full_like(p, guess), p, kept).clamp_min(LEAST_PROBABILITY).log()
+    return torch.where(limit > LEAST_LEAD * guess, eased, hold(logits, bound))
+
+
+def within(logits: Tensor, readings: Tensor, trusted: Tensor) -> Tensor:
+    """Logits of the answer, no surer than those who give it: logits (...,C), the others as for ``bound`` -> (...,C)."""
+    limit = bound(readings, trusted)
+    return torch.where(heard(readings) > 2, ease(logits, limit), hold(logits, limit))

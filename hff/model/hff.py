@@ -24,7 +24,7 @@ from hff.locale import say
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
 from hff.model.error_scale import ErrorScale
-from hff.model.experts import bound, hold, product, readings, trust, trust_by_hand
+from hff.model.experts import product, readings, trust, trust_by_hand, within
 from hff.model.novelty import Novelty
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
 from hff.model.uncertainty import ModalityUncertainty, precision, sample
@@ -291,8 +291,7 @@ class HFF(
         logits, step_logits = logits + whole, step_logits + so_far
         if self.training:  # what is cut off would teach nothing
             return logits, step_logits
-        limit = bound(own, trusted)
-        return hold(logits, limit[:, :, -1]), hold(step_logits, limit)
+        return within(logits, own[:, :, -1], trusted[:, -1]), within(step_logits, own, trusted)
 
     def _attend(
         self, fused1: Tensor, aligned: Tensor, alpha: Tensor, present: Tensor, with_attention: bool

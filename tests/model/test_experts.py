@@ -47,6 +47,28 @@ def test_in_a_contradiction_the_answer_is_no_surer_than_the_surest(said, answer)
         assert (held <= q.amax(0) + 2e-5).all()
 
 
+@given(logits, one, weights)
+def test_of_three_the_bound_decides_how_sure_the_answer_is_not_which(said, answer, weight):
+    q, trusted, z = softmax(said), torch.from_numpy(weight / weight.max()), torch.from_numpy(answer)
+    within = experts.within(z, q, trusted).softmax(-1)
+    np.testing.assert_allclose(within, paper.within(answer, q.numpy(), trusted.numpy()), atol=2e-5)
+    limit, p = experts.bound(q, trusted), z.softmax(-1)
+    first = p.argmax()
+    assert within[first] <= limit[first] + 2e-5
+    if limit[first] > experts.LEAST_LEAD / 7:
+        assert within.argmax() == first
+        assert (within[p.argsort()].diff() >= -1e-6).all()
+
+
+def test_a_second_choice_of_all_three_may_be_the_answer():
+    """Each modality has a first choice of its own and the same second one: the fusion may take that, as unsure as they are."""
+    q = torch.tensor([[0.5, 0.1, 0.0, 0.4], [0.1, 0.5, 0.0, 0.4], [0.0, 0.1, 0.5, 0.4]])
+    answer = experts.within(torch.tensor([0.0, 0.0, 0.0, 2.0]), q, torch.ones(3)).softmax(-1)
+    torch.testing.assert_close(answer, torch.tensor([0.2, 0.2, 0.2, 0.4]))
+    two = experts.within(torch.tensor([0.0, 0.0, 0.0, 2.0]), q[:2], torch.ones(2)).softmax(-1)
+    assert two[3] <= 0.4 + 1e-5
+
+
 def test_agreement_may_make_surer_but_not_sure():
     q = torch.tensor([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1]])
     limit = experts.bound(q, torch.ones(2))

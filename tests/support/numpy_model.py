@@ -199,6 +199,16 @@ def hold(logits: np.ndarray, limit: np.ndarray) -> np.ndarray:
     return np.minimum(high * p, limit)
 
 
+def within(logits: np.ndarray, readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+    """The answer (C,): of one or two heard modalities held within the bound, of more eased until its first class is."""
+    limit, p = bound(readings, trusted), softmax(logits)
+    guess, first = 1 / len(p), int(p.argmax())
+    if sum(q.any() for q in readings) <= 2 or limit[first] <= 1.05 * guess:
+        return hold(logits, limit)
+    kept = min((limit[first] - guess) / (p[first] - guess), 1)
+    return guess + kept * (p - guess)
+
+
 @dataclass
 class Reading:
     """What the whole model gives for one clip, without Monte Carlo noise."""
@@ -255,7 +265,7 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
             for t in range(len(present))
         ]
     )
-    limits = [bound(r, trust(precision[: t + 1])) for t, r in enumerate(readings)]
+    trusted = [trust(precision[: t + 1]) for t in range(len(readings))]
     experts = product * np.einsum("tm,tmc->tc", 0.8 * np.sqrt(alpha), np.log(np.maximum(readings, 1e-6)))
     whole = product * 0.8 * np.sqrt(alpha) @ np.log(np.maximum(readings[-1], 1e-6))
     answer = np.log(classify(model.classifier, final)) + beta @ whole
@@ -271,7 +281,7 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
         fused2,
         maps,
         beta,
-        hold(answer, limits[-1]),
+        within(answer, readings[-1], trusted[-1]),
         readings,
-        np.stack([hold(*each) for each in zip(steps, limits, strict=True)]),
+        np.stack([within(*each) for each in zip(steps, readings, trusted, strict=True)]),
     )
