@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -277,3 +278,10 @@ def normalised_entropy(probabilities: np.ndarray) -> float:
     """Shannon entropy over its largest possible value, log C."""
     p = np.clip(np.asarray(probabilities, float), 1e-12, 1)
     return float(-(p * np.log(p)).sum() / math.log(len(p)))
+
+
+def evenly(faces: Sequence[FaceSeen], count: int) -> list[FaceSeen]:
+    """At most ``count`` faces from the first to the last."""
+    if not faces:
+        return []
+    return [faces[place] for place in sorted(set(np.linspace(0, len(faces) - 1, count).round().astype(int)))]

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
+from hff.corpus.clip_reader import ClipReader, Read
 from hff.corpus.clips import Clip
-from hff.corpus.rows import ClipReader, Read, ReadOptions, failed
+from hff.corpus.rows import ReadOptions, failed
 from hff.corpus.workers import Load
 from hff.errors import DependencyError, HFFError, InputError
 from hff.locale import say

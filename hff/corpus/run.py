@@ -10,11 +10,12 @@ from pathlib import Path
 
 from hff.corpus import growing_table, outputs, rows
 from hff.corpus.annotation_files import AnnotationFiles, file_names
+from hff.corpus.clip_reader import Read
 from hff.corpus.clips import Clip, Walk, is_same, manifest, share
 from hff.corpus.growing_table import Table, TableRow
 from hff.corpus.outputs import Output
 from hff.corpus.over_ray import read_over_ray
-from hff.corpus.rows import Read, ReadOptions
+from hff.corpus.rows import ReadOptions
 from hff.corpus.workers import Load, read_here, read_in_processes
 from hff.errors import InputError
 from hff.locale import say

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
+from hff.corpus.clip_reader import ClipReader, Read
 from hff.corpus.clips import Clip
-from hff.corpus.rows import ClipReader, Read, ReadOptions, failed
+from hff.corpus.rows import ReadOptions, failed
 from hff.errors import HFFError
 from hff.locale import say
 from hff.pipeline.analyzer import Analyzer

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.locale import say
 from hff.result import Timeline
+
+if TYPE_CHECKING:  # the page is there before PyTorch is
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ def given(weights: Sequence[float] | None, present: Tensor) -> Tensor | None:
     """Weights as the model takes them, (1,T,M), for presence (T,M). Raises ``InputError`` for nothing to read."""
     if weights is None:
         return None
-    alpha = torch.tensor(weights).expand(1, len(present), -1)
+    alpha = present.float().new_tensor(weights).expand(1, len(present), -1)
     if not (alpha * present).any():
         raise InputError(say("lab.absent"))
     return alpha

@@ -28,11 +28,12 @@ from hff.lab.state import LabState
 from hff.locale import say
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.corrected_words import corrected
-from hff.pipeline.features import ClipFeatures, Encoded, encode_one, step_count
+from hff.pipeline.features import ClipFeatures, Encoded, encode_one
 from hff.pipeline.recording import Recording
 from hff.pipeline.time_axis import timeline_of
-from hff.result import FaceSeen, Result, Transcript
-from hff.saliency.explanation import Explanation, evenly, explain
+from hff.pipeline.time_grid import step_count
+from hff.result import FaceSeen, Result, Transcript, evenly
+from hff.saliency.explanation import Explanation, explain
 
 MAX_LAB_SECONDS = 60.0  # of a recording that the lab takes; a slider must answer at once
 READINGS_KEPT = 8  # and explanations of them

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hff.config import MODALITIES
 from hff.lab.lesson import Choice, Lesson
-from hff.pipeline.recording import Recording
+
+if TYPE_CHECKING:  # the page is there before PyTorch is
+    from hff.pipeline.recording import Recording
 
 
 @dataclass(frozen=True)

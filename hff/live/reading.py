@@ -9,6 +9,7 @@ import numpy as np
 from hff.config import MODALITIES, STEP_SECONDS
 from hff.result import Attention, FaceSeen, Timeline, Word
 
+LIVE_WINDOW_SECONDS = 8.0  # s that a reading rests on
 NOW_SECONDS = STEP_SECONDS  # s over which "alpha now" is a mean
 LEAST_OF_STEP = 0.2  # s of a step that must have come in before it counts for "now": a voice is heard late
 

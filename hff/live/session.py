@@ -27,19 +27,19 @@ from hff.live.audio_buffer import SoundTrack
 from hff.live.feature_cache import FaceFeatures, KnownTexts, SpeechSteps
 from hff.live.pace import Effort, Pace
 from hff.live.pauses import Pauses
-from hff.live.reading import LiveReading, alpha_now, mean_now, now_weights
+from hff.live.reading import LIVE_WINDOW_SECONDS, LiveReading, alpha_now, mean_now, now_weights
 from hff.live.recogniser import Recogniser
 from hff.live.words import RESTART_EVERY, LiveWords
 from hff.locale import say
 from hff.media.image import resized
 from hff.media.video import MAX_FRAME_SIDE
 from hff.pipeline.analyzer import Analyzer
-from hff.pipeline.features import FRAME_RATE, ClipFeatures, Encoded, Material, encode_one, encode_text, step_count
+from hff.pipeline.features import FRAME_RATE, ClipFeatures, Encoded, Material, encode_one, encode_text
 from hff.pipeline.recording import Recording
 from hff.pipeline.time_axis import attention_of, timeline_of
+from hff.pipeline.time_grid import step_count
 from hff.result import FaceSeen, Transcript
 
-LIVE_WINDOW_SECONDS = 8.0  # s that a reading rests on
 MAX_WAITING_FRAMES = 8  # frames not looked at yet; older ones are dropped
 SOURCE_LOST_AFTER = 2.0  # s without a frame, or without sound, after which the camera or microphone counts as lost
 DARK = 16  # mean grey value (0 to 255) of a picture below which it is dark

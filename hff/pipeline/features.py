@@ -8,7 +8,7 @@ text belongs to every step), a face where one was found in a frame (a still pict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,13 +27,12 @@ from hff.encoders.whisper import WhisperEncoder
 from hff.media.level import level_gain
 from hff.pipeline.clip_work import ClipWork
 from hff.pipeline.passes import Encoded, Encoding, Pass, run_alone, run_together
-from hff.pipeline.utterances import TimedUtterance, utterances
+from hff.pipeline.time_grid import said_most, voiced_steps
+from hff.pipeline.utterances import utterances
 from hff.result import FaceSeen, Transcript
 
 FRAMES_PER_STEP = 2  # video frames looked at in each step
 FRAME_RATE = FRAMES_PER_STEP / STEP_SECONDS  # Hz
-MIN_VOICE_SECONDS = 0.1  # of voice within a step for the voice to count as present
-MIN_WORD_SECONDS = 0.02  # what an utterance lasts at least
 MIN_WAVE_SAMPLES = 400  # one analysis window; shorter sound is padded with silence
 BLOCK_STEPS = 600  # five minutes: of so many steps the windows of sound are cut at once ...
 REACH_STEPS = math.ceil(SPEECH_WINDOW_SECONDS / 2 / STEP_SECONDS) + 1  # ... and this far they reach beyond
@@ -111,37 +110,6 @@ class Encoders:
     @property
     def device(self) -> torch.device:
         return next(self.vision.parameters()).device
-
-
-def step_count(seconds: float) -> int:
-    """Steps that cover ``seconds``; at least one. A last sliver of under a tenth of a step is not a step."""
-    return max(1, math.ceil(seconds / STEP_SECONDS - 0.1))
-
-
-def step_times(steps: int) -> np.ndarray:
-    """(T,) the middle of each step, s."""
-    return (np.arange(steps) + 0.5) * STEP_SECONDS
-
-
-def shared_seconds(intervals: Iterable[tuple[float, float]], steps: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """For each interval in s: the steps, of T, that it touches, and the seconds (n,) that it shares with each of them.
-
-    A table of all with all would be half a gigabyte for two hours of speech.
-    """
-    for start, end in intervals:
-        first, last = (
-            min(max(0, edge), steps) for edge in (int(start / STEP_SECONDS) - 1, int(end / STEP_SECONDS) + 2)
-        )
-        begins = np.arange(first, last) * STEP_SECONDS
-        yield slice(first, last), np.clip(np.minimum(end, begins + STEP_SECONDS) - np.maximum(start, begins), 0, None)
-
-
-def voiced_steps(voiced: list[tuple[float, float]], steps: int) -> np.ndarray:
-    """(T,) bool: steps with at least ``MIN_VOICE_SECONDS`` of voice."""
-    total = np.zeros(steps)
-    for touched, seconds in shared_seconds(voiced, steps):
-        total[touched] += seconds
-    return total >= MIN_VOICE_SECONDS
 
 
 def speech_windows(
@@ -229,17 +197,6 @@ def _text(encoder: EncodesTexts, transcript: Transcript | None, steps: int) -> E
     features = vectors.new_zeros(steps, encoder.feature_dim)
     features[there] = vectors[torch.from_numpy(which)[there]]
     return features, there
-
-
-def said_most(said: list[TimedUtterance], steps: int) -> np.ndarray:
-    """(T,) the number of the utterance that is said most in each step, -1 where none is."""
-    # The recogniser gives some words the same start and end; they are said all the same.
-    spans = [(u.start, max(u.end, u.start + MIN_WORD_SECONDS)) for u in said]
-    longest, which = np.zeros(steps), np.full(steps, -1, np.int64)
-    for number, (touched, seconds) in enumerate(shared_seconds(spans, steps)):
-        which[touched] = np.where(seconds > longest[touched], number, which[touched])
-        longest[touched] = np.maximum(seconds, longest[touched])
-    return which
 
 
 def encode_vision(encoder: VisionEncoder, faces: list[FaceSeen], steps: int, still: bool = False) -> Encoded:

@@ -34,8 +34,9 @@ from hff.media.image import read_image
 from hff.media.probe import MediaInfo, probe
 from hff.media.video import read_frames
 from hff.pipeline.corrected_words import corrected
-from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, Material, step_count
+from hff.pipeline.features import FRAME_RATE, MIN_WAVE_SAMPLES, Material
 from hff.pipeline.language import UNKNOWN_EMOJI, UNKNOWN_LANGUAGE, unknown_to_model
+from hff.pipeline.time_grid import step_count
 from hff.result import Evidence, FaceSeen, Transcript
 
 log = logging.getLogger(__name__)

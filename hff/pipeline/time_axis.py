@@ -6,7 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from hff.model.hff import FusionOutput
-from hff.pipeline.features import ClipFeatures, step_times
+from hff.pipeline.features import ClipFeatures
+from hff.pipeline.time_grid import step_times
 from hff.result import Attention, Timeline
 
 

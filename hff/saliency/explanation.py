@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
 
 from hff.cancel import Budget, Cancel, current_budget, watching
 from hff.pipeline.analyzer import Analyzer
@@ -38,10 +36,3 @@ def explain(
     with watching(cancel, budget or current_budget()):
         maps = face_maps(analyzer, [face.crop for face in seen])
         return Explanation(tuple(zip(seen, maps, strict=True)), tuple(word_effects(analyzer, transcript)))
-
-
-def evenly(faces: Sequence[FaceSeen], count: int) -> list[FaceSeen]:
-    """At most ``count`` faces from the first to the last."""
-    if not faces:
-        return []
-    return [faces[place] for place in sorted(set(np.linspace(0, len(faces) - 1, count).round().astype(int)))]

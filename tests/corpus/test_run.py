@@ -10,7 +10,8 @@ import pytest
 
 from hff.config import EMOTIONS
 from hff.corpus import growing_table
-from hff.corpus.rows import ClipReader, ReadOptions
+from hff.corpus.clip_reader import ClipReader
+from hff.corpus.rows import ReadOptions
 from hff.corpus.run import Order, run
 from hff.errors import InputError
 from tests.support import quick_model

@@ -61,7 +61,7 @@ def test_of_three_the_bound_decides_how_sure_the_answer_is_not_which(said, answe
 
 
 def test_a_second_choice_of_all_three_may_be_the_answer():
-    """Each modality has a first choice of its own and the same second one: the fusion may take that, as unsure as they are."""
+    """Each modality has a first choice of its own and all the same second one: the answer may be that, no surer."""
     q = torch.tensor([[0.5, 0.1, 0.0, 0.4], [0.1, 0.5, 0.0, 0.4], [0.0, 0.1, 0.5, 0.4]])
     answer = experts.within(torch.tensor([0.0, 0.0, 0.0, 2.0]), q, torch.ones(3)).softmax(-1)
     torch.testing.assert_close(answer, torch.tensor([0.2, 0.2, 0.2, 0.4]))

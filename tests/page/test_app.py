@@ -65,6 +65,15 @@ def test_help_names_every_option_and_imports_nothing_heavy():
     assert not re.search(r"\| +(torch|gradio|cv2|matplotlib)$", imported, re.MULTILINE)
 
 
+def test_the_page_is_drawn_before_pytorch_is_there():
+    """Three to four seconds of a start: what needs it comes with the model, in the background."""
+    code = (
+        "import sys, hff.page.blocks; print({'torch', 'torchvision', 'transformers', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_a_taken_port_is_one_clear_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

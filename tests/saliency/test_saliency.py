@@ -12,9 +12,9 @@ from hff.cancel import Cancel
 from hff.encoders.resnet import normalise_faces
 from hff.errors import Cancelled
 from hff.examples.ready import EXAMPLES
-from hff.result import FaceSeen, Transcript, Word
+from hff.result import FaceSeen, Transcript, Word, evenly
 from hff.saliency import word_effect
-from hff.saliency.explanation import evenly, explain
+from hff.saliency.explanation import explain
 from hff.saliency.face_map import HOTTEST_SHARE, FaceMap, face_maps, hottest
 from hff.saliency.own_answer import own_answer
 from hff.saliency.word_effect import text_answers, word_effects

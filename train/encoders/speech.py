@@ -24,7 +24,8 @@ from hff.detectors.vad import Segments, voiced_segments
 from hff.encoders.mfcc_cnn import FRAMES_PER_SECOND, WINDOW_FRAMES, SpeechEncoder, mfcc
 from hff.locale import say
 from hff.media.level import normalise_level
-from hff.pipeline.features import encode_speech, step_count
+from hff.pipeline.features import encode_speech
+from hff.pipeline.time_grid import step_count
 from train.corpora import emodb, ravdess
 from train.corpora.base import Utterance, load_found
 from train.encoders import quality

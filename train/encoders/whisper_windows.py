@@ -21,7 +21,7 @@ from hff.detectors.vad import Segments
 from hff.encoders.mfcc_cnn import WINDOW_FRAMES, step_windows
 from hff.encoders.whisper import WHISPER_MELS, WhisperEncoder, log_mel
 from hff.media.level import normalise_level
-from hff.pipeline.features import step_count, voiced_steps
+from hff.pipeline.time_grid import step_count, voiced_steps
 from train.corpora.base import Utterance
 from train.encoders import voice_augmentation
 from train.encoders.speech import corrupted_wave, voiced_spans

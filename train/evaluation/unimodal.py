@@ -17,7 +17,8 @@ from torch import Tensor
 from hff.config import SAMPLE_RATE
 from hff.encoders.resnet import normalise_faces
 from hff.pipeline.analyzer import Analyzer
-from hff.pipeline.features import encode_speech, step_count
+from hff.pipeline.features import encode_speech
+from hff.pipeline.time_grid import step_count
 from train.corpora import fer, ravdess
 from train.encoders import speech, text
 from train.evaluation.floors import FLOORS

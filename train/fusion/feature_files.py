@@ -31,7 +31,8 @@ from hff.encoders.bert import PIECES_AT_ONCE
 from hff.errors import HFFError
 from hff.locale import say
 from hff.pipeline.analyzer import load_encoders
-from hff.pipeline.features import Encoders, encode_speech, encode_vision, step_count
+from hff.pipeline.features import Encoders, encode_speech, encode_vision
+from hff.pipeline.time_grid import step_count
 from hff.result import FaceSeen
 from train.corpora import fer, goemotions, korean, meld, nemo, ravdess
 from train.corpora.base import Faces, load_found

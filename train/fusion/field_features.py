@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from hff.config import SAMPLE_RATE
-from hff.pipeline.features import Encoders, step_count
+from hff.pipeline.features import Encoders
+from hff.pipeline.time_grid import step_count
 from train.corpora import fer, goemotions, meld, ravdess
 from train.corpora.base import load_found
 from train.engine.progress import progress

@@ -23,7 +23,8 @@ from hff.errors import HFFError
 from hff.media.audio import read_audio
 from hff.media.video import read_frames
 from hff.pipeline.analyzer import load_encoders
-from hff.pipeline.features import FRAME_RATE, Encoders, encode_faces, encode_speech, step_count
+from hff.pipeline.features import FRAME_RATE, Encoders, encode_faces, encode_speech
+from hff.pipeline.time_grid import step_count
 from hff.result import FaceSeen
 from train.corpora.conversation import Conversation, DialogueSet, RawDialogues, RawUtterance
 from train.engine.progress import progress

@@ -19,8 +19,7 @@ from hff.page.shared.drawing import mel_colours
 from hff.page.shared.ears import ear_name
 from hff.page.shared.explained import face_strip, marked, meaning
 from hff.page.shared.render import render
-from hff.result import FaceSeen, Transcript
-from hff.saliency.explanation import evenly
+from hff.result import FaceSeen, Transcript, evenly
 
 if TYPE_CHECKING:
     from hff.pipeline.recording import Recording

@@ -14,17 +14,19 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hff.config import MAX_TEXT
 from hff.errors import HFFError, InputError
 from hff.live.recogniser import Recogniser
-from hff.live.session import LiveSession
 from hff.locale import sentence, texts, translate
 from hff.media.capture import Capture
 from hff.page.live import messages
 from hff.page.session.background_model import Engine
-from hff.pipeline.recording import Recording
+
+if TYPE_CHECKING:  # they need PyTorch, and the page is there before it is
+    from hff.live.session import LiveSession
+    from hff.pipeline.recording import Recording
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +142,8 @@ class LiveHub:
             return len(self._viewers)
 
     def _new_session(self) -> LiveSession:
+        from hff.live.session import LiveSession
+
         return LiveSession(self.engine.model(), self._recogniser)
 
     def session_of(self, ticket: object) -> LiveSession | None:

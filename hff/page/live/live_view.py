@@ -10,7 +10,7 @@ import gradio as gr
 from hff.config import MODALITIES
 from hff.errors import HFFError
 from hff.live.pace import EFFORTS
-from hff.live.session import LIVE_WINDOW_SECONDS
+from hff.live.reading import LIVE_WINDOW_SECONDS
 from hff.locale import language, names, speaking, texts, translate
 from hff.media.capture import CAMERA_HEIGHT, CAMERA_WIDTH, CAPTURE_FPS
 from hff.page.live.hub import LiveHub

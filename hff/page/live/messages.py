@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,11 +13,13 @@ import numpy as np
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.live.reading import LiveReading
-from hff.live.session import LiveSession
 from hff.locale import say
 from hff.media.image import read_jpeg
 from hff.media.video import MAX_FRAME_SIDE
 from hff.numbers import shown
+
+if TYPE_CHECKING:  # it needs PyTorch, and the page is there before that is
+    from hff.live.session import LiveSession
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from hff.page.model.architecture import FIRST_PART, architecture_html, parts
 from hff.page.shared.amounts import SIGMA_FULL, decimal, exact, guess_variance, percent, visible_decimal
 from hff.page.shared.drawing import mel_colours, picture_address
 from hff.page.shared.render import render
-from hff.pipeline.features import said_most
+from hff.pipeline.time_grid import said_most
 from hff.pipeline.utterances import groups_of, utterances
 from hff.result import Result
 
