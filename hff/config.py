@@ -8,7 +8,8 @@ from dataclasses import InitVar, dataclass, field
 from hff import modalities
 from hff.modalities import MODALITIES as MODALITIES  # the order of every modality axis, M = 3
 
-EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
+NEUTRAL = "neutral"
+EMOTIONS = (NEUTRAL, "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 SPEECH_ENCODERS = tuple(modalities.of("speech").encoders)  # the paper's, and the one on Whisper's encoder states
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform in this package
@@ -49,6 +50,9 @@ class HFFConfig:
     speech_encoder: str = "mfcc-cnn"  # whose features the weights were trained on; one of ``SPEECH_ENCODERS``
     bounded: bool = True  # whether the answer is no surer than the modalities that give it (``hff.model.experts``), and
     # sigma^2 is held to the scale of the Brier error; else one answer for each step, as of an utterance in a dialogue
+    # By modality, the share of a neutral reading's lead that does not count beside others: who shows nothing may feel
+    # something all the same (``hff.model.experts.discount``). Found by the fusion's calibration.
+    neutral_discount: dict[str, float] = field(default_factory=dict, hash=False)
     novelty_rank: int = 64  # leading directions of the features in which what is unlike the training is looked for
     speakers: int = 0  # of a dialogue that are told apart, the last number being all others; 0: who speaks is not used
     past_only: bool = False  # whether a step's answer may not rest on later ones, as while a dialogue is going on
@@ -92,11 +96,20 @@ class HFFConfig:
         for name in ("prior_std", "precision_eps"):  # by which the model divides
             if not getattr(self, name):
                 raise ValueError(f"{name} must be above 0")
+        most = 1 - 1 / max(len(self.labels), 1)  # with more than that neutral would no longer be the first
+        for m, share in self.neutral_discount.items():
+            if m not in MODALITIES or type(share) not in (int, float) or not 0 <= share < most:
+                raise ValueError(f"neutral_discount of {m!r:.20} must be from 0 to below {most:.2f}, got {share!r:.50}")
 
     @property
     def input_dims(self) -> tuple[int, ...]:
         """Feature sizes of the modalities that the model knows, in the order of ``MODALITIES``."""
         return tuple(self.dims.values())
+
+    @property
+    def neutral(self) -> int | None:
+        """Place of the label that says no emotion is shown; None where there is none."""
+        return self.labels.index(NEUTRAL) if NEUTRAL in self.labels else None
 
     @property
     def head_dim(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 LEAD = 0.25  # how far a class must lead a modality's reading, in shares of the next one, to be wholly its answer
 TRUST_POWER = 5  # of a modality's precision over the largest, by which its word counts beside that one's
@@ -47,6 +48,19 @@ def product(own: Tensor, alpha: Tensor, beta: Tensor, power: Tensor) -> tuple[Te
         (share[..., None] * x.clamp_min(LEAST_PROBABILITY).log()).sum(-2) * power for x in (own[:, :, -1:], own)
     )
     return (beta[..., None] * whole).sum(-2), so_far
+
+
+def discount(readings: Tensor, neutral: int, shares: Tensor) -> Tensor:
+    """Readings (...,M,C) as they count beside others: less ``shares`` (M,) of the lead of ``neutral`` over the next.
+
+    Who feels something may show nothing of it in one modality, so a neutral face says less of the person than an angry
+    one does. What is taken goes to the other classes alike; neutral stays the first (Shafer's discounting, 1976).
+    """
+    classes = readings.shape[-1]
+    is_neutral = functional.one_hot(torch.tensor(neutral, device=readings.device), classes)
+    others = readings.masked_fill(is_neutral.bool(), 0)
+    lead = (readings[..., neutral] - others.amax(-1)).clamp_min(0) * shares
+    return readings + lead[..., None] * (1 - classes * is_neutral) / (classes - 1)
 
 
 def witness(readings: Tensor) -> Tensor:

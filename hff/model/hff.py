@@ -24,7 +24,7 @@ from hff.locale import say
 from hff.model.attention import CrossModalAttention
 from hff.model.classifier import EmotionClassifier
 from hff.model.error_scale import ErrorScale
-from hff.model.experts import product, readings, trust, trust_by_hand, within
+from hff.model.experts import discount, product, readings, trust, trust_by_hand, within
 from hff.model.novelty import Novelty
 from hff.model.temporal import GatedRecurrentUnit, MeanOverTime, TemporalPooling
 from hff.model.uncertainty import ModalityUncertainty, precision, sample
@@ -287,11 +287,18 @@ class HFF(
 
         own (K,B,T,M,C) the modalities' readings up to each step, trusted and alpha (B,T,M), beta (K,B,T).
         """
-        whole, so_far = product(own, alpha, beta, self.product / self.classifier.temperature)
+        whole, so_far = product(self._discounted(own), alpha, beta, self.product / self.classifier.temperature)
         logits, step_logits = logits + whole, step_logits + so_far
         if self.training:  # what is cut off would teach nothing
             return logits, step_logits
         return within(logits, own[:, :, -1], trusted[:, -1]), within(step_logits, own, trusted)
+
+    def _discounted(self, own: Tensor) -> Tensor:
+        """The modalities' readings (...,M,C) as they count in the product."""
+        shares = [self.config.neutral_discount.get(m, 0.0) for m in self.config.dims]
+        if self.config.neutral is None or not any(shares):
+            return own
+        return discount(own, self.config.neutral, own.new_tensor(shares))
 
     def _attend(
         self, fused1: Tensor, aligned: Tensor, alpha: Tensor, present: Tensor, with_attention: bool

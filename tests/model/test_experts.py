@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -166,6 +169,43 @@ def test_no_pair_that_contradicts_itself_makes_the_model_surer(seed):
     apart = first.argmax(-1) != second.argmax(-1)
     surest = torch.maximum(first, second)
     assert (output.probabilities[apart] <= surest[apart] + 1e-4).all()
+
+
+@given(logits, arrays(np.float64, (3,), elements=st.floats(0, 0.85)), st.integers(0, 6))
+def test_a_neutral_reading_counts_less_and_neutral_stays_first(said, shares, neutral):
+    q = softmax(said)
+    counted = experts.discount(q, neutral, torch.from_numpy(shares))
+    np.testing.assert_allclose(counted, paper.discount(q.numpy(), neutral, list(shares)), atol=1e-12)
+    np.testing.assert_allclose(counted.sum(-1), 1)
+    assert (counted > 0).all()
+    firsts = q.argmax(-1)
+    assert (counted.argmax(-1) == firsts)[q.topk(2).values.diff().abs().squeeze(-1) > 1e-9].all()
+    torch.testing.assert_close(counted[firsts != neutral], q[firsts != neutral])
+
+
+def test_a_neutral_face_is_outvoted_by_a_voice_as_sure():
+    q = torch.tensor([[0.05, 0.9, 0.05], [0.92, 0.04, 0.04]])  # an angry voice, a neutral face
+    plain, counted = (
+        (0.5 * x.log()).sum(0).softmax(-1) for x in (q, experts.discount(q, 0, torch.tensor([0.2, 0.25])))
+    )
+    assert plain.argmax() == 0
+    assert counted.argmax() == 1
+    nobody = experts.discount(torch.zeros(2, 3), 0, torch.tensor([0.2, 0.25]))
+    assert (nobody == 0).all()
+
+
+def test_the_discount_is_of_readings_beside_others_alone():
+    """One modality is read as it reads itself; what each says by itself is shown undiscounted."""
+    plain = copy.deepcopy(MODEL)
+    plain.alone[2].out.bias[0] += 4  # a face that seems neutral
+    counted = copy.deepcopy(plain)
+    counted.config = dataclasses.replace(plain.config, neutral_discount={"vision": 0.5})
+    clips = random_clips(plain.config, 3, 4, 8, np.ones((3, 4, 3)))
+    together, beside = plain(**clips), counted(**clips)
+    torch.testing.assert_close(beside.readings, together.readings)
+    assert (beside.probabilities[:, 0] < together.probabilities[:, 0]).all()
+    clips["present"] = torch.tensor([False, False, True]).expand(3, 4, 3)
+    torch.testing.assert_close(counted(**clips).probabilities, plain(**clips).probabilities)
 
 
 def test_two_that_agree_count_more_than_one_of_them_does():

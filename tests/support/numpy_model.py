@@ -199,6 +199,16 @@ def hold(logits: np.ndarray, limit: np.ndarray) -> np.ndarray:
     return np.minimum(high * p, limit)
 
 
+def discount(readings: np.ndarray, neutral: int, shares: list[float]) -> np.ndarray:
+    """Readings (M,C) as they count beside others: a share of neutral's lead is given to the other classes alike."""
+    counted = readings.copy()
+    for q, share in zip(counted, shares, strict=True):
+        taken = share * max(q[neutral] - np.delete(q, neutral).max(), 0)
+        q += taken / (len(q) - 1)
+        q[neutral] -= taken + taken / (len(q) - 1)
+    return counted
+
+
 def within(logits: np.ndarray, readings: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     """The answer (C,): of one or two heard modalities held within the bound, of more eased until its first class is."""
     limit, p = bound(readings, trusted), softmax(logits)
@@ -266,8 +276,10 @@ def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
         ]
     )
     trusted = [trust(precision[: t + 1]) for t in range(len(readings))]
-    experts = product * np.einsum("tm,tmc->tc", 0.8 * np.sqrt(alpha), np.log(np.maximum(readings, 1e-6)))
-    whole = product * 0.8 * np.sqrt(alpha) @ np.log(np.maximum(readings[-1], 1e-6))
+    shares = [model.config.neutral_discount.get(m, 0) for m in model.config.dims]
+    counted = np.log(np.maximum([discount(r, model.config.labels.index("neutral"), shares) for r in readings], 1e-6))
+    experts = product * np.einsum("tm,tmc->tc", 0.8 * np.sqrt(alpha), counted)
+    whole = product * 0.8 * np.sqrt(alpha) @ counted[-1]
     answer = np.log(classify(model.classifier, final)) + beta @ whole
     steps = [np.log(classify(model.classifier, h)) + e for h, e in zip(states, experts, strict=True)]
     return Reading(

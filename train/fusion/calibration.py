@@ -1,13 +1,16 @@
-"""The fusion's calibration on validation clips: three maps, each monotone, stored in the weights.
+"""The fusion's calibration on validation clips: three maps, each monotone, and a discount, stored in the weights.
 
 1. The temperature of each modality's own reading, where its likelihood is largest.
 2. sigma^2 of each modality on the scale of that reading's expected Brier error (isotonic regression), over clean and
    corrupted items and, where there are such, people and languages that nothing was trained on.
-3. The temperature of the answer, at which neither clean nor mixed clips are far off.
+3. The discount of neutral readings beside others (``hff.model.experts.discount``) with which mixed clips have the
+   least Brier score.
+4. The temperature of the answer, at which neither clean nor mixed clips are far off.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,18 +37,21 @@ STEEPEST = 1e-3  # least rise of the error from one knot to the next, so that th
 CLEAN_ITEMS, CORRUPTED, STRANGERS = range(3)
 KIND_WEIGHTS = (1.0, 0.5, 0.25)  # of the three, in the scale of sigma^2 and the temperature of words
 TEMPERATURES = 21  # temperatures tried
+DISCOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # shares of the whole discount tried
 
 
 def calibrate(model: HFF, folder: Path, device: torch.device, mix: Mix | None = None) -> dict[str, float]:
-    """Set all three on the validation half of the cached features in ``folder``; returns what was found."""
+    """Set all four on the validation half of the cached features in ``folder``; returns what was found."""
     held = PairedClips(folder, HALF, model.config.labels)
+    mix = mix or Mix()
     found = {}
     if model.config.bounded:
         ruined = _field(folder, model.config.labels)
         for m, modality in enumerate(MODALITIES):
             kinds = groups(folder, held, ruined, modality)
             found[f"{modality}_temperature"] = _calibrate_own(model, kinds, m, device)
-    return found | {"temperature": set_temperature(model, held, device, mix or Mix())}
+        found["neutral_discount"] = set_discount(model, held, device, mix)
+    return found | {"temperature": set_temperature(model, held, device, mix)}
 
 
 def alone_inputs(features: Tensor, there: Tensor, m: int, sizes: tuple[int, ...]) -> dict[str, Tensor]:
@@ -171,6 +177,31 @@ def set_temperature(model: HFF, held: PairedClips, device: torch.device, mix: Mi
     values = before * np.geomspace(0.2, 3, TEMPERATURES)
     best = min(values.tolist(), key=worse)
     model.classifier.temperature.fill_(best)
+    return best
+
+
+def set_discount(model: HFF, held: PairedClips, device: torch.device, mix: Mix) -> float:
+    """Set how much of a neutral reading's lead does not count beside others; returns the share of the whole discount.
+
+    The whole discount is what ``mix`` says: of people of every emotion alike, so many of those who seem neutral in a
+    modality feel something else. Clips of ``mix`` choose among ``DISCOUNTS`` of it, by the Brier score.
+    """
+    if model.config.neutral is None:
+        return 0.0
+    clips = _fixed(held, mix, 1)
+    target = torch.cat([c.target for c in clips])
+    odds = {m: mix.unfeeling(m) * (held.labels - 1) for m in model.config.dims}
+    whole = {m: value / (1 + value) for m, value in odds.items() if value}
+
+    @torch.inference_mode()
+    def score(share: float) -> float:
+        discount = {m: round(share * value, 3) for m, value in whole.items() if share}
+        model.config = dataclasses.replace(model.config, neutral_discount=discount)
+        probabilities = [model(**c.to(device).inputs(), with_attention=False).probabilities.cpu() for c in clips]
+        return float(brier(torch.cat(probabilities), target).mean())
+
+    best = min(DISCOUNTS, key=score)
+    score(best)
     return best
 
 

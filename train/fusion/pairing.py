@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hff.config import MODALITIES
+from hff.config import MODALITIES, NEUTRAL
 from hff.errors import HFFError
 from hff.locale import say
 from train.fusion import feature_files
@@ -128,11 +128,11 @@ class PairedClips:
     """The cached items of one split, by label, and clips drawn from them."""
 
     def __init__(self, folder: Path, split: str, labels: Sequence[str]) -> None:
-        """labels: their names, in order; without a "neutral" one among them no partner is unfeeling.
+        """labels: their names, in order; without ``NEUTRAL`` among them no partner is unfeeling.
 
         Raises ``HFFError`` where the features are of another number of labels.
         """
-        self.neutral = labels.index("neutral") if "neutral" in labels else None
+        self.neutral = labels.index(NEUTRAL) if NEUTRAL in labels else None
         self.stored = {m: feature_files.load(folder, m, split) for m in MODALITIES}
         self.labels = self.stored[MODALITIES[0]]["teacher_logits"].shape[-1]  # C
         if self.labels != len(labels):
