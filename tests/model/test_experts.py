@@ -203,7 +203,9 @@ def test_the_discount_is_of_readings_beside_others_alone():
     clips = random_clips(plain.config, 3, 4, 8, np.ones((3, 4, 3)))
     together, beside = plain(**clips), counted(**clips)
     torch.testing.assert_close(beside.readings, together.readings)
-    assert (beside.probabilities[:, 0] < together.probabilities[:, 0]).all()
+    less = together.probabilities[:, 0] - beside.probabilities[:, 0]
+    assert (less > -1e-6).all()
+    assert less.max() > 0.1  # a face that is strange to the model says nothing either way
     clips["present"] = torch.tensor([False, False, True]).expand(3, 4, 3)
     torch.testing.assert_close(counted(**clips).probabilities, plain(**clips).probabilities)
 
