@@ -42,8 +42,10 @@ others has modalities of different emotions and no truth: it is taught what they
 one's own expected Brier error; a monotone map for each modality, fitted on validation items, holds it to that scale.
 What is unlike the training features (Mahalanobis distance) raises the epistemic part. The answer is never surer than
 the modalities that give it, taken together as independent witnesses; those that contradict each other are not. Where
-two contradict each other and no third is heard, the one with the smaller sigma^2 is followed. Test clips are paired the
-same way from test items. The one table on really joint clips says so.
+two contradict each other and no third is heard, the one with the smaller sigma^2 is followed. Who feels something need
+not show it everywhere, so of a neutral reading's lead a share does not count beside other modalities: half of what the
+partners that say nothing make of it, chosen by the Brier score of mixed validation clips (`neutral_discount` in the
+weights). Test clips are paired the same way from test items. The one table on really joint clips says so.
 
 Speakers never cross a split: {ravdess} actors {validation} validate, {test} test. {own_splits} keep
 their own splits; training faces with a near copy elsewhere and training sentences that stand in a validation or test
