@@ -96,8 +96,12 @@ class HFFConfig:
         for name in ("prior_std", "precision_eps"):  # by which the model divides
             if not getattr(self, name):
                 raise ValueError(f"{name} must be above 0")
+        self._check_discount()
+
+    def _check_discount(self) -> None:
         most = 1 - 1 / max(len(self.labels), 1)  # with more than that neutral would no longer be the first
-        for m, share in self.neutral_discount.items():
+        shares = self.neutral_discount.items() if isinstance(self.neutral_discount, dict) else [("all", None)]
+        for m, share in shares:
             if m not in MODALITIES or type(share) not in (int, float) or not 0 <= share < most:
                 raise ValueError(f"neutral_discount of {m!r:.20} must be from 0 to below {most:.2f}, got {share!r:.50}")
 

@@ -245,6 +245,9 @@ OF_ANOTHER_KIND = [
     ("precision_eps", 10**400), ("precision_eps", -1), ("precision_eps", float("inf")), ("precision_eps", 0),
     ("prior_std", None), ("prior_std", -1), ("prior_std", []), ("bounded", "x"), ("bounded", 1),
     ("use_attention", "no"), ("dropout", {}), ("novelty_rank", None), ("layers", True),
+    ("neutral_discount", None), ("neutral_discount", [0.1]), ("neutral_discount", {"vision": "x"}),
+    ("neutral_discount", {"vision": 0.9}), ("neutral_discount", {"vision": float("nan")}),
+    ("neutral_discount", {"smell": 0.1}),
 ]  # fmt: skip
 
 

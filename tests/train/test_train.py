@@ -281,6 +281,37 @@ def test_calibration_mends_a_model_that_boasts(out, monkeypatch, scale):
     assert float(model.classifier.temperature) == pytest.approx(found)
 
 
+class Doubter(torch.nn.Module):
+    """The surer of the truth, the nearer the face's share of the whole discount is to ``best``."""
+
+    def __init__(self, best: float, labels: tuple[str, ...] = EMOTIONS) -> None:
+        super().__init__()
+        self.config, self.best = HFFConfig(labels=labels), best
+
+    def forward(self, speech: torch.Tensor, **inputs) -> SimpleNamespace:
+        whole = 6 * Mix().unfeeling_face / (1 + 6 * Mix().unfeeling_face)
+        far = abs(self.config.neutral_discount.get("vision", 0) / whole - self.best)
+        clip = torch.arange(len(speech))
+        return SimpleNamespace(probabilities=torch.lerp(torch.eye(7)[clip % 7], torch.full((7,), 1 / 7), far))
+
+
+@pytest.mark.parametrize("best", [0.0, 0.5, 1.0])
+def test_the_discount_of_neutral_readings_is_that_with_the_least_error(out, monkeypatch, best):
+    monkeypatch.setattr(calibration, "CALIBRATION_CLIPS", CLIPS)
+    held, model = PairedClips(out / "features", "validation", EMOTIONS), Doubter(best)
+    assert calibration.set_discount(model, held, torch.device("cpu"), Mix()) == best
+    found = model.config.neutral_discount
+    assert set(found) == (set(MODALITIES) if best else set())
+    # Of people of seven emotions, 30 in 100 of whose words say nothing: 6 x 0.3 of 1 + 6 x 0.3 feel something else.
+    assert found.get("text", 0) == pytest.approx(best * 1.8 / 2.8, abs=1e-3)
+
+
+def test_without_a_neutral_label_nothing_is_discounted(out):
+    held, model = PairedClips(out / "features", "validation", EMOTIONS), Doubter(1, ("calm", *EMOTIONS[1:]))
+    assert calibration.set_discount(model, held, torch.device("cpu"), Mix()) == 0
+    assert model.config.neutral_discount == {}
+
+
 def test_sigma_of_the_new_weights_is_on_the_scale_of_the_error(out):
     model = hff.load("cpu", out / "weights").model
     for scale in model.scale:
