@@ -315,6 +315,7 @@ def test_two_steps_of_training(toy, tmp_path, monkeypatch):
         "text_temperature",
         "vision_temperature",
         "toy_temperature",
+        "neutral_discount",
         "temperature",
     }
     assert (model.novelty[3].means != 0).any()
