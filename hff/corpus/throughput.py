@@ -12,11 +12,14 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +116,12 @@ def _timed(way: str, clips: Path, options: list[str]) -> Timed:
     print(f"{way}, {len(list(clips.iterdir()))} clips ...", file=sys.stderr)
     begun = time.perf_counter()
     with (
+        _asked_to_end() as asked,
         said.open("w") as errors,
         subprocess.Popen(command, stderr=errors, env=os.environ | {"PYTHONPATH": path}) as program,
     ):
         try:
-            times, memory = _watched(program, out, begun)
+            times, memory = _watched(program, out, begun, asked)
         finally:
             program.terminate()
     seconds = time.perf_counter() - begun
@@ -128,12 +132,31 @@ def _timed(way: str, clips: Path, options: list[str]) -> Timed:
     return Timed(len(rows), seconds, times, sum(row["seconds"] for row in rows) / len(rows), memory)
 
 
-def _watched(program: subprocess.Popen, out: Path, begun: float) -> tuple[list[float], int]:
-    """When each line of ``out`` was there, s, and the memory of the largest process, until the program has ended."""
+@contextmanager
+def _asked_to_end() -> Iterator[list[int]]:
+    """A list that grows when somebody ends this program, which would leave the one that it measures behind."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of it
+        yield asked
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _watched(program: subprocess.Popen, out: Path, begun: float, asked: Sequence[int] = ()) -> tuple[list[float], int]:
+    """When each line of ``out`` was there, s, and the memory of the largest process, until the program has ended.
+
+    Raises ``SystemExit`` once ``asked`` to end.
+    """
     times: list[float] = []
     memory, looked, place = 0, 0.0, 0
     ended = False
     while not ended:
+        if asked:
+            raise SystemExit(128 + asked[0])
         ended = program.poll() is not None
         now = time.perf_counter() - begun
         if out.exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -48,3 +50,23 @@ def test_a_way_that_cannot_be_gone_says_why(tmp_path: Path):
     letter.write_text("I am so glad you came.")
     with pytest.raises(HFFError, match=r"one process.*nowhere"):
         throughput(letter, "cpu", 2, {"one process": ["--weights", "nowhere"]})
+
+
+def test_who_is_ended_ends_what_it_measures(tmp_path: Path, monkeypatch):
+    """SIGTERM while a way is gone: the program that goes it is gone afterwards, and the signal is as it was."""
+    note = tmp_path / "number"
+    told = f"open({str(note)!r}, 'w').write(str(os.getpid())); os.kill(os.getppid(), {int(signal.SIGTERM)})"
+    slow = f"import os, time; {told}; time.sleep(60)"
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -c "{slow}"\n')
+    (tmp_path / "python").chmod(0o755)
+    clip = tmp_path / "clip.txt"
+    clip.write_text("so glad")
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(tmp_path / "python"))
+        with pytest.raises(SystemExit) as ended:
+            throughput(clip, "cpu", 2, {"one process": []})
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
