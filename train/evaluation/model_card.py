@@ -64,7 +64,8 @@ LIMITS = """
   They act, and {ravdess}'s say {sentences} sentences. Children, whispering, real shouting, other languages and
   spontaneous speech are outside what either heard: nothing is known of how it does there but the figures on corpora
   that were left out.
-- Faces: grey web pictures with far more happy and neutral faces than disgusted and fearful ones.
+- Faces: grey web pictures with far more happy and neutral faces than disgusted and fearful ones, and no film: of the
+  joint clips in which an actor speaks, most sad, fearful and surprised faces are called neutral, and surely.
 - Words: English only; the recogniser (Whisper tiny.en) makes mistakes with accents and noise.
 - Pairing strangers teaches which modality to trust, not how one person's face and voice go together.
 - The share of each gender, age and skin colour in the face pictures is unknown, so fairness cannot be claimed.
