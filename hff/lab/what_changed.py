@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hff.config import MODALITIES
+from hff.lab.comparison import clip_means
 from hff.result import Result
 
+_TINY = 1e-9  # stands for a factor of 0, which has no logarithm
 LEAST_CHANGE = 0.02  # of a weight or a probability, below which nobody would see it move
 
 
 @dataclass(frozen=True)
 class Change:
     """``kind``: "gone", "back", "none" (only the answer moved), "rises" or "falls", or one of these two followed by
-    "_explained", where the modality's own sigma^2 moved the other way. ``modality`` is the one to tell of.
+    "_explained", where the modality's own sigma^2 moved the other way, or by "_distrusted", where it did, but alpha0
+    did more to the weight. ``modality`` is the one to tell of.
     """
 
     kind: str
@@ -56,7 +60,20 @@ def _weight_change(before: Result, after: Result, moved: str, same: bool) -> Cha
     explained = abs(change) >= LEAST_CHANGE and change * _variance_change(before, after, shaken) < 0
     told = shaken if explained else moved
     verb = "rises" if _alpha_change(before, after, told) > 0 else "falls"
-    return Change(f"{verb}_explained" if explained else verb, told, same)
+    if not explained:
+        return Change(verb, told, same)
+    return Change(f"{verb}_{'distrusted' if _by_alpha0(before, after, told) else 'explained'}", told, same)
+
+
+def _by_alpha0(before: Result, after: Result, modality: str) -> bool:
+    """Whether alpha, which goes with alpha0 times w, moved more by alpha0 than by w, both counted in factors."""
+    old, new = clip_means(before), clip_means(after)
+    moved = {
+        name: math.log(max(new[name][modality] or 0.0, _TINY) / max(old[name][modality] or 0.0, _TINY))
+        for name in ("alpha0", "precision")
+    }
+    way = 1 if _alpha_change(before, after, modality) > 0 else -1
+    return way * moved["alpha0"] > way * moved["precision"]
 
 
 def _alpha_change(before: Result, after: Result, modality: str) -> float:

@@ -34,6 +34,16 @@ def test_a_weight_that_moved(alpha, variance, kind, modality):
     assert what_changed(reading(EVEN), reading(alpha, variance)) == Change(kind, modality, same_answer=True)
 
 
+def test_a_weight_that_the_first_weight_moved_more_than_its_own_uncertainty():
+    before, after = reading(EVEN), reading((0.1, 0.5, 0.4), (1.2, 1.0, 1.0))
+    speech = MODALITIES.index("speech")
+    after.timeline.precision[:, speech] /= 1.2
+    assert what_changed(before, after).kind == "falls_explained"
+    after.timeline.alpha0[:, speech] /= 20
+    assert what_changed(before, after) == Change("falls_distrusted", "speech", same_answer=True)
+    assert what_changed(after, before).kind == "rises_distrusted"
+
+
 def test_what_is_gone_or_back_goes_before_all_else():
     whole, blind = make_result(3), make_result(3, there=("speech", "text"))
     assert what_changed(whole, blind) == Change("gone", "vision", whole.emotion == blind.emotion)

@@ -42,6 +42,7 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
         )
     told, end = change.modality, "same" if change.same_answer else "other"
     was, now = (percent(result.probabilities[result.emotion]) for result in (before, after))
+    old_alpha0, new_alpha0 = (clip_means(result)["alpha0"][told] or 0.0 for result in (before, after))
     return sentence(
         f"WHAT_CHANGED_{change.kind}_{end}",
         gone=names.modality(told, "gone"),
@@ -51,6 +52,8 @@ def change_sentence(before: Result, after: Result, touched: bool) -> str:
         new=weight_figures(after.alpha)[told],
         old_variance=never_none(before.variance[told] or 0.0),
         new_variance=never_none(after.variance[told] or 0.0),
+        old_alpha0=figure(old_alpha0, "alpha0"),
+        new_alpha0=figure(new_alpha0, "alpha0"),
         old_emotion=names.emotion(before.emotion),
         emotion=names.emotion(after.emotion),
         before=was,
