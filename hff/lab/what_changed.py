@@ -50,7 +50,7 @@ def most_moved(before: Result, after: Result) -> str:
 
 def _moved(before: Result, after: Result) -> str:
     """The modality whose weight moved most; of those that moved alike the weightier one, so none that is absent."""
-    return max(MODALITIES, key=lambda m: (abs(_alpha_change(before, after, m)), after.alpha[m]))
+    return max(MODALITIES, key=lambda m: (round(abs(_alpha_change(before, after, m)), 3), after.alpha[m]))
 
 
 def _weight_change(before: Result, after: Result, moved: str, same: bool) -> Change:

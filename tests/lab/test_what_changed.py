@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hff.config import EMOTIONS, MODALITIES
-from hff.lab.what_changed import LEAST_CHANGE, Change, what_changed
+from hff.lab.what_changed import LEAST_CHANGE, Change, most_moved, what_changed
 from tests.support.page_fixtures import make_result
 
 
@@ -42,6 +42,10 @@ def test_a_weight_that_the_first_weight_moved_more_than_its_own_uncertainty():
     after.timeline.alpha0[:, speech] /= 20
     assert what_changed(before, after) == Change("falls_distrusted", "speech", same_answer=True)
     assert what_changed(after, before).kind == "rises_distrusted"
+
+
+def test_of_two_weights_that_moved_alike_the_weightier_is_told():
+    assert most_moved(reading((0.970, 0.030, 0.0)), reading((0.9799, 0.0200, 0.0))) == "speech"
 
 
 def test_what_is_gone_or_back_goes_before_all_else():
