@@ -99,6 +99,17 @@ def test_a_contradiction_makes_no_answer_surer_than_the_surer_one_alone():
     assert after.per_modality["vision"] == pytest.approx(before.per_modality["vision"])
 
 
+def test_a_lesson_about_the_parts_of_sigma_shows_them():
+    lesson = next(lesson for lesson in LESSONS if lesson.key == "stranger")
+    before, after = make_result(3), make_result(3)
+    before.aleatoric["speech"], before.epistemic["speech"] = 0.12, 0.09
+    after.aleatoric["speech"], after.epistemic["speech"] = 0.03, 0.8
+    split = "σ² of the voice: 0.12 signal + 0.09 model before, 0.03 signal + 0.80 model after."
+    assert split in lesson_answer_html(lesson, 1, before, after)
+    other = next(lesson for lesson in LESSONS if lesson.key == "radio_on")
+    assert "0.12 signal" not in lesson_answer_html(other, 0, before, after)
+
+
 # ---- on one's own recording ---------------------------------------------------------------------------------
 
 

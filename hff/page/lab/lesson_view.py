@@ -14,6 +14,7 @@ from hff.lab.own_material import Obstacle, makes_sense, obstacle
 from hff.lab.state import SNAPSHOT, YOURS
 from hff.locale import names, sentence, texts
 from hff.locale.lists import listed
+from hff.page.shared.amounts import figure
 from hff.page.shared.cards import alert, note
 from hff.page.shared.render import render
 from hff.result import Result
@@ -209,7 +210,31 @@ def lesson_answer_html(
     surprise = not all(claim.holds(before, after) for claim in lesson.expect if _there(claim.of, before, after))
     counts = [max(0, int(count or 0)) for count in hands][: len(lesson.choices)]
     votes = [(choice.text, count, came) for choice, count, came in zip(lesson.choices, counts, right, strict=False)]
-    return render("lesson.html", "answer", lesson, verdict, kind, surprise, votes if any(counts) else [])
+    split = _split_sentences(lesson, before, after)
+    return render("lesson.html", "answer", lesson, verdict, kind, surprise, votes if any(counts) else [], split)
+
+
+def _split_sentences(lesson: Lesson, before: Result, after: Result) -> list[str]:
+    """Both parts of sigma^2, which no table of the lab has, of the modalities about whose parts the lesson asks."""
+    asked = {choice.claim.of for choice in lesson.choices if choice.claim.figure in ("aleatoric", "epistemic")}
+    return [
+        sentence(
+            "LESSON_SPLIT",
+            of=names.modality(modality, "of"),
+            before=_split(before, modality),
+            after=_split(after, modality),
+        )
+        for modality in sorted(asked)
+    ]
+
+
+def _split(result: Result, modality: str) -> str:
+    aleatoric, epistemic = result.aleatoric[modality], result.epistemic[modality]
+    if aleatoric is None or epistemic is None:
+        return texts.ABSENT
+    return texts.VARIANCE_PARTS.format(
+        aleatoric=figure(aleatoric, "aleatoric"), epistemic=figure(epistemic, "epistemic")
+    )
 
 
 def _there(modality: str, before: Result, after: Result) -> bool:
