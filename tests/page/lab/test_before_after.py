@@ -27,6 +27,16 @@ def test_the_sentence_names_the_weight_its_reason_and_the_answer():
     assert sentence.endswith(f"the answer stays {before.emotion} ({share}).")  # one number where it is the same
 
 
+@pytest.mark.parametrize(
+    ("language", "why"), [("en", "but above all its α₀ falls from"), ("de", "vor allem aber fällt α₀ von")]
+)
+def test_the_sentence_names_alpha0_where_that_did_more_than_sigma(language, why):
+    fallen = after({"speech": 0.5, "text": 0.45, "vision": 0.05}, {"vision": 4.0})
+    fallen.timeline.alpha0[:, MODALITIES.index("vision")] /= 100
+    with using(language):
+        assert why in change_sentence(make_result(3), fallen, True)
+
+
 def test_no_reason_is_made_up_where_sigma_did_not_move():
     before = make_result(3)
     sentence = change_sentence(before, after({"speech": 0.8, "text": 0.1, "vision": 0.1}), True)
