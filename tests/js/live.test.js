@@ -78,7 +78,7 @@ test("shown weights add up to 1", async () => {
   // What is there has some weight, so small as it may be: exactly 0 is that of what is absent.
   await started({ feed: () => reading({ alpha: [0.003, 0, 0.997] }) });
   assert.deepEqual(page.modalities.map((name) => page.at(`gauge-${name}`).querySelector(".hff-alpha").textContent),
-    ["< 0.01", page.says.absent, "1.00"]);
+    ["<\u00a00.01", page.says.absent, "1.00"]);
 });
 
 test("what is held through a pause of speech is marked", async () => {
@@ -107,7 +107,7 @@ test("what is not quite nothing or not quite certain never reads as 0 or 100", a
   await started({ feed: () => reading(surely) });
   assert.equal(page.all("bar")[0].querySelector(".hff-value").textContent, "under 1%");
   assert.equal(page.at("sure").textContent, "99%, give or take less than a point");
-  assert.equal(page.at(`gauge-${page.modalities[0]}`).querySelector(".hff-sigma strong").textContent, "σ² < 0.01");
+  assert.equal(page.at(`gauge-${page.modalities[0]}`).querySelector(".hff-sigma strong").textContent, "σ² <\u00a00.01");
   page.close();
   await started({ feed: () => reading({ probabilities: [0.001, 0.999, ...Array(labels - 2).fill(0)], spread: sure.map(() => 0.012) }) });
   assert.equal(page.at("sure").textContent, "over 99%, give or take 1 point");

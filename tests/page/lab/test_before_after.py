@@ -161,12 +161,12 @@ def test_where_nothing_moved_the_chain_is_of_something_that_is_there():
 
 def test_a_small_weight_is_not_written_as_that_of_an_absent_modality():
     small = {"speech": 0.004, "text": 0.0, "vision": 0.996}
-    assert list(weight_figures(small).values()) == ["< 0.01", "0.00", "1.00"]
+    assert list(weight_figures(small).values()) == ["<\u00a00.01", "0.00", "1.00"]
     with using("de"):
-        assert weight_figures(small)["speech"] == "< 0,01"
+        assert weight_figures(small)["speech"] == "<\u00a00,01"
     before, now = make_result(3), after({"speech": 0.004, "text": 0.496, "vision": 0.5}, {"speech": 0.9})
     shown = str(comparison(before, now, CLEAN, BLURRED))
     row = shown.split('id="hff-lab-row-speech"')[1].split("</tr>")[0]
     said = [shown.split(f'id="{place}"')[1].split("</p>")[0] for place in ("hff-lab-chain", "hff-lab-sentence")]
     for part in (row, *said):
-        assert "&lt; 0.01" in part
+        assert "&lt;\u00a00.01" in part
