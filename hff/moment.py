@@ -55,7 +55,7 @@ class Moment:
     beta: float
     counted: float  # its share among the moments that a clip's alpha is the mean of
     looks: dict[str, float] | None  # attention by kind of key, mean over layers and heads; None where it is not kept
-    probabilities: dict[str, float]  # if the clip ended here
+    probabilities: dict[str, float]  # with what came before
 
     @property
     def emotion(self) -> str:

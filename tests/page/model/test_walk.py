@@ -135,7 +135,7 @@ def test_every_block_is_a_button_and_has_its_part():
 def test_a_sentence_says_where_one_is():
     result = make_result(8)
     drawn = drawing_html(CONFIG, story(result, 4))
-    assert re.search(r'role="status">Moment 5 of 16, from 2.0 s to 2.5 s\. If the clip ended here', drawn)
+    assert re.search(r'role="status">Moment 5 of 16, from 2.0 s to 2.5 s\. With what came before', drawn)
     for values in (result.timeline.present, result.timeline.alpha):
         values[4] = 0
     empty = story(result, 4)
