@@ -1,7 +1,7 @@
 """A reading as files that other programs open: subtitles (SubRip, WebVTT), Praat's TextGrid and ELAN's EAF.
 
 Each takes a ``Result`` and gives the file's text. The annotation files have three tiers: ``words`` as they were heard,
-``emotion`` (what the model would say if the clip ended there, equation (31) step by step) and ``weight`` (the modality
+``emotion`` (what that step says with those before it, equation (31) step by step) and ``weight`` (the modality
 with the largest alpha); a subtitle is a stretch of words with the emotion at its end. Labels are the model's own.
 WebVTT and EAF name the speech encoder too; SubRip and TextGrid have no place for it.
 """

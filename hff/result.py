@@ -72,7 +72,7 @@ class Timeline:
     aleatoric: np.ndarray  # (T,M)
     epistemic: np.ndarray  # (T,M)
     beta: np.ndarray  # (T,) equation (28)
-    probabilities: np.ndarray  # (T,C) what the model would say if the clip ended with this step
+    probabilities: np.ndarray  # (T,C) what each step says, with those before it; the clip's answer weighs them by beta
     step_seconds: float = STEP_SECONDS
 
     @property

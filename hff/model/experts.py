@@ -125,18 +125,19 @@ def hold(logits: Tensor, bound: Tensor) -> Tensor:
 def ease(logits: Tensor, bound: Tensor) -> Tensor:
     """Logits of softmax(logits) mixed with a guess until its first class is within its bound; (...,C) each.
 
-    The order of the classes stays, but where the first one's bound is no more than a guess: then as ``hold``.
+    The order of the classes stays where the first one's bound is above a guess.
     """
     p = logits.softmax(-1)
     guess = 1 / p.shape[-1]
     most, first = p.max(-1, keepdim=True)
     limit = bound.gather(-1, first)
     kept = ((limit - guess) / (most - guess).clamp_min(LEAST_PROBABILITY)).clamp(0, 1)
-    eased = torch.lerp(torch.full_like(p, guess), p, kept).clamp_min(LEAST_PROBABILITY).log()
-    return torch.where(limit > LEAST_LEAD * guess, eased, hold(logits, bound))
+    return torch.lerp(torch.full_like(p, guess), p, kept).clamp_min(LEAST_PROBABILITY).log()
 
 
 def within(logits: Tensor, readings: Tensor, trusted: Tensor) -> Tensor:
     """Logits of the answer, no surer than those who give it: logits (...,C), the others as for ``bound`` -> (...,C)."""
     limit = bound(readings, trusted)
-    return torch.where(heard(readings) > 2, ease(logits, limit), hold(logits, limit))
+    of_first = limit.gather(-1, logits.argmax(-1, keepdim=True))
+    order_stays = (heard(readings) > 2) & (of_first > LEAST_LEAD / logits.shape[-1])
+    return torch.where(order_stays, ease(logits, limit), hold(logits, limit))

@@ -235,7 +235,7 @@ class Reading:
     beta: np.ndarray
     probabilities: np.ndarray
     readings: np.ndarray  # (T,M,C), each modality's own, up to each step
-    steps: np.ndarray  # (T,C), the answer if the clip ended there
+    steps: np.ndarray  # (T,C), what each step says with those before it
 
 
 def read(model, features: list[np.ndarray], present: np.ndarray) -> Reading:
