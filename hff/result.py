@@ -98,6 +98,15 @@ class Timeline:
             for i, m in enumerate(MODALITIES)
         }
 
+    @property
+    def mean_precision(self) -> dict[str, float | None]:
+        """A clip's w by modality: what equation (19) makes of its mean sigma^2, the harmonic mean over the same steps.
+
+        None where a modality never is.
+        """
+        inverse = np.divide(1, self.precision, out=np.zeros_like(self.precision), where=self.present)
+        return {m: mean and 1 / mean for m, mean in self.mean_present(inverse).items()}
+
     def rows(self, labels: tuple[str, ...]) -> list[dict[str, float | bool]]:
         """One flat dictionary per step, for CSV."""
         per_modality = {

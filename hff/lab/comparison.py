@@ -13,7 +13,8 @@ TABLE_FIGURES = ("variance", "precision", "alpha0", "alpha", "shapley")  # in th
 def clip_means(result: Result) -> dict[str, dict[str, float | None]]:
     """Every figure of the table by name and modality: clip means, ``None`` where the modality is absent.
 
-    alpha0 is over the same moments as alpha, those with a choice, so that either sums to 1.
+    w is 1 / (sigma^2 + eps) of the mean sigma^2. alpha0 is over the same moments as alpha, those with a choice, so that
+    either sums to 1; a clip's alpha is the mean of the moments' own, not what the other two means would give.
     """
     line = result.timeline
     alpha0 = clip_alpha(line.alpha0, line.present, line.beta).tolist()
@@ -21,7 +22,7 @@ def clip_means(result: Result) -> dict[str, dict[str, float | None]]:
         "variance": result.variance,
         "aleatoric": result.aleatoric,
         "epistemic": result.epistemic,
-        "precision": line.mean_present(line.precision),
+        "precision": line.mean_precision,
         "alpha0": {m: share if result.present[m] else None for m, share in zip(MODALITIES, alpha0, strict=True)},
         "alpha": {m: result.alpha[m] if result.present[m] else None for m in MODALITIES},
         "shapley": result.shapley,

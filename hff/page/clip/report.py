@@ -17,6 +17,7 @@ from hff.locale import names, texts
 from hff.locale.lists import paragraph
 from hff.page.clip.attention_map import attention_figure, grid_figure, map_name
 from hff.page.clip.timeline import TIMELINE_HEIGHT, TIMELINE_WIDTH, draw_timeline, timeline_figure
+from hff.page.clip.what_counted import what_counted
 from hff.page.shared import cards, effects
 from hff.page.shared.amounts import decimal, never_none, percent, weight_figures
 from hff.page.shared.drawing import picture_address, png, svg
@@ -67,13 +68,14 @@ def alone_html(result: Result) -> Markup:
 
 
 def reading_html(result: Result) -> Markup:
-    """What was read, warnings, headline, weights and what they mean."""
+    """What was read, warnings, headline, weights, what they mean and what is to be said of these."""
     return (
         source_html(result)
         + cards.warnings(result.warnings)
         + cards.headline(result)
         + cards.gauges(result)
         + cards.note(texts.GAUGES_NOTE)
+        + cards.counted(what_counted(result))
     )
 
 

@@ -16,6 +16,9 @@ from hff.page.shared.amounts import SIGMA_FULL, guess_variance, percent, weight_
 from hff.page.shared.render import render
 from hff.result import Result
 
+LEAST_SECOND = (
+    0.005  # probability below which no emotion is named as the next: it reads as "under 1%", as all others do
+)
 SURE_FROM = (0.8, 0.6, 0.4, 0.0)  # probability from which each word of ``texts.SURENESS`` is said
 
 
@@ -58,6 +61,11 @@ def heading(words: str) -> Markup:
     return render("cards.html", "heading", words)
 
 
+def counted(sentences: Iterable[str]) -> Markup:
+    """What has to be said beside these very weights, one line each; or nothing."""
+    return render("cards.html", "counted", list(sentences))
+
+
 def source(name: str, length: str | None, picture: str | None, ear: str) -> Markup:
     """What a report is of: its name, its length where it has one, a small ``picture`` (an address), its ``ear``."""
     return render("cards.html", "source", name, length, picture, ear)
@@ -73,7 +81,8 @@ def uncertainty_sentence(result: Result) -> str:
     ranked = sorted(result.probabilities, key=result.probabilities.__getitem__, reverse=True)
     second = next(label for label in ranked if label != result.emotion)
     points = 100 * result.spread[result.emotion]
-    return texts.UNCERTAINTY.format(
+    said = texts.UNCERTAINTY if result.probabilities[second] >= LEAST_SECOND else texts.UNCERTAINTY_REST
+    return said.format(
         sureness=next(word for least, word in sureness if result.probabilities[result.emotion] >= least),
         emotion=names.emotion(result.emotion),
         percent=percent(result.probabilities[result.emotion]),

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from hff.config import EMOTIONS, MODALITIES
+from hff.config import EMOTIONS, MODALITIES, STEP_SECONDS
 from hff.lab.comparison import clip_means
 from hff.lab.state import LabState
 from hff.locale import texts, using
@@ -170,3 +170,20 @@ def test_a_small_weight_is_not_written_as_that_of_an_absent_modality():
     said = [shown.split(f'id="{place}"')[1].split("</p>")[0] for place in ("hff-lab-chain", "hff-lab-sentence")]
     for part in (row, *said):
         assert "&lt;\u00a00.01" in part
+
+
+def test_w_of_a_clip_is_what_the_equation_makes_of_the_sigma_beside_it():
+    result = make_result(12)
+    means = clip_means(result)
+    for modality in SHIPPED:
+        assert means["precision"][modality] == pytest.approx(1 / (means["variance"][modality] + 1e-2))
+    gone = clip_means(make_result(3, there=("text",)))["precision"]
+    assert gone["vision"] is None
+    assert gone["text"] > 0
+
+
+@pytest.mark.parametrize(("seconds", "head"), [(STEP_SECONDS, "LAB_COLUMNS"), (3, "LAB_ALPHA_OF_MOMENTS")])
+def test_the_table_says_where_alpha_is_worked_out_moment_by_moment(seconds: float, head: str):
+    shown = comparison(make_result(seconds), make_result(seconds, seed=4), CLEAN, BLURRED)
+    one, many = texts.LAB_COLUMNS["alpha"][1], texts.LAB_ALPHA_OF_MOMENTS
+    assert f"<span>{one if head == 'LAB_COLUMNS' else many}</span>" in shown
