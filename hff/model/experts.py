@@ -72,8 +72,14 @@ def witness(readings: Tensor) -> Tensor:
 
 def trust(weight: Tensor) -> Tensor:
     """How far each modality's word counts beside the most precise one's: precisions (...,T,M) at each step, 0 where it
-    is not heard -> (...,T,M), of their means up to each step, over the largest; 0 before a modality is first heard."""
-    mean = weight.cumsum(-2) / (weight > 0).cumsum(-2).clamp_min(1)
+    is not heard -> (...,T,M), up to each step; 0 before a modality is first heard.
+
+    Of each the precision of its mean sigma^2, as it is shown, over the largest: the smaller sigma^2 is believed. The
+    mean of the precisions themselves would be that of a few sure moments, as of a face in a pause.
+    """
+    heard = weight > 0
+    unsure = torch.where(heard, 1 / weight.clamp_min(torch.finfo(weight.dtype).tiny), torch.zeros_like(weight))
+    mean = heard.cumsum(-2) / unsure.cumsum(-2).clamp_min(torch.finfo(weight.dtype).tiny)
     return (mean / mean.amax(-1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)).pow(TRUST_POWER)
 
 

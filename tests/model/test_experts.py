@@ -82,10 +82,10 @@ def test_agreement_may_make_surer_but_not_sure():
 
 
 def test_the_word_of_the_less_precise_counts_less():
-    """Precisions 4 and 2, then 4 and nothing: means up to each step, half the largest."""
+    """Precisions 4 and 2, then 4 and nothing, then 1 and 5: those of the mean sigma^2 up to each step."""
     weight = torch.tensor([[4.0, 2.0], [4.0, 0.0], [1.0, 5.0]])
     trusted = experts.trust(weight)
-    means = torch.tensor([[4.0, 2.0], [4.0, 2.0], [3.0, 3.5]])
+    means = torch.tensor([[4.0, 2.0], [4.0, 2.0], [3 / (1 / 4 + 1 / 4 + 1), 2 / (1 / 2 + 1 / 5)]])
     torch.testing.assert_close(trusted, (means / means.amax(1, keepdim=True)) ** experts.TRUST_POWER)
     q = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
     small = max(0.1, 0.8 * 0.5**experts.TRUST_POWER)
@@ -93,6 +93,14 @@ def test_the_word_of_the_less_precise_counts_less():
     answer = experts.hold(torch.tensor([-9.0, 9.0]), experts.bound(q, trusted[0])).softmax(-1)
     torch.testing.assert_close(answer, torch.tensor([1 - small, small]), atol=1e-4, rtol=0)
     assert (experts.trust(torch.zeros(2, 3)) == 0).all()
+
+
+def test_a_few_sure_moments_do_not_make_a_modality_the_one_to_believe():
+    """sigma^2 .3 at each moment against .7, .7 and .01: the mean says .3 and .47, so the first is believed."""
+    weight = 1 / torch.tensor([[0.3, 0.7], [0.3, 0.7], [0.3, 0.01]])
+    trusted = experts.trust(weight)[-1]
+    assert trusted[0] == 1
+    assert trusted[1] == pytest.approx((0.3 / 0.47) ** experts.TRUST_POWER, rel=1e-4)
 
 
 def test_what_is_not_bound_is_a_plain_softmax():

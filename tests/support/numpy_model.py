@@ -164,8 +164,8 @@ def own_reading(said: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def trust(weight: np.ndarray) -> np.ndarray:
-    """(T,M) precisions up to now -> (M,): the fifth power of each mean over the largest, of where it was heard."""
-    means = np.array([w[w > 0].mean() if (w > 0).any() else 0.0 for w in weight.T])
+    """(T,M) precisions up to now -> (M,): the fifth power of each one's harmonic mean where heard, over the largest."""
+    means = np.array([1 / np.mean(1 / w[w > 0]) if (w > 0).any() else 0.0 for w in weight.T])
     return (means / max(means.max(), 1e-300)) ** 5
 
 
