@@ -227,6 +227,15 @@ def test_lengths_that_a_careless_program_wrote_are_no_cut(tmp_path):
     assert is_cut_off(path) is None
 
 
+@pytest.mark.parametrize("begun", [b"\xa3", b"\x1f\x43", b"\xa3\x41"])
+def test_a_recording_that_ends_in_the_next_elements_name_is_whole(begun: bytes, tmp_path):
+    """Chromium's recorder has written the first byte of the next block when the page takes what there is."""
+    path = write_whole(tmp_path / "a.webm")
+    path.write_bytes(path.read_bytes() + begun)
+    assert is_cut_off(path) is False
+    assert warnings_of(path) == []
+
+
 # ---- cover pictures -----------------------------------------------------------------------------------------
 
 

@@ -156,6 +156,7 @@ def test_recording_from_webcam_and_microphone(server, devices: tuple[str, ...]):
         assert page.inner_text(".hff-clock") >= "0:05"
         analyse_before_it_has_come(page, record)
         assert "Will read: video" in page.inner_text("#hff-status")
+        assert "breaks off" not in page.inner_text("#hff-answer")
         assert page.inner_text("#hff-emotion").lower() in EMOTIONS
         assert float(page.get_attribute("#hff-gauge-vision", "data-alpha")) > 0
         assert float(page.get_attribute("#hff-gauge-speech", "data-alpha")) > 0
