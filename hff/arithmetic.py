@@ -61,3 +61,13 @@ def fewest(digits: Iterable[int], holds: Callable[[int], bool]) -> int:
         if holds(tried):
             break
     return tried
+
+
+def in_hundredths(figures: Iterable[float]) -> list[float]:
+    """Figures in two places that still sum to their own sum in two places: those cut most by it are rounded up."""
+    exact = [100 * figure for figure in figures]
+    whole = [math.floor(part + 1e-9) for part in exact]
+    order = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
+    for i in order[: round(sum(exact)) - sum(whole)]:
+        whole[i] += 1
+    return [part / 100 for part in whole]

@@ -17,6 +17,7 @@ from torch import nn
 
 import hff
 from hff import modalities
+from hff.arithmetic import in_hundredths
 from hff.config import MODALITIES, HFFConfig
 from hff.corruption import kinds
 from hff.lab.lab import Lab
@@ -35,7 +36,6 @@ from hff.page.live.hub import LiveHub
 from hff.page.model.architecture import architecture_html
 from hff.page.session.sessions import Sessions
 from hff.page.shared import cards, theme
-from hff.page.shared.amounts import in_hundredths
 from hff.pipeline.ahead import ToRead
 from hff.pipeline.analyzer import Analyzer
 from hff.pipeline.features import Encoders, Material

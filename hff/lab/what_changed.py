@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from hff.arithmetic import in_hundredths
 from hff.config import MODALITIES
 from hff.lab.comparison import clip_means
 from hff.result import Result
@@ -77,7 +78,9 @@ def _by_alpha0(before: Result, after: Result, modality: str) -> bool:
 
 
 def _alpha_change(before: Result, after: Result, modality: str) -> float:
-    return after.alpha[modality] - before.alpha[modality]
+    """As it is shown, in hundredths: a change that can be read must not be called none."""
+    old, new = (dict(zip(one.alpha, in_hundredths(one.alpha.values()), strict=True)) for one in (before, after))
+    return round(new[modality] - old[modality], 2)
 
 
 def _variance_change(before: Result, after: Result, modality: str) -> float:

@@ -49,7 +49,7 @@ def _matroska(file: IO[bytes], size: int) -> bool:
         name = _vint_length(head[0], 4)
         if name is None:  # padding, or a hole: whatever it is, nothing tells that more should follow
             return False
-        # A browser that stops recording may have begun to write the next element's name: of its content nothing is lost.
+        # A browser's recorder may have begun to write the next element's name: of its content nothing is lost.
         width = _vint_length(head[name], 8) if len(head) > name else None
         if width is None or len(head) < name + width:
             return False

@@ -223,7 +223,7 @@ def test_the_lab_after_a_change_a_guess_and_a_sweep(tmp_path: Path, fake: FakeAn
     )
     lesson = load_lessons()[0]
     yours = {"hff-lab-source": YOURS}
-    changed = visit.in_lab("run", **yours, **{"hff-lab-vision-mute": True, "hff-lab-speech-severity": 0.5})
+    changed = visit.in_lab("run", **yours, **{"hff-lab-vision-mute": True, "hff-lab-speech-severity": 50})
     swept = list(visit.in_lab("_sweep", "vision", **yours))
     shown = [
         changed,

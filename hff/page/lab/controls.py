@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from hff.arithmetic import in_hundredths
 from hff.config import MAX_TEXT, MODALITIES, SAMPLES
 from hff.examples.ready import EXAMPLES
 from hff.lab.corrupted_material import KINDS, NO_KIND, is_trained
 from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, Corruption, LabState
 from hff.locale import names, texts
-from hff.page.shared.amounts import in_hundredths
 from hff.page.shared.cards import named, note
 from hff.page.shared.ears import ear_choice
 
+_PLACES = 9  # of a severity, so that percent and share are the same figure
 _SAMPLE_STEPS = 128  # at most; more change nothing one could see
 # The other weights share what is left in the ratio they had; the last one takes the rounding. Who moves one sets them
 # by hand: the box is ticked.
 _SUM_TO_ONE = """(byHand, moved, ...others) => {
-    const cents = x => Math.round(100 * x), left = 100 - cents(moved);
+    const cents = x => Math.round(100 * Math.min(Math.max(x || 0, 0), 1)), left = 100 - cents(moved);
     const sum = others.reduce((all, other) => all + cents(other), 0);
     const share = other => Math.round(sum > 0 ? left * cents(other) / sum : left / others.length);
     const parts = others.slice(0, -1).map(share);
@@ -83,15 +84,17 @@ class Controls:
         self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
         equal = in_hundredths([1 / len(MODALITIES)] * len(MODALITIES))
         self.alpha = [
-            gr.Slider(
-                0,
-                1,
-                value=share,
-                step=0.01,
-                interactive=True,
-                elem_id=f"hff-lab-alpha-{m}",
-                label=texts.LAB_ALPHA.format(modality=names.modality(m)),
-                elem_classes=f"hff-{m} hff-own-slider",
+            _bounded(
+                gr.Slider(
+                    0,
+                    1,
+                    value=share,
+                    step=0.01,
+                    interactive=True,
+                    elem_id=f"hff-lab-alpha-{m}",
+                    label=texts.LAB_ALPHA.format(modality=names.modality(m)),
+                    elem_classes=f"hff-{m} hff-own-slider",
+                )
             )
             for m, share in zip(MODALITIES, equal, strict=True)
         ]
@@ -101,15 +104,17 @@ class Controls:
         self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
         gr.HTML(note(texts.EAR_NOTE), visible=len(self._ears) > 1)
         with gr.Row(elem_id="hff-lab-draws"):
-            self.samples = gr.Slider(
-                0,
-                _SAMPLE_STEPS,
-                value=SAMPLES,
-                step=1,
-                label=texts.LAB_SAMPLES,
-                elem_id="hff-lab-samples",
-                scale=2,
-                min_width=150,
+            self.samples = _bounded(
+                gr.Slider(
+                    0,
+                    _SAMPLE_STEPS,
+                    value=SAMPLES,
+                    step=1,
+                    label=texts.LAB_SAMPLES,
+                    elem_id="hff-lab-samples",
+                    scale=2,
+                    min_width=150,
+                )
             )
             self.seed = gr.Number(
                 0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
@@ -139,12 +144,13 @@ class Controls:
         corruption, rest = rest[: 3 * len(MODALITIES)], rest[3 * len(MODALITIES) :]
         typed, by_hand, *alpha = rest[: 2 + len(MODALITIES)]
         parts, samples, seed, ear = rest[2 + len(MODALITIES) :]
+        damage = {}
+        for i, m in enumerate(MODALITIES):
+            kind, percent, muted = corruption[3 * i : 3 * i + 3]
+            damage[m] = {"kind": kind, "severity": round((percent or 0) / 100, _PLACES), "muted": muted}
         plain = {
             "source": source,
-            "damage": {
-                m: dict(zip(("kind", "severity", "muted"), corruption[3 * i : 3 * i + 3], strict=True))
-                for i, m in enumerate(MODALITIES)
-            },
+            "damage": damage,
             "alpha": dict(zip(MODALITIES, alpha, strict=True)) if by_hand else None,
             "without": [part for part in COMPONENTS if part not in (parts or [])],
             "samples": samples or 0,
@@ -156,7 +162,8 @@ class Controls:
 
     def show(self, state: LabState, alpha: dict[str, float] | None = None) -> list:
         """Values for ``values``; ``alpha`` is what the weight sliders show while the model chooses by itself."""
-        corruption = [value for m in MODALITIES for value in vars(state.corruption[m]).values()]
+        each = [state.corruption[m] for m in MODALITIES]
+        corruption = [part for one in each for part in (one.kind, round(100 * one.severity, _PLACES), one.muted)]
         weights = state.alpha or (alpha and [alpha[m] for m in MODALITIES]) or [1 / len(MODALITIES)] * len(MODALITIES)
         parts = [part for part in COMPONENTS if part not in state.without]
         return [
@@ -203,16 +210,30 @@ def _corruption_controls(modality: str) -> CorruptionControls:
         )
         severity = gr.Slider(
             0,
-            1,
-            value=clean.severity,
-            step=0.05,
+            100,
+            value=100 * clean.severity,
+            step=5,
             label=texts.LAB_SEVERITY_NAME.format(modality=name),
             show_label=False,
             container=False,
             elem_id=f"hff-lab-{modality}-severity",
             visible=breakable,
         )
-    return CorruptionControls(kind, severity, muted)
+    return CorruptionControls(kind, _bounded(severity), muted)
+
+
+def _bounded(slider: gr.Slider) -> gr.Slider:
+    """The same slider, whose field takes a figure beyond an end as that end and an empty one as the lower end.
+
+    Gradio itself raises its own English error, while the slider shows that end already.
+    """
+    whole = slider.preprocess
+
+    def within(value: float | None) -> float:
+        return whole(min(max(slider.minimum if value is None else value, slider.minimum), slider.maximum))
+
+    slider.preprocess = within  # type: ignore[method-assign]
+    return slider
 
 
 def _kind_name(modality: str, kind: str) -> str:

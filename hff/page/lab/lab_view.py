@@ -53,6 +53,15 @@ _WHEN_THERE = """() => {{
     look(50);
 }}"""
 _FOCUS_RESULT = _WHEN_THERE.format(selector="#hff-lab-sentence", does="focus")
+# A button that goes with the list of lessons takes the focus with it: to the question, which is then read out.
+_FOCUS_QUESTION = """() => {
+    const look = (left) => {
+        const question = document.getElementById("hff-lesson-question");
+        if (document.activeElement === document.body && question) question.focus({ preventScroll: true });
+        else if (left) setTimeout(look, 50, left - 1);
+    };
+    look(20);
+}"""
 _START_SWEEP = _WHEN_THERE.format(selector="#hff-sweep-start", does="click")
 _FETCH_ALL = _WHEN_THERE.format(selector="#hff-lab-all-file", does="click")
 _TELL_PLACE = "(link) => { dispatchEvent(new CustomEvent('hff-state', { detail: link })) }"
@@ -130,11 +139,13 @@ class LabView:
         asked.append(lessons.previous.click(self._beside(-1), beside, **posed))
         asked.append(lessons.next.click(self._beside(1), beside, **posed))
         # What it is on is not among the outputs: an answer that comes after a second press would take that one back.
-        put_on = {"outputs": [self._right, *lessons.outputs, *controls.values], **QUICK}
+        left = [*lessons.outputs, self.compared, self.shown]
+        put_on = {"outputs": [self._right, *controls.values, *left], **QUICK}
         asked.append(lessons.on.input(self._put_on, beside, trigger_mode="always_last", **put_on))
         for event in asked:
             event.then(self._pose, self.given, self.outputs, **self._running)
-        lessons.all.click(self._close, lessons.on, lessons.outputs, **QUICK)
+            event.success(None, None, None, js=_FOCUS_QUESTION, api_visibility="private")
+        lessons.all.click(self._leave, lessons.on, left, **QUICK)
         lessons.reveal.click(
             self._reveal,
             [lessons.guess, *lessons.hands, *self.given],
@@ -175,8 +186,21 @@ class LabView:
 
     def _put_on(self, request: gr.Request, on: str, key: str) -> list:
         """The lesson that is on, or the list of lessons, on another recording."""
+        waited = self.sessions.of(request.session_hash).lab_waits
         tabs, _, *posed = self._beside(0)(request, on, key)
-        return [tabs, *posed]
+        count = len(self.lessons.outputs)
+        return [tabs, *posed[count:], *posed[:count], *self._unasked(request, waited)]
+
+    def _leave(self, request: gr.Request, on: str) -> list:
+        """The list of lessons instead of the one that was on."""
+        waited = self.sessions.of(request.session_hash).lab_waits
+        return [*self._close(request, on), *self._unasked(request, waited)]
+
+    def _unasked(self, request: gr.Request, waited: bool) -> list:
+        """What is shown where a question was that nobody asks any more."""
+        if not waited or self.sessions.of(request.session_hash).lab_waits:
+            return [gr.skip(), gr.skip()]
+        return [render("before_after.html", "nothing_yet"), ""]
 
     def _set_up(self, request: gr.Request, key: str, on: str) -> list:
         """Ask a lesson's question: about its example, or about the visitor's recording where it makes sense there.
@@ -249,15 +273,15 @@ class LabView:
     def run_first(self, request: gr.Request, *values) -> list:
         """When the tab is opened: what is set up now, unless a lesson waits for a guess or something else was begun."""
         session = self.sessions.of(request.session_hash)
-        if session.lab_turn is not session.lab_arrival:
+        refused, session.lab_refused = session.lab_refused, False
+        if refused or session.lab_turn is not session.lab_arrival:
             return [gr.skip()] * len(self.outputs)
         return self._pose(request, *values) if values[0] else self.run(request, *values)
 
     def _run_if_shared(self, request: gr.Request, *values) -> list:
-        try:
-            shared = bool(lesson_from_address(request)) or state_from_address(request, self.engine.ears()) is not None
-        except InputError:
-            shared = False  # it was told when the address was opened
+        if self.sessions.of(request.session_hash).lab_refused:
+            return [gr.skip()] * len(self.outputs)
+        shared = bool(lesson_from_address(request)) or state_from_address(request, self.engine.ears()) is not None
         return self.run(request, *values) if shared else [gr.skip()] * len(self.outputs)
 
     def _pose(self, request: gr.Request, *values) -> list:
@@ -407,6 +431,7 @@ class LabView:
             state = None if key else state_from_address(request, self.engine.ears())
         except HFFError as error:
             alert = cards.alert(texts.ERROR_TITLE, translate(error))
+            self.sessions.of(request.session_hash).lab_refused = True
             return [gr.Tabs(selected=_ID), gr.skip(), *[gr.skip()] * count, alert]
         if key:
             posed = self._set_up(request, key, EXAMPLE)[2:]

@@ -14,7 +14,7 @@ from hff.lab.own_material import Obstacle, makes_sense, obstacle
 from hff.lab.state import SNAPSHOT, YOURS
 from hff.locale import names, sentence, texts
 from hff.locale.lists import listed
-from hff.page.shared.amounts import figure
+from hff.page.shared.amounts import variance_parts
 from hff.page.shared.cards import alert, note
 from hff.page.shared.render import render
 from hff.result import Result
@@ -232,9 +232,7 @@ def _split(result: Result, modality: str) -> str:
     aleatoric, epistemic = result.aleatoric[modality], result.epistemic[modality]
     if aleatoric is None or epistemic is None:
         return texts.ABSENT
-    return texts.VARIANCE_PARTS.format(
-        aleatoric=figure(aleatoric, "aleatoric"), epistemic=figure(epistemic, "epistemic")
-    )
+    return variance_parts(aleatoric, epistemic)
 
 
 def _there(modality: str, before: Result, after: Result) -> bool:

@@ -60,6 +60,7 @@ class Session:
         self.sizes = {"recording": 0, "result": 0, "snapshot": 0, "kept": 0}
         self.snapshot: Recording | None = None  # what was sent from the live view
         self.lab_explains = False  # the lab shows where the network looked and which words counted
+        self.lab_refused = False  # the address asked for what there is not: what is said of that stays on the tab
         self.lab_waits = False  # a lesson is on whose guess was not made yet
         self.lab_lesson: tuple[str, str] | None = None  # the lesson that is on, and what it is on
         self.lab_turn: object = None  # the newest thing asked of the lab; what was asked before it is stale

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
-from hff.arithmetic import visible
+from hff.arithmetic import in_hundredths, visible
 from hff.locale import language, number_format, texts
 
 SIGMA_FULL = 1.0  # sigma^2 that fills a bar or an axis, in every view; a blind guess has a mark below it
@@ -51,16 +50,6 @@ def visible_decimal(value: float, places: int = 2) -> str:
     return exact(visible(value, places))
 
 
-def in_hundredths(shares: Iterable[float]) -> list[float]:
-    """Shares that sum to 1, rounded to two places so that they still do: those cut most by it are rounded up."""
-    exact = [100 * share for share in shares]
-    whole = [math.floor(part + 1e-9) for part in exact]
-    order = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
-    for i in order[: round(sum(exact)) - sum(whole)]:
-        whole[i] += 1
-    return [part / 100 for part in whole]
-
-
 def weights(alpha: Mapping[str, float]) -> dict[str, float]:
     """The modalities' weights as they are shown: in hundredths that add up to 1."""
     return dict(zip(alpha, in_hundredths(alpha.values()), strict=True))
@@ -71,6 +60,15 @@ def weight_figures(alpha: Mapping[str, float]) -> dict[str, str]:
     return {
         m: _under_a_hundredth() if alpha[m] > 0 and not shown else decimal(shown) for m, shown in weights(alpha).items()
     }
+
+
+def variance_parts(aleatoric: float, epistemic: float) -> str:
+    """Both parts of sigma^2 as they are written, so that they add up to it as it is written."""
+    said = [
+        _under_a_hundredth() if part > 0 and not shown else decimal(shown)
+        for part, shown in zip((aleatoric, epistemic), in_hundredths((aleatoric, epistemic)), strict=True)
+    ]
+    return texts.VARIANCE_PARTS.format(aleatoric=said[0], epistemic=said[1])
 
 
 def signed_points(value: float) -> str:

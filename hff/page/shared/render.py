@@ -44,6 +44,7 @@ def _environment() -> Environment:
         "weights": amounts.weight_figures,
         "percent": amounts.percent,
         "variance": amounts.never_none,
+        "variance_parts": amounts.variance_parts,
         "decimal": amounts.decimal,
         "points": amounts.signed_points,
         "figure": amounts.figure,

@@ -132,6 +132,9 @@ async function hear(mine, stream) {
   if (context.state === "suspended") context.resume().catch(() => {});
 }
 
+// Whether there is a microphone whose sound the browser keeps back.
+const held = (mine) => mine.audio?.context.state === "suspended" && !mine.trouble.microphone;
+
 function collect(audio, samples, mine) {
   if (!audio) return;
   const rate = audio.context.sampleRate;
@@ -423,7 +426,7 @@ function drawStatus() {
     else for (const kind of ["camera", "microphone"]) if (run.trouble[kind]) lines.push(fill(says[run.trouble[kind]], { what: says[kind] }));
     const told = { no_camera: camera, no_microphone: microphone };
     if (root.dataset.state === "running") {
-      for (const note of figures?.notes ?? []) if (!told[note]) lines.push(says[note]);
+      for (const note of figures?.notes ?? []) if (!told[note]) lines.push(says[note === "no_microphone" && held(run) ? "no_sound_output" : note]);
     }
   }
   root.dataset.trouble = lines.length ? "1" : "0";

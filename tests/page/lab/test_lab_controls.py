@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
+from hff.arithmetic import in_hundredths
 from hff.config import MODALITIES
 from hff.errors import InputError
 from hff.lab.corrupted_material import KINDS, NO_KIND
@@ -14,7 +15,6 @@ from hff.lab.state import COMPONENTS, LabState
 from hff.locale import texts
 from hff.page.lab.controls import Controls
 from hff.page.lab.share import state_from_address
-from hff.page.shared.amounts import in_hundredths
 from tests.support.lab_fixtures import CLEAN
 
 
@@ -37,6 +37,25 @@ def test_the_controls_keep_the_ear():
     assert controls.show(CLEAN)[-1] == "whisper"
     assert controls.state(tuple(controls.show(CLEAN.but(speech_encoder="whisper")))) == CLEAN
     assert alone.state(tuple(alone.show(CLEAN))) == CLEAN
+
+
+@pytest.mark.parametrize("severity", [0.0, 0.05, 0.35, 1 / 3, 0.9, 1.0])
+def test_a_severity_is_shown_in_percent_and_stays_the_same(severity: float):
+    with gr.Blocks(), gr.Tabs():
+        controls = Controls()
+    state = CLEAN.with_severity("vision", severity)
+    values = controls.show(state)
+    assert 100 * severity == pytest.approx(values[controls.values.index(controls.corruption["vision"].severity)])
+    assert controls.state(tuple(values)).corruption["vision"].severity == pytest.approx(severity, abs=1e-9)
+
+
+@pytest.mark.parametrize(("typed", "taken"), [(60, 60), (101, 100), (-5, 0), (None, 0)])
+def test_a_figure_beyond_a_sliders_end_is_that_end(typed: float | None, taken: float):
+    with gr.Blocks(), gr.Tabs():
+        controls = Controls()
+    assert controls.corruption["vision"].severity.preprocess(typed) == taken
+    assert controls.samples.preprocess(10**9) == controls.samples.maximum
+    assert controls.alpha[0].preprocess(60) == 1
 
 
 @pytest.mark.parametrize("weights", [(1 / 3, 1 / 3, 1 / 3), (0.005, 0.005, 0.99), (0.0, 0.0, 1.0), (0.125, 0.375, 0.5)])

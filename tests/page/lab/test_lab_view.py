@@ -178,7 +178,7 @@ def test_sliders_and_switches_act(server):
         assert float(figure(page, "vision", "variance")) > 1.3 * float(figure(page, "vision", "variance", "before"))
         assert page.inner_text("#hff-lab-sentence").startswith("α of the face falls")
         assert page.locator("#hff-lab-evidence-vision img").count() == 2
-        assert page.input_value("#hff-lab-vision-severity input[type=number]") == "0.9"
+        assert page.input_value("#hff-lab-vision-severity input[type=number]") == "90"
 
         page.check("#hff-lab-vision-mute input")
         wait_for_figure(page, "vision", "alpha", "isNaN(x)")
@@ -253,7 +253,7 @@ def test_a_link_and_a_file_open_the_same_state_elsewhere(server, tmp_path: Path)
     with browsing(address) as page:
         page.wait_for_selector("#hff-lab-sentence")
         assert page.inner_text("#hff-lab-sentence") == sentence
-        assert page.input_value("#hff-lab-vision-severity input[type=range]") == "0.6"
+        assert page.input_value("#hff-lab-vision-severity input[type=range]") == "60"
         page.click("#hff-lab-reset")
         page.wait_for_function("s => document.getElementById('hff-lab-sentence').innerText !== s", arg=sentence)
         left(page, texts.LAB_TAB_SHARE)
@@ -477,3 +477,26 @@ def test_the_table_is_seen_without_scrolling(server, width: int, height: int):
             bottom = page.evaluate("s => document.querySelector(s).getBoundingClientRect().bottom", part)
             assert bottom <= height, part
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("asked", ["?lesson=nonsense", "?lab=xyz"])
+def test_an_address_of_what_there_is_not_says_so(server, asked: str):
+    with browsing(f"{server.url}{asked}") as page:
+        page.wait_for_selector("#hff-lab-compared .hff-error")
+        page.wait_for_timeout(3000)  # in which the tab's own first reading would have come
+        assert page.is_visible("#hff-lab-compared .hff-error")
+
+
+def test_a_question_that_nobody_asks_any_more_is_not_left_standing(server):
+    with browsing(f"{server.url}?lesson=lights_off") as page:
+        page.wait_for_selector("#hff-lab-unknown")
+        assert page.evaluate("document.activeElement.id") in ("", "hff-lesson-question")
+        page.locator("#hff-lesson-on label").nth(1).click()  # there is no clip of the visitor's
+        page.wait_for_selector("#hff-lab-unknown", state="detached")
+        assert texts.LAB_EMPTY in page.inner_text("#hff-lab-compared")
+        page.locator("#hff-lesson-on label").nth(0).click()
+        button = page.locator("#hff-lesson-lights_off:not([disabled])")
+        button.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#hff-lab-unknown")
+        page.wait_for_function("document.activeElement.id === 'hff-lesson-question'")
