@@ -105,7 +105,7 @@ def comparison(before: Result, after: Result, was: LabState, state: LabState) ->
         ears=_ears(before, after),
         chain=_chain(before, after, told),
         alpha0=alpha0_sentence(state, after, told),
-        columns=_columns(before),
+        columns=column_heads(before).values(),
         rows=_rows(before, after),
         guess=_guess(before),
     )
@@ -123,7 +123,7 @@ def unknown_after(before: Result) -> Markup:
         "unknown_after",
         before,
         stack_parts(before),
-        _columns(before),
+        column_heads(before).values(),
         _rows(before, None),
         _guess(before),
     )
@@ -134,12 +134,12 @@ def _guess(result: Result) -> float:
     return guess_variance(len(result.probabilities)) / SIGMA_FULL
 
 
-def _columns(result: Result) -> list[tuple[str, str]]:
+def column_heads(result: Result) -> dict[str, tuple[str, str]]:
     """The table's heads; of several moments each has its alpha by the equation, the clip's is their mean."""
     heads = {name: tuple(head) for name, head in texts.LAB_COLUMNS.items()}
     if len(result.timeline.times) > 1:
         heads["alpha"] = (heads["alpha"][0], texts.LAB_ALPHA_OF_MOMENTS)
-    return list(heads.values())
+    return heads
 
 
 def _ears(before: Result, after: Result) -> list[str]:

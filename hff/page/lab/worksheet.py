@@ -1,5 +1,5 @@
-"""A worksheet to print: the set-up, what was before, blanks for what comes after, questions; the answers on a page of
-their own. One HTML file that needs nothing but itself."""
+"""A worksheet to print, one page a lesson: both set-ups, what was before, blanks for what comes after, questions; the
+answers together behind. One HTML file that needs nothing but itself."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hff.lab.comparison import TABLE_FIGURES, clip_means
 from hff.lab.lesson import Lesson
 from hff.lab.state import COMPONENTS, SNAPSHOT, YOURS, LabState
 from hff.locale import names, sentence, texts
-from hff.locale.lists import listed
+from hff.locale.lists import listed, paragraph
 from hff.page.clip.report import STYLE
-from hff.page.lab.before_after import change_sentence
+from hff.page.lab.before_after import change_sentence, column_heads
 from hff.page.shared.amounts import percent, weight_figures
 from hff.page.shared.ears import ear_name
 from hff.page.shared.render import render
@@ -57,14 +57,17 @@ def _page(title: str, sheets: list[dict]) -> str:
 def _sheet(state: LabState, before: Result, after: Result, lesson: Lesson | None, was: LabState, eps: float) -> dict:
     """What stands on one sheet and in its answers."""
     came = zip(lesson.choices, lesson.right(before, after), strict=True) if lesson else ()
+    longer = max(before, after, key=lambda result: len(result.timeline.times))
+    heads = column_heads(longer)
     return {
         "title": lesson.title if lesson else texts.WORKSHEET_TITLE,
         "lesson": lesson,
-        "setup": describe(state),
-        "questions": questions(state, eps),
+        "setups": [(texts.LAB_BEFORE, describe(was)), (texts.LAB_AFTER, describe(state))],
+        "samples": list(dict.fromkeys(texts.WORKSHEET_SAMPLES.format(samples=of.samples) for of in (was, state))),
+        "questions": questions(state, eps, moments=len(longer.timeline.times)),
         "before": _reading(before),
         "after": _reading(after),
-        "columns": {name: texts.LAB_COLUMNS[name] for name in TABLE_FIGURES},
+        "columns": {name: heads[name] for name in TABLE_FIGURES},
         "changed": change_sentence(before, after, state != was),
         "came_true": [choice.text for choice, true in came if true],
     }
@@ -78,7 +81,7 @@ def _reading(result: Result) -> dict:
 
 
 def describe(state: LabState) -> list[str]:
-    """What is set up, in sentences."""
+    """What is set up, in sentences; the draws, which are alike before and after, are said once on the sheet."""
     example = next((e.title for e in EXAMPLES if e.key == state.source), None)
     own = {YOURS: texts.WORKSHEET_YOURS, SNAPSHOT: texts.WORKSHEET_SNAPSHOT}
     lines = [own.get(state.source) or texts.WORKSHEET_EXAMPLE.format(title=example)]
@@ -99,7 +102,8 @@ def describe(state: LabState) -> list[str]:
     off = [texts.LAB_PART_NAMES[part] for part in COMPONENTS if part in state.without]
     if off:
         lines.append(texts.WORKSHEET_WITHOUT.format(parts=listed(off)))
-    lines.append(texts.WORKSHEET_SAMPLES.format(samples=state.samples))
+    if len(lines) == 1:
+        lines.append(texts.WORKSHEET_UNCHANGED)
     return lines
 
 
@@ -110,11 +114,17 @@ def weights_said(alpha: Mapping[str, float]) -> str:
     )
 
 
-def questions(state: LabState, eps: float = HFFConfig.precision_eps) -> list[str]:
-    """Questions that fit what was set up."""
-    asked = [sentence("WORKSHEET_QUESTION_CHAIN", eps=eps)]
+def questions(state: LabState, eps: float = HFFConfig.precision_eps, moments: int = 1) -> list[str]:
+    """Questions that fit what was set up; ``moments``: of the longer reading.
+
+    w of a clip follows from its sigma^2, its alpha only nearly from its alpha0 and w: see ``clip_means``.
+    """
+    chain = sentence("WORKSHEET_QUESTION_CHAIN", eps=eps)
+    weighs = state.alpha is None and "dynamic_weighting" not in state.without
+    asked = [paragraph(chain, texts.WORKSHEET_ALPHA_NEARLY) if moments > 1 and weighs else chain]
     hurt = [m for m in MODALITIES if state.corruption[m].severity > 0 and not state.corruption[m].muted]
-    asked += [sentence("WORKSHEET_QUESTION_CORRUPTION", of=names.modality(m, "of")) for m in hurt]
+    if hurt:
+        asked.append(sentence("WORKSHEET_QUESTION_CORRUPTION", of=listed(names.modality(m, "of") for m in hurt)))
     if any(state.corruption[m].muted for m in MODALITIES):
         asked.append(texts.WORKSHEET_QUESTION_MUTED)
     if state.alpha is not None:
