@@ -22,7 +22,7 @@ from tests.support import corpus_fixtures as made
 from tests.support.media_fixtures import write_media
 from train.__main__ import main
 from train.corpora import ravdess
-from train.encoders import speech, speech_whisper, whisper_base
+from train.encoders import speech, speech_whisper, text, whisper_base
 from train.engine import learning_curve
 from train.evaluation import robustness, truth
 from train.fusion import calibration, field_features, strange, strange_features, strange_inputs, training
@@ -59,6 +59,7 @@ def out(data, tmp_path_factory) -> Path:
         patch.setattr(whisper_base, "load", lambda layers: layers)
         patch.setattr(plain_minilm, "load", lambda bert: bert)
         patch.setattr(speech, "COPIES", 2)
+        patch.setattr(text, "OWN_REPEATS", 1)
         patch.setattr(features, "PER_CLASS", {"fusion": 3, "validation": 2, "test": 2, "unseen": 2})
         patch.setattr(features, "VARIANTS", {"fusion": 4, "validation": 6, "test": 6, "unseen": 6})
         patch.setattr(training, "BATCHES_PER_EPOCH", 2)
