@@ -56,6 +56,17 @@ def test_a_phone_shows_everything_in_its_width(server, model):
             assert no_sideways_scrolling(page), block
 
 
+def test_the_timeline_is_seen_whole_at_twice_the_size(server, model):
+    """200 % zoom of a laptop's screen; on a phone it scrolls in its own box."""
+    with browsing(server.url, width=683, height=325) as page:
+        choose_example(page, "Clip")
+        page.wait_for_selector("#hff-timeline svg")
+        assert page.evaluate(
+            "(b => b.scrollWidth <= b.clientWidth)(document.querySelector('#hff-timeline .hff-scroll'))"
+        )
+        assert no_sideways_scrolling(page)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_in_light_and_dark(server, model, scheme: str):
     with browsing(server.url, scheme=scheme) as page:

@@ -443,13 +443,28 @@ def test_a_lesson_on_ones_own_clip_fits_a_low_screen_and_says_what_to_look_at(se
         page.wait_for_selector("#hff-lab-evidence-vision .hff-maps img")
 
 
-@pytest.mark.parametrize("width", [990, 1000, 1100])
+@pytest.mark.parametrize("width", [683, 990, 1000, 1100])  # 683 is 200 % zoom of a laptop's screen
 def test_the_table_is_no_wider_than_its_card(server, width: int):
     with browsing(f"{server.url}?lesson=radio_on", width, 700) as page:
         lesson_shown(page, "radio_on")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         right = "s => document.querySelector(s).getBoundingClientRect().right"
-        assert page.evaluate(right, ".hff-lab-table") <= page.evaluate(right, "#hff-lab-compared") - 8
+        last = ".hff-lab-table th[scope=col]:last-child"
+        assert page.evaluate(right, last) <= page.evaluate(right, "#hff-lab-compared") - 8
+        for bar in page.locator(".hff-stack-bar").all():
+            widest = bar.locator(".hff-stack-part").evaluate_all(
+                "all => all.reduce((a, b) => a.dataset.alpha - b.dataset.alpha > 0 ? a : b).dataset.alpha"
+            )
+            assert name_seen(bar.locator(f"[data-alpha='{widest}']").first), (
+                "where there is room its name is in the bar"
+            )
+
+
+def name_seen(part) -> bool:
+    return part.evaluate(
+        "part => { const name = part.querySelector('i').getBoundingClientRect(), own = part.getBoundingClientRect();"
+        " return name.width > 0 && name.top >= own.top && name.bottom <= own.bottom && name.right <= own.right }"
+    )
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (683, 325), (900, 700)])  # a phone; 200 % zoom; a tablet
