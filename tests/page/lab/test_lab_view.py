@@ -16,6 +16,7 @@ from hff.lab.lab import Lab
 from hff.lab.lesson_files import load_lessons
 from hff.lab.state import Corruption, LabState
 from hff.locale import sentence, texts
+from hff.page.door.wanted_language import COOKIE
 from tests.support.page_browser import browsing, choose_example, outside, real_model
 
 MODEL = real_model  # behind the page of these tests
@@ -423,6 +424,16 @@ def test_a_lesson_is_seen_without_scrolling(server, width: int, height: int):
         lesson_shown(page, "contradiction")
         assert page.evaluate("document.documentElement.scrollHeight") <= height
         assert page.evaluate(edges) == asked, "nothing jumps aside as the answer comes"
+
+
+def test_a_lesson_fits_a_low_screen_in_german(server):
+    """Its sentences are longer: the one with the longest about what changed."""
+    with browsing(server.url, 1366, 650) as page:
+        page.context.add_cookies([{"name": COOKIE, "value": "de", "url": server.url}])
+        page.goto(f"{server.url}?lesson=stranger")
+        lesson_shown(page, "stranger")
+        assert page.get_attribute("html", "lang") == "de"
+        assert page.evaluate("document.documentElement.scrollHeight") <= 650
 
 
 def test_a_lesson_on_ones_own_clip_fits_a_low_screen_and_says_what_to_look_at(server):
