@@ -60,13 +60,14 @@ def who_says_what(result: Result) -> str:
 
 
 def _shortest(weights: np.ndarray, share: float) -> tuple[int, int]:
-    """First and one past the last of the fewest moments in a row that have this share of all the weight."""
+    """First and one past the last of the fewest moments in a row that have this share of all the weight; of parts as
+    short the one with the most."""
     total = np.concatenate([[0.0], weights.cumsum()])
     spans = [
-        (last - first, first, last)
+        (last - first, total[first] - total[last], first, last)
         for first in range(len(weights))
         for last in range(first + 1, len(weights) + 1)
         if total[last] - total[first] >= share * total[-1]
     ]
-    _, first, last = min(spans)
+    _, _, first, last = min(spans)
     return first, last

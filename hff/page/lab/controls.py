@@ -20,7 +20,7 @@ _SAMPLE_STEPS = 128  # at most; more change nothing one could see
 # The other weights share what is left in the ratio they had; the last one takes the rounding. Who moves one sets them
 # by hand: the box is ticked.
 _SUM_TO_ONE = """(byHand, moved, ...others) => {
-    const cents = x => Math.round(100 * Math.min(Math.max(x || 0, 0), 1)), left = 100 - cents(moved);
+    const cents = x => Math.round(100 * x), left = 100 - cents(moved);
     const sum = others.reduce((all, other) => all + cents(other), 0);
     const share = other => Math.round(sum > 0 ? left * cents(other) / sum : left / others.length);
     const parts = others.slice(0, -1).map(share);
@@ -84,17 +84,15 @@ class Controls:
         self.by_hand = gr.Checkbox(label=texts.LAB_BY_HAND, container=False, elem_id="hff-lab-by-hand")
         equal = in_hundredths([1 / len(MODALITIES)] * len(MODALITIES))
         self.alpha = [
-            _bounded(
-                gr.Slider(
-                    0,
-                    1,
-                    value=share,
-                    step=0.01,
-                    interactive=True,
-                    elem_id=f"hff-lab-alpha-{m}",
-                    label=texts.LAB_ALPHA.format(modality=names.modality(m)),
-                    elem_classes=f"hff-{m} hff-own-slider",
-                )
+            gr.Slider(
+                0,
+                1,
+                value=share,
+                step=0.01,
+                interactive=True,
+                elem_id=f"hff-lab-alpha-{m}",
+                label=texts.LAB_ALPHA.format(modality=names.modality(m)),
+                elem_classes=f"hff-{m} hff-own-slider",
             )
             for m, share in zip(MODALITIES, equal, strict=True)
         ]
@@ -104,17 +102,15 @@ class Controls:
         self.parts_note = gr.HTML(note(texts.LAB_PARTS_NOTE.format(trained=texts.LAB_TRAINED_ALL)))
         gr.HTML(note(texts.EAR_NOTE), visible=len(self._ears) > 1)
         with gr.Row(elem_id="hff-lab-draws"):
-            self.samples = _bounded(
-                gr.Slider(
-                    0,
-                    _SAMPLE_STEPS,
-                    value=SAMPLES,
-                    step=1,
-                    label=texts.LAB_SAMPLES,
-                    elem_id="hff-lab-samples",
-                    scale=2,
-                    min_width=150,
-                )
+            self.samples = gr.Slider(
+                0,
+                _SAMPLE_STEPS,
+                value=SAMPLES,
+                step=1,
+                label=texts.LAB_SAMPLES,
+                elem_id="hff-lab-samples",
+                scale=2,
+                min_width=150,
             )
             self.seed = gr.Number(
                 0, precision=0, minimum=0, label=texts.LAB_SEED, elem_id="hff-lab-seed", scale=1, min_width=90
@@ -219,21 +215,7 @@ def _corruption_controls(modality: str) -> CorruptionControls:
             elem_id=f"hff-lab-{modality}-severity",
             visible=breakable,
         )
-    return CorruptionControls(kind, _bounded(severity), muted)
-
-
-def _bounded(slider: gr.Slider) -> gr.Slider:
-    """The same slider, whose field takes a figure beyond an end as that end and an empty one as the lower end.
-
-    Gradio itself raises its own English error, while the slider shows that end already.
-    """
-    whole = slider.preprocess
-
-    def within(value: float | None) -> float:
-        return whole(min(max(slider.minimum if value is None else value, slider.minimum), slider.maximum))
-
-    slider.preprocess = within  # type: ignore[method-assign]
-    return slider
+    return CorruptionControls(kind, severity, muted)
 
 
 def _kind_name(modality: str, kind: str) -> str:

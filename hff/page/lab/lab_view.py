@@ -42,7 +42,8 @@ from hff.page.shared.render import render
 
 log = logging.getLogger(__name__)
 _ID = "lab"
-_PLACES = Path(__file__).parents[1] / "static" / "places.js"
+_STATIC = Path(__file__).parents[1] / "static"
+_PLACES, _SLIDERS = _STATIC / "places.js", _STATIC / "sliders.js"
 # What is come by only after another tab was opened may take a moment to be there.
 _WHEN_THERE = """() => {{
     const look = (tries) => {{
@@ -109,7 +110,8 @@ class LabView:
         page.load(self._open_address, None, opened, show_progress="hidden", api_visibility="private").success(
             self._run_if_shared, self.given, self.outputs, **self._running
         )
-        gr.HTML(elem_id="hff-places", padding=False, js_on_load=_PLACES.read_text(encoding="utf-8"))
+        for place, script in (("hff-places", _PLACES), ("hff-sliders", _SLIDERS)):
+            gr.HTML(elem_id=place, padding=False, js_on_load=script.read_text(encoding="utf-8"))
         self.share.link.change(None, self.share.link, None, js=_TELL_PLACE, api_visibility="private")
 
     # ---- events -----------------------------------------------------------------------------------------

@@ -181,6 +181,16 @@ def test_sliders_and_switches_act(server):
         assert page.locator("#hff-lab-evidence-vision img").count() == 2
         assert page.input_value("#hff-lab-vision-severity input[type=number]") == "90"
 
+        field = page.locator("#hff-lab-vision-severity input[type=number]")
+        for typed, taken in (("101", "100"), ("", "0"), ("-5", "0"), ("60", "60")):
+            field.press("ControlOrMeta+a")
+            field.press("Delete")
+            field.press_sequentially(typed, delay=30)
+            field.press("Tab")
+            page.wait_for_function("([n, v]) => n.value === v", arg=[field.element_handle(), taken])
+        page.locator("#hff-lab-evidence-vision", has_text="lights off, 60%").wait_for()
+        assert page.locator(".toast-wrap .error, #hff-lab-right .error").count() == 0
+
         page.check("#hff-lab-vision-mute input")
         wait_for_figure(page, "vision", "alpha", "isNaN(x)")
         wait_for_figure(page, "text", "alpha", "x === 1")
