@@ -63,11 +63,8 @@ def _shortest(weights: np.ndarray, share: float) -> tuple[int, int]:
     """First and one past the last of the fewest moments in a row that have this share of all the weight; of parts as
     short the one with the most."""
     total = np.concatenate([[0.0], weights.cumsum()])
-    spans = [
-        (last - first, total[first] - total[last], first, last)
-        for first in range(len(weights))
-        for last in range(first + 1, len(weights) + 1)
-        if total[last] - total[first] >= share * total[-1]
-    ]
-    _, _, first, last = min(spans)
-    return first, last
+    last = np.searchsorted(total, total[:-1] + share * total[-1] - 1e-12)  # for each first one; beyond the end for none
+    first = np.flatnonzero(last < len(total))
+    last = last[first]
+    best = np.lexsort((total[first] - total[last], last - first))[0]
+    return int(first[best]), int(last[best])

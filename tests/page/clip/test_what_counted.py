@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
+
 import numpy as np
 import pytest
 
@@ -58,6 +61,19 @@ def test_a_part_is_named_where_the_answer_rests_on_a_part(beta: list[float], par
     result.timeline.present[:] = True
     result.timeline.beta[:] = np.array(beta)
     assert (part in rests_on(result)) if part else rests_on(result) == ""
+
+
+def test_the_part_of_hours_is_found_at_once():
+    result = make_result(3)
+    line = vars(result.timeline)
+    long = {name: np.repeat(x, 2400, axis=0) for name, x in line.items() if isinstance(x, np.ndarray)}
+    result.timeline, result.seconds = dataclasses.replace(result.timeline, **long), 7200.0
+    result.timeline.present[:] = True
+    result.timeline.beta[:] = 1e-6
+    result.timeline.beta[10_000:10_100] = 0.01
+    begun = time.perf_counter()
+    assert "from 5" in rests_on(result)
+    assert time.perf_counter() - begun < 5
 
 
 def test_moments_without_a_choice_are_no_part_that_alpha_tells_of():
