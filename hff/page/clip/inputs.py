@@ -62,7 +62,7 @@ def build_inputs(transcribe: bool) -> Inputs:
         clock=texts.RECORDING_CLOCK,
         longest=LONGEST_RECORDING,
         sources=dict(texts.SOURCES),
-        elem_id="hff-clip-script",
+        elem_classes="hff-script",
     )
     return Inputs(video, audio, image, text, recognise, media_tabs)
 

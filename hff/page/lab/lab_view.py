@@ -110,8 +110,8 @@ class LabView:
         page.load(self._open_address, None, opened, show_progress="hidden", api_visibility="private").success(
             self._run_if_shared, self.given, self.outputs, **self._running
         )
-        for place, script in (("hff-places", _PLACES), ("hff-sliders", _SLIDERS)):
-            gr.HTML(elem_id=place, padding=False, js_on_load=script.read_text(encoding="utf-8"))
+        for script in (_PLACES, _SLIDERS):
+            gr.HTML(elem_classes="hff-script", js_on_load=script.read_text(encoding="utf-8"))
         self.share.link.change(None, self.share.link, None, js=_TELL_PLACE, api_visibility="private")
 
     # ---- events -----------------------------------------------------------------------------------------
