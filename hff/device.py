@@ -6,6 +6,7 @@ Nobody has measured HFF on a GPU yet: that nothing is left on the CPU is tested 
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import torch
 from torch import Tensor
@@ -42,8 +43,21 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
 
 
 def half_precision(device: torch.device) -> contextlib.AbstractContextManager:
-    """Autocast to float16 on a GPU, for the encoders: their weights are stored in it. Elsewhere nothing changes."""
-    return torch.autocast("cuda", torch.float16) if device.type == "cuda" else contextlib.nullcontext()
+    """Autocast for the encoders: to float16 on a GPU, since their weights are stored in it, and to bfloat16 on a CPU
+    that multiplies whole tiles of it at once (AMX): a third to a half of the time. Elsewhere nothing changes.
+    """
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.float16)
+    if device.type == "cpu" and multiplies_tiles():
+        return torch.autocast("cpu", torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+@functools.cache
+def multiplies_tiles() -> bool:
+    """Whether this processor has bfloat16 matrix units (Intel's AMX)."""
+    known: dict = getattr(torch.cpu, "get_capabilities", dict)()  # not in every PyTorch that is allowed
+    return bool(known.get("amx_bf16"))
 
 
 def keeps(device: torch.device) -> torch.device:

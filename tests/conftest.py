@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from hff import device as devices
 from hff import modalities
 from tests.attack.cases import Outcome, Table
 from tests.support.media_fixtures import SENTENCE, speak, write_media
@@ -53,6 +54,12 @@ def only_the_papers() -> Iterator[None]:
     """The paper's three modalities and no other, for tests whose numbers are of these three."""
     with modalities.only(*SHIPPED):
         yield
+
+
+@pytest.fixture
+def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders in float32 also on a CPU with matrix units, for tests whose numbers agree to the last digits."""
+    monkeypatch.setattr(devices, "multiplies_tiles", lambda: False)
 
 
 @pytest.fixture(scope="session")

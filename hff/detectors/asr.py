@@ -33,6 +33,11 @@ ASR_BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of
 LEAST_CERTAIN = 0.15  # probability of a word, or geometric mean of a sentence's, below which it was not said
 LEAST_SECONDS = 0.04  # a word as short as this was not said either ...
 CERTAIN_ANYWAY = 0.5  # ... unless it is at least this probable
+MOST_REPETITIVE = 4.0  # times that zlib makes a text shorter above which it is Whisper that repeats itself
+# Whisper is made for windows of 30 s, whose attention is most of the work: 20 s take a quarter of the time and give as
+# many right words, if silence follows what is said; without it words are said again and again.
+LEAST_FRAMES = 2000  # of 10 ms, given to the encoder
+SILENT_FRAMES = 1200  # of 10 ms, kept after the last sound
 
 _lock = threading.Lock()  # one step of a recognition at a time: the model uses all cores anyway
 _loading = threading.Lock()
@@ -81,8 +86,8 @@ def _interruptible() -> type[WhisperModel]:
     from faster_whisper import WhisperModel
 
     class Interruptible(WhisperModel):
-        def encode(self, *arguments, **options):
-            return self._step(super().encode, arguments, options)
+        def encode(self, features, *arguments, **options):
+            return self._step(super().encode, (shortened(features), *arguments), options)
 
         def generate_with_fallback(self, *arguments, **options):
             return self._step(super().generate_with_fallback, arguments, options)
@@ -97,6 +102,13 @@ def _interruptible() -> type[WhisperModel]:
                 return work(*arguments, **options)
 
     return Interruptible
+
+
+def shortened(features: np.ndarray) -> np.ndarray:
+    """(..., 80, frames), padded with zeros to 30 s -> less of the padding, see ``LEAST_FRAMES``."""
+    sounding = np.flatnonzero(features.any(axis=tuple(range(features.ndim - 1))))
+    end = int(sounding[-1]) + 1 if len(sounding) else 0
+    return np.ascontiguousarray(features[..., : max(LEAST_FRAMES, end + end % 2 + SILENT_FRAMES)])
 
 
 def transcribe(
@@ -155,6 +167,9 @@ def _recognise(wave: np.ndarray, device: str) -> Generator[tuple[list[Word], flo
         vad_parameters={"threshold": THRESHOLD, "min_silence_duration_ms": 500, "speech_pad_ms": 200},
     )
     for segment in segments:  # the work is done as this goes on
+        if segment.compression_ratio > MOST_REPETITIVE:
+            yield [], float(segment.end)
+            continue
         said = [
             Word(clean(word.word), float(word.start), float(word.end), float(word.probability))
             for word in segment.words or []

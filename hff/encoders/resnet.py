@@ -81,7 +81,8 @@ class VisionEncoder(nn.Module):
 
         A face and its mirror image show the same emotion, so what differs between the two is noise.
         """
-        return (self.features(faces) + self.features(faces.flip(-1))) / 2
+        both = self.features(torch.cat([faces, faces.flip(-1)]))
+        return both.unflatten(0, (2, -1)).mean(0)
 
     def forward(self, faces: Tensor) -> Tensor:
         """(N,1,48,48) -> logits (N,C)."""

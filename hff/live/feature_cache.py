@@ -64,7 +64,9 @@ class SpeechSteps:
 
     def _valid(self, number: int, heard: tuple[float, float], gain: float) -> _SpeechStep | None:
         step = self._known.get(number)
-        if step is None or step.heard != heard:
+        # What was heard before the window began stays heard: to hear the window's beginning anew without it, each time
+        # the window moves on, would be as much work as to hear what is new.
+        if step is None or step.heard[0] > heard[0] or step.heard[1] != heard[1]:
             return None
         change = max(gain, step.gain) / min(gain, step.gain)
         return step if change <= MAX_LEVEL_CHANGE else None

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-AIM = 1 / 8  # s that a reading may take: 8 updates a second
+AIM = 0.1  # s that a reading may take; with what the page needs of each cycle, 8 updates a second
 RELAXED = 0.6  # share of ``AIM`` below which more work is tried again
 SETTLE = 1.5  # s at one level before the next change
 LONGEST_PATIENCE = 60.0  # s at most until more work is tried again where it did not fit before
@@ -28,7 +28,7 @@ EFFORTS = (
     Effort(samples=16, listen_every=0.0, look_every=0.0),
     Effort(samples=8, listen_every=0.2, look_every=0.12),
     Effort(samples=0, listen_every=0.25, look_every=0.2),
-    Effort(samples=0, listen_every=0.5, look_every=0.25),
+    Effort(samples=0, listen_every=0.33, look_every=0.33),
     Effort(samples=0, listen_every=0.5, look_every=0.5),
 )
 

@@ -19,7 +19,7 @@ from hff.result import Transcript
 
 log = logging.getLogger(__name__)
 
-MAX_SHARE = 0.35  # of the time that recognition may take
+MAX_SHARE = 0.25  # of the time that recognition may take
 
 Recognise = Callable[[np.ndarray], Transcript]
 

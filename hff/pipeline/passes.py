@@ -23,7 +23,8 @@ Encoded = tuple[Tensor, Tensor]  # features (T,d) and presence (T,) bool
 
 @dataclass(frozen=True)
 class Pass:
-    """N inputs, of which ``run(encoder, inputs)`` gives the features (N,d), each whatever the others are."""
+    """N inputs, of which ``run(encoder, inputs)`` gives the features (N,d), each whatever the others are, but for
+    rounding."""
 
     run: Callable[[Any, Any], Tensor]
     encoder: Any

@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import faster_whisper
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from hff.config import SAMPLE_RATE
 from hff.detectors import asr
-from hff.detectors.asr import believed, transcribe
+from hff.detectors.asr import believed, shortened, transcribe
 from hff.detectors.vad import voiced_segments
 from hff.result import Word
 from tests.support.media_fixtures import SENTENCE
@@ -66,6 +67,21 @@ def test_times_count_from_the_start_of_the_wave(recognised, speech_wave):
     assert happy[1] - happy[0] == pytest.approx(5, abs=0.4)
 
 
+def test_the_encoder_is_given_no_more_silence_than_it_needs(speech_wave, recognised):
+    sound = np.ones((80, 3000), np.float32)
+    for seconds, given in ((0, 2000), (4, 2000), (8, 2000), (9.99, 2200), (25, 3000), (30, 3000)):
+        padded = sound * (np.arange(3000) < 100 * seconds)
+        short = shortened(padded)
+        assert short.shape == (80, given)
+        np.testing.assert_array_equal(short, padded[:, :given])
+    given: list[np.ndarray] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asr, "shortened", lambda features: given.append(shortened(features)) or features)
+        whole = transcribe(speech_wave)
+    assert given[0].shape[-1] < 3000
+    assert wrong_words(heard(whole.words), heard(recognised.words)) <= 1
+
+
 def test_long_sound_is_recognised_in_blocks(speech_wave, monkeypatch):
     monkeypatch.setattr("hff.detectors.asr.ASR_BLOCK_SECONDS", 7.0)
     pause = np.zeros(2 * SAMPLE_RATE, np.float32)
@@ -101,6 +117,16 @@ def test_no_words_are_made_up(kind):
         wave = (0.3 * np.sin(2 * np.pi * 100 * np.arange(size) / SAMPLE_RATE)).astype(np.float32)
     found = transcribe(wave)
     assert (found.text, found.words, found.source) == ("", [], "recognised")
+
+
+@pytest.mark.parametrize(("ratio", "words"), [(2.6, 2), (9.0, 0)])  # said three times over; forty times
+def test_what_whisper_repeats_is_not_believed(monkeypatch, ratio: float, words: int):
+    said = [faster_whisper.transcribe.Word(n / 2, n / 2 + 0.4, " ah", 0.97) for n in range(2)]
+    segment = SimpleNamespace(words=said, end=1.0, compression_ratio=ratio)
+    monkeypatch.setattr(
+        asr, "recogniser", lambda device: SimpleNamespace(transcribe=lambda *_, **__: ([segment], None))
+    )
+    assert len(transcribe(np.zeros(SAMPLE_RATE, np.float32), voiced=[(0.0, 1.0)]).words) == words
 
 
 def test_no_network_is_asked(monkeypatch, speech_wave, recognised):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import tracemalloc
 
@@ -11,8 +12,10 @@ import pytest
 import torch
 
 from hff.config import MODALITIES, SAMPLE_RATE, STEP_SECONDS
+from hff.encoders.mfcc_cnn import SPEECH_WINDOW_SECONDS
 from hff.errors import InputError
 from hff.examples.ready import EXAMPLES_FOLDER
+from hff.live import feature_cache
 from hff.live.audio_buffer import MAX_CHUNK_SECONDS, SoundTrack
 from hff.live.pace import AIM, EFFORTS, LONGEST_PATIENCE, SETTLE, Pace
 from hff.live.reading import now_weights
@@ -71,8 +74,27 @@ def test_a_snapshot_is_the_window_as_a_clip(fake: FakeAnalyzer):  # noqa: F811
     assert len(snapshot.wave) == 4 * RATE
     assert all(0 <= face.time < 4 for face in snapshot.faces)
     result = fake.analyze_recording(snapshot, samples=0)
-    np.testing.assert_allclose(result.timeline.alpha, live.timeline.alpha, atol=1e-4)
+    far = math.ceil(SPEECH_WINDOW_SECONDS / 2 / STEP_SECONDS)  # before, live has heard more than the window holds
+    np.testing.assert_allclose(result.timeline.alpha[far:], live.timeline.alpha[far:], atol=1e-4)
+    np.testing.assert_allclose(result.timeline.alpha, live.timeline.alpha, atol=0.01)
     np.testing.assert_array_equal(result.timeline.present, live.timeline.present)
+
+
+def test_what_was_heard_is_not_heard_again_when_the_window_moves_on(fake: FakeAnalyzer, monkeypatch):  # noqa: F811
+    heard: list[int] = []
+    encode_all = feature_cache.encode_speech
+
+    def counted(encoder, wave, voiced, steps, wanted):
+        heard.append(int(wanted.sum()))
+        return encode_all(encoder, wave, voiced, steps, wanted)
+
+    monkeypatch.setattr(feature_cache, "encode_speech", counted)
+    session = LiveSession(fake, window=4.0, pace=SteadyPace())
+    for half in range(16):
+        session.add_sound(half * STEP_SECONDS, RATE, tone(STEP_SECONDS, RATE))
+        session.infer()
+    new = math.ceil(SPEECH_WINDOW_SECONDS / 2 / STEP_SECONDS) + 1  # whose windows reach into what has come in
+    assert heard[-4:] == [new] * 4
 
 
 def test_a_session_without_anything_has_no_snapshot(fake: FakeAnalyzer):  # noqa: F811

@@ -315,6 +315,7 @@ def clips_of_all_kinds() -> list[tuple[clip.Material, int]]:
     ]
 
 
+@pytest.mark.usefixtures("full_precision")
 def test_clips_together_are_encoded_as_each_alone():
     torch.manual_seed(0)
     encoders = clip.Encoders(SpeechEncoder(7).eval(), TextEncoder(7).eval(), VisionEncoder(7).eval())

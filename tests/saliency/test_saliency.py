@@ -41,6 +41,7 @@ def painted(crop: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(chosen, round(crop.mean()), crop).astype(np.uint8)
 
 
+@pytest.mark.usefixtures("full_precision")  # a map's slopes need it, so all that is explained has it
 def test_what_is_explained_is_what_the_page_shows_of_each_one_alone():
     path = next(example.path("image") for example in EXAMPLES if example.key == "portrait")
     result = real_model().analyze(image=path, text=SENTENCE, samples=0)
