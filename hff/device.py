@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -48,7 +50,7 @@ def half_precision(device: torch.device) -> contextlib.AbstractContextManager:
     """
     if device.type == "cuda":
         return torch.autocast("cuda", torch.float16)
-    if device.type == "cpu" and multiplies_tiles():
+    if device.type == "cpu" and multiplies_tiles() and not _same_everywhere.get():
         return torch.autocast("cpu", torch.bfloat16)
     return contextlib.nullcontext()
 
@@ -58,6 +60,19 @@ def multiplies_tiles() -> bool:
     """Whether this processor has bfloat16 matrix units (Intel's AMX)."""
     known: dict = getattr(torch.cpu, "get_capabilities", dict)()  # not in every PyTorch that is allowed
     return bool(known.get("amx_bf16"))
+
+
+_same_everywhere: ContextVar[bool] = ContextVar("the same on every processor", default=False)
+
+
+@contextlib.contextmanager
+def same_on_every_cpu() -> Iterator[None]:
+    """Encoders compute in float32 on every CPU, for what is kept or compared: features to train on, figures."""
+    token = _same_everywhere.set(True)
+    try:
+        yield
+    finally:
+        _same_everywhere.reset(token)
 
 
 def keeps(device: torch.device) -> torch.device:

@@ -57,9 +57,10 @@ def only_the_papers() -> Iterator[None]:
 
 
 @pytest.fixture
-def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encoders in float32 also on a CPU with matrix units, for tests whose numbers agree to the last digits."""
-    monkeypatch.setattr(devices, "multiplies_tiles", lambda: False)
+def full_precision() -> Iterator[None]:
+    """For tests whose numbers agree to the last digits."""
+    with devices.same_on_every_cpu():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def run(stages: dict[str, Stage], options: argparse.Namespace) -> None:
         for name, stage in stages.items():
             begun = time.monotonic()
             if stage.shared or parallel.is_main():
-                with data_files.reading():
+                with data_files.reading(), device.same_on_every_cpu():
                     figures = stage.run(options)
                 print(f"{name} done in {(time.monotonic() - begun) / 60:.1f} min: {figures}", flush=True)
             parallel.wait(options.device)

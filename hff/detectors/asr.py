@@ -27,13 +27,15 @@ from hff.result import Transcript, Word
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
+    from faster_whisper.transcribe import Segment
 
 log = logging.getLogger(__name__)
 ASR_BLOCK_SECONDS = 120.0  # s of sound prepared at once, about half a second of work
 LEAST_CERTAIN = 0.15  # probability of a word, or geometric mean of a sentence's, below which it was not said
 LEAST_SECONDS = 0.04  # a word as short as this was not said either ...
 CERTAIN_ANYWAY = 0.5  # ... unless it is at least this probable
-MOST_REPETITIVE = 4.0  # times that zlib makes a text shorter above which it is Whisper that repeats itself
+MOST_REPETITIVE = 2.4  # times that zlib makes a text shorter, Whisper's own mark of a failure; such a one ...
+FASTEST = 7.0  # words/s ... was not said if it has more than anybody says: then Whisper repeats itself
 # Whisper is made for windows of 30 s, whose attention is most of the work: 20 s take a quarter of the time and give as
 # many right words, if silence follows what is said; without it words are said again and again.
 LEAST_FRAMES = 2000  # of 10 ms, given to the encoder
@@ -167,7 +169,7 @@ def _recognise(wave: np.ndarray, device: str) -> Generator[tuple[list[Word], flo
         vad_parameters={"threshold": THRESHOLD, "min_silence_duration_ms": 500, "speech_pad_ms": 200},
     )
     for segment in segments:  # the work is done as this goes on
-        if segment.compression_ratio > MOST_REPETITIVE:
+        if _repeats_itself(segment):
             yield [], float(segment.end)
             continue
         said = [
@@ -175,6 +177,11 @@ def _recognise(wave: np.ndarray, device: str) -> Generator[tuple[list[Word], flo
             for word in segment.words or []
         ]
         yield believed(said), float(segment.end)
+
+
+def _repeats_itself(segment: Segment) -> bool:
+    fast = len(segment.words or []) > FASTEST * (segment.end - segment.start)
+    return fast and segment.compression_ratio > MOST_REPETITIVE
 
 
 def believed(words: list[Word]) -> list[Word]:

@@ -119,13 +119,14 @@ def test_no_words_are_made_up(kind):
     assert (found.text, found.words, found.source) == ("", [], "recognised")
 
 
-@pytest.mark.parametrize(("ratio", "words"), [(2.6, 2), (9.0, 0)])  # said three times over; forty times
-def test_what_whisper_repeats_is_not_believed(monkeypatch, ratio: float, words: int):
-    said = [faster_whisper.transcribe.Word(n / 2, n / 2 + 0.4, " ah", 0.97) for n in range(2)]
-    segment = SimpleNamespace(words=said, end=1.0, compression_ratio=ratio)
-    monkeypatch.setattr(
-        asr, "recogniser", lambda device: SimpleNamespace(transcribe=lambda *_, **__: ([segment], None))
-    )
+@pytest.mark.parametrize(("ratio", "seconds", "words"), [(9.0, 4.0, 12), (2.0, 1.0, 12), (9.0, 1.0, 0)])
+def test_what_whisper_repeats_is_not_believed(monkeypatch, ratio: float, seconds: float, words: int):
+    """A chant is: it takes its time."""
+    starts = np.arange(12) * seconds / 12
+    said = [faster_whisper.transcribe.Word(start, start + seconds / 12, " ah", 0.97) for start in starts]
+    segment = SimpleNamespace(words=said, start=0.0, end=seconds, compression_ratio=ratio)
+    model = SimpleNamespace(transcribe=lambda *_, **__: ([segment], None))
+    monkeypatch.setattr(asr, "recogniser", lambda device: model)
     assert len(transcribe(np.zeros(SAMPLE_RATE, np.float32), voiced=[(0.0, 1.0)]).words) == words
 
 

@@ -138,19 +138,6 @@ def test_words_are_recognised_where_the_model_is(monkeypatch):
     assert asked == ["cuda:1", "cuda:1"]
 
 
-@pytest.mark.parametrize("tiles", [False, True])
-def test_half_precision_is_for_what_multiplies_it_faster(monkeypatch, tiles: bool):
-    assert devices.half_precision(GPU).fast_dtype == torch.float16
-    monkeypatch.setattr(devices, "multiplies_tiles", lambda: tiles)
-    with devices.half_precision(devices.CPU):
-        assert torch.is_autocast_enabled("cpu") == tiles
-        assert torch.get_autocast_dtype("cpu") == torch.bfloat16
-    with devices.half_precision(torch.device("mps")):
-        assert not torch.is_autocast_enabled("cpu")
-    assert devices.keeps(torch.device("cuda:1")) == torch.device("cuda:1")
-    assert devices.keeps(torch.device("mps")) == devices.CPU
-
-
 @pytest.mark.parametrize(("kind", "share"), [(torch.float16, 0.01), (torch.bfloat16, 0.03)])  # 11 and 8 bits
 def test_the_shipped_encoders_say_the_same_in_half_precision(monkeypatch, kind: torch.dtype, share: float):
     """As a GPU or a CPU's matrix units compute them: no number is too large, and none is lost."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from hff import weights
 from hff.config import SPEECH_ENCODERS, STEP_SECONDS
+from hff.device import same_on_every_cpu
 from hff.model.hff import HFF
 from hff.pipeline import analyzer
 from hff.pipeline.features import Encoders, encode_speech, encode_text, encode_vision
@@ -88,6 +89,7 @@ def _models(folder: Path, device: torch.device) -> Iterator[tuple[str, analyzer.
             yield path.stem, analyzer.Analyzer(str(device), folder, name.removeprefix("-") or SPEECH_ENCODERS[0])
 
 
+@same_on_every_cpu()
 def measure(folder: Path, device: torch.device) -> dict:
     """All that ``fingerprint.json`` holds."""
     return {
