@@ -8,7 +8,6 @@ Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", ar
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -58,6 +57,8 @@ def load_recogniser(device: str) -> WhisperModel:
     CTranslate2 looks for NVIDIA's libraries by itself, not for those that PyTorch brings, and only when it computes: so
     a second of silence is encoded here. Raises ``WeightsError`` where its files are not whole.
     """
+    import torch
+
     folder = str(pretrained.whisper_folder())
     kind, _, number = device.partition(":")
     if kind == "cuda":
@@ -74,7 +75,7 @@ def load_recogniser(device: str) -> WhisperModel:
         folder,
         device="cpu",
         compute_type="int8",
-        cpu_threads=min(4, os.cpu_count() or 1),
+        cpu_threads=min(4, torch.get_num_threads()),  # it sets the number for what PyTorch does in that thread, too
         local_files_only=True,
     )
 
