@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import faster_whisper
 import numpy as np
 import pytest
+import torch
 
 from hff.config import SAMPLE_RATE
 from hff.detectors import asr
@@ -241,6 +242,13 @@ def test_words_are_recognised_on_the_models_device(whisper, device, kind, number
     (options,) = whisper.loaded
     assert (options["device"], options.get("device_index"), options["compute_type"]) == (kind, number, precision)
     assert options["local_files_only"]
+
+
+@pytest.mark.parametrize(("torchs", "own"), [(1, 1), (3, 3), (16, 4)])
+def test_it_takes_no_more_threads_than_pytorch(whisper, monkeypatch, torchs: int, own: int):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: torchs)
+    asr.recogniser("cpu")
+    assert whisper.loaded[0]["cpu_threads"] == own
 
 
 @pytest.mark.parametrize(
