@@ -77,10 +77,14 @@ def precision(variance: Tensor, eps: float) -> Tensor:
 
 
 def sample(mean: Tensor, variance: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
-    """Equation (20): (B,T,...,d) -> (K,B,T,...,d), K = max(samples, 1)."""
+    """Equation (20): (B,T,...,d) -> (K,B,T,...,d), K = max(samples, 1).
+
+    With a generator every item of the batch draws what it would draw by itself.
+    """
     if samples == 0:
         return mean[None]
     # Drawn on the generator's device, so that one seed gives one result on every device.
     where = generator.device if generator is not None else mean.device
-    noise = torch.randn((samples, *mean.shape), generator=generator, device=where).to(mean)
+    items = mean.shape[:1] if generator is None else (1,)
+    noise = torch.randn((samples, *items, *mean.shape[1:]), generator=generator, device=where).to(mean)
     return mean + noise * variance.clamp_min(0).add(1e-12).sqrt()

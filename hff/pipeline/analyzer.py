@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -352,14 +352,27 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
         ``alpha`` (1,T,M) replaces the model's own. M counts all registered modalities, those too that the weights do
         not know.
         """
+        output = self._fused(clip, [keep], samples, seed, alpha, with_attention)
+        return among_all(output, known_places(self.config))
+
+    def _fused(
+        self,
+        clip: ClipFeatures,
+        kept: Sequence[Subset | None],
+        samples: int,
+        seed: int,
+        alpha: torch.Tensor | None,
+        with_attention: bool,
+    ) -> FusionOutput:
+        """A batch of one clip as often as there are subsets in ``kept``; the modalities are those the weights know."""
         batch, known = clip.batch(self.device), known_places(self.config)
-        kept = [keep is None or m in keep for m in MODALITIES]
-        batch["present"] = (batch["present"] & torch.tensor(kept, device=self.device))[..., known]
-        samples = min(samples, max(2, SAMPLED_STEPS // clip.steps))
+        there = [[keep is None or m in keep for m in MODALITIES] for keep in kept]
+        batch = {name: values.expand(len(kept), *values.shape[1:]) for name, values in batch.items()}
+        batch["present"] = (batch["present"] & torch.tensor(there, device=self.device)[:, None])[..., known]
         generator = torch.Generator().manual_seed(seed)
         alpha = alpha if alpha is None else alpha[..., known].to(self.device)
-        output = self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
-        return among_all(output, known)
+        samples = draws(samples, clip.steps)
+        return self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
 
     def infer_clip(
         self,
@@ -417,26 +430,33 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
     ) -> dict[Subset, np.ndarray]:
         """Probabilities (C,) of every subset of the modalities that are there; ``of_all`` are those of all of them."""
         guess = np.full(len(of_all), 1 / len(of_all))
-        found: dict[Subset, np.ndarray] = {frozenset(): guess}
-        for subset in subsets(there)[1:]:
-            checkpoint()
-            if len(subset) == len(there):
-                found[subset] = of_all
-            elif _weighs(settings["alpha"], clip, subset):
-                found[subset] = self._alone(clip, subset, settings)
-            else:  # nobody in it is asked
-                found[subset] = guess
-        return found
+        found = dict.fromkeys(subsets(there), guess)  # of one in which nobody is asked, too
+        if there:
+            found[frozenset(there)] = of_all
+        asked = [s for s in subsets(there)[1:-1] if _weighs(settings["alpha"], clip, s)]
+        return found | dict(zip(asked, self._of_subsets(clip, asked, settings), strict=True))
 
     def _own(self, modality: str, clip: ClipFeatures, read: np.ndarray, settings: dict) -> np.ndarray:
         """What a modality says alone, whatever weight it was given by hand; ``read`` is what it says with that."""
         if _weighs(settings["alpha"], clip, frozenset({modality})):
             return read
-        return self._alone(clip, frozenset({modality}), settings | {"alpha": None})
+        return self._of_subsets(clip, [frozenset({modality})], settings | {"alpha": None})[0]
 
-    def _alone(self, clip: ClipFeatures, subset: Subset, settings: dict) -> np.ndarray:
-        output = self.fuse(clip, subset, **settings, with_attention=False)
-        return output.probabilities[0].cpu().numpy()
+    @torch.inference_mode()
+    def _of_subsets(self, clip: ClipFeatures, chosen: Sequence[Subset], settings: dict) -> list[np.ndarray]:
+        """What a clip comes to with only a subset of its modalities, (C,) for each; of a short clip many at once."""
+        at_once = max(1, SAMPLED_STEPS // max(1, clip.steps * draws(settings["samples"], clip.steps)))
+        found: list[np.ndarray] = []
+        for first in range(0, len(chosen), at_once):
+            checkpoint()
+            output = self._fused(clip, chosen[first : first + at_once], **settings, with_attention=False)
+            found += [*output.probabilities.cpu().numpy()]
+        return found
+
+
+def draws(samples: int, steps: int) -> int:
+    """Of the draws that are asked for, those that a clip of so many steps gets."""
+    return min(samples, max(2, SAMPLED_STEPS // steps))
 
 
 def check_draws(samples: object, seed: object) -> tuple[int, int]:

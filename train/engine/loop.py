@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from hff.device import multiplies_bfloat16
 from hff.errors import HFFError
 from hff.locale import say
 from train.engine import learning_curve, parallel, record, whole_files
@@ -84,11 +85,10 @@ class WeightAverage:
 
 @functools.cache
 def fast_bf16(device_type: str) -> bool:
-    """Whether bfloat16 gains: on GPUs and CPUs (AVX512-BF16, AMX) that have it. Others emulate it, 100 times slower."""
-    if device_type != "cpu":
-        return device_type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    """Whether bfloat16 gains: on GPUs and CPUs that have it."""
+    if device_type == "cpu":
+        return multiplies_bfloat16()
+    return device_type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def autocast(device: torch.device, enabled: bool) -> torch.autocast:
