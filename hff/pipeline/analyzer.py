@@ -7,12 +7,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin
 
@@ -22,7 +21,6 @@ from hff.cancel import (
     Budget,
     Cancel,
     budget_in_force,
-    checkpoint,
     current,
     current_budget,
     out_of_time,
@@ -33,21 +31,18 @@ from hff.errors import Cancelled, HFFError
 from hff.locale import say
 from hff.model.hff import FusionOutput, load_fusion
 from hff.numbers import whole
-from hff.pipeline import recording
+from hff.pipeline import fusing, recording
 from hff.pipeline.ahead import CLIPS_TOGETHER, OnShelf, ToRead, batches_ahead
 from hff.pipeline.clip_work import ClipWork, attempt
 from hff.pipeline.features import ClipFeatures, Encoders, encode, encode_clips
 from hff.pipeline.file_kind import inputs_of
-from hff.pipeline.known_modalities import among_all, known_places
+from hff.pipeline.fusing import check_draws
 from hff.pipeline.recording import Progress, Recording
-from hff.pipeline.shapley import Subset, shapley_values, subsets
-from hff.pipeline.time_axis import attention_of, timeline_of
-from hff.result import Result, normalised_entropy
+from hff.pipeline.shapley import Subset
+from hff.result import Result
 
 log = logging.getLogger(__name__)
 MAX_CLIPS_TOGETHER = 256
-MAX_DRAWS = 10_000  # more change nothing one could see
-SAMPLED_STEPS = SAMPLES * 240  # draws times steps at most, to bound memory: clips over two minutes get fewer draws
 
 
 def load(device: str = "auto", weights: str | Path | None = None, speech_encoder: str | None = None) -> Analyzer:
@@ -336,137 +331,10 @@ class Analyzer(ModelHubMixin, library_name=model_hub.LIBRARY, tags=[*model_hub.T
             more=material.more,
         )
 
-    @torch.inference_mode()
-    def fuse(
-        self,
-        clip: ClipFeatures,
-        keep: Subset | None = None,
-        *,
-        samples: int = SAMPLES,
-        seed: int = 0,
-        alpha: torch.Tensor | None = None,
-        with_attention: bool = True,
-    ) -> FusionOutput:
-        """Run the fusion with only the modalities in ``keep`` present (by default all).
+    def fuse(self, clip: ClipFeatures, keep: Subset | None = None, **settings) -> FusionOutput:
+        """Run the fusion, as ``hff.pipeline.fusing.fuse``."""
+        return fusing.fuse(self.model, clip, keep, **settings)
 
-        ``alpha`` (1,T,M) replaces the model's own. M counts all registered modalities, those too that the weights do
-        not know.
-        """
-        output = self._fused(clip, [keep], samples, seed, alpha, with_attention)
-        return among_all(output, known_places(self.config))
-
-    def _fused(
-        self,
-        clip: ClipFeatures,
-        kept: Sequence[Subset | None],
-        samples: int,
-        seed: int,
-        alpha: torch.Tensor | None,
-        with_attention: bool,
-    ) -> FusionOutput:
-        """A batch of one clip as often as there are subsets in ``kept``; the modalities are those the weights know."""
-        batch, known = clip.batch(self.device), known_places(self.config)
-        there = [[keep is None or m in keep for m in MODALITIES] for keep in kept]
-        batch = {name: values.expand(len(kept), *values.shape[1:]) for name, values in batch.items()}
-        batch["present"] = (batch["present"] & torch.tensor(there, device=self.device)[:, None])[..., known]
-        generator = torch.Generator().manual_seed(seed)
-        alpha = alpha if alpha is None else alpha[..., known].to(self.device)
-        samples = draws(samples, clip.steps)
-        return self.model(**batch, samples=samples, generator=generator, alpha=alpha, with_attention=with_attention)
-
-    def infer_clip(
-        self,
-        clip: ClipFeatures,
-        material: Recording,
-        *,
-        samples: int = SAMPLES,
-        seed: int = 0,
-        alpha: torch.Tensor | None = None,
-    ) -> Result:
-        """Features -> the full reading, with every subset of the present modalities."""
-        labels = self.config.labels
-        settings = {"samples": samples, "seed": seed, "alpha": alpha}
-        output = self.fuse(clip, **settings)
-        probabilities = output.probabilities[0].cpu().numpy()
-        if not np.isfinite(probabilities).all():
-            raise HFFError(say("model.no_answer"))
-        present = {m: bool(clip.present[:, i].any()) for i, m in enumerate(MODALITIES)}
-        there = [m for m in MODALITIES if present[m]]
-        by_subset = self._by_subset(clip, there, probabilities, settings)
-        own = {m: self._own(m, clip, by_subset[frozenset({m})], settings) for m in there}
-        top = int(probabilities.argmax())
-        shares = shapley_values(there, lambda subset: float(by_subset[subset][top]))
-        timeline = timeline_of(output, clip)
-
-        def named(values: np.ndarray) -> dict[str, float]:
-            return {label: float(p) for label, p in zip(labels, values, strict=True)}
-
-        return Result(
-            emotion=labels[top],
-            probabilities=named(probabilities),
-            spread=named(output.logits[:, 0].float().softmax(-1).std(0, correction=0).cpu().numpy()),
-            entropy=normalised_entropy(probabilities),
-            alpha=timeline.mean_alpha,
-            alone_seconds=timeline.alone_seconds,
-            variance=timeline.mean_present(timeline.variance),
-            aleatoric=timeline.mean_present(timeline.aleatoric),
-            epistemic=timeline.mean_present(timeline.epistemic),
-            present=present,
-            timeline=timeline,
-            attention=attention_of(output, timeline),
-            per_modality={m: named(own[m]) if present[m] else None for m in MODALITIES},
-            subsets={"+".join(m for m in MODALITIES if m in s): named(p) for s, p in by_subset.items() if s},
-            shapley={m: shares.get(m) for m in MODALITIES},
-            transcript=material.transcript,
-            seconds=round(material.seconds, 3),
-            warnings=list(material.warnings),
-            timings={},
-            evidence=material.evidence(),
-            speech_encoder=self.config.speech_encoder,
-        )
-
-    def _by_subset(
-        self, clip: ClipFeatures, there: list[str], of_all: np.ndarray, settings: dict
-    ) -> dict[Subset, np.ndarray]:
-        """Probabilities (C,) of every subset of the modalities that are there; ``of_all`` are those of all of them."""
-        guess = np.full(len(of_all), 1 / len(of_all))
-        found = dict.fromkeys(subsets(there), guess)  # of one in which nobody is asked, too
-        if there:
-            found[frozenset(there)] = of_all
-        asked = [s for s in subsets(there)[1:-1] if _weighs(settings["alpha"], clip, s)]
-        return found | dict(zip(asked, self._of_subsets(clip, asked, settings), strict=True))
-
-    def _own(self, modality: str, clip: ClipFeatures, read: np.ndarray, settings: dict) -> np.ndarray:
-        """What a modality says alone, whatever weight it was given by hand; ``read`` is what it says with that."""
-        if _weighs(settings["alpha"], clip, frozenset({modality})):
-            return read
-        return self._of_subsets(clip, [frozenset({modality})], settings | {"alpha": None})[0]
-
-    @torch.inference_mode()
-    def _of_subsets(self, clip: ClipFeatures, chosen: Sequence[Subset], settings: dict) -> list[np.ndarray]:
-        """What a clip comes to with only a subset of its modalities, (C,) for each; of a short clip many at once."""
-        at_once = max(1, SAMPLED_STEPS // max(1, clip.steps * draws(settings["samples"], clip.steps)))
-        found: list[np.ndarray] = []
-        for first in range(0, len(chosen), at_once):
-            checkpoint()
-            output = self._fused(clip, chosen[first : first + at_once], **settings, with_attention=False)
-            found += [*output.probabilities.cpu().numpy()]
-        return found
-
-
-def draws(samples: int, steps: int) -> int:
-    """Of the draws that are asked for, those that a clip of so many steps gets."""
-    return min(samples, max(2, SAMPLED_STEPS // steps))
-
-
-def check_draws(samples: object, seed: object) -> tuple[int, int]:
-    """Raises ``InputError`` for a number of draws, or a seed, that there cannot be."""
-    return whole(samples, "samples", 0, MAX_DRAWS), whole(seed, "seed", 0, 2**63 - 1)
-
-
-def _weighs(alpha: torch.Tensor | None, clip: ClipFeatures, subset: Subset) -> bool:
-    """Whether weights set by hand, (1,T,M), leave anything of a subset to read."""
-    if alpha is None:
-        return True
-    kept = torch.tensor([m in subset for m in MODALITIES])
-    return bool((alpha[0].cpu() * clip.present * kept).any())
+    def infer_clip(self, clip: ClipFeatures, material: Recording, **settings) -> Result:
+        """Features -> the full reading, as ``hff.pipeline.fusing.read_features``."""
+        return fusing.read_features(self.model, clip, material, **settings)

@@ -22,7 +22,7 @@ from hff.lab.state import COMPONENTS, Corruption, LabState
 from hff.lab.sweep_points import severities
 from hff.locale import translate, using
 from hff.media.image import read_image
-from hff.pipeline.analyzer import check_draws
+from hff.pipeline.fusing import check_draws
 from hff.pipeline.recording import Recording
 from hff.result import FaceSeen, Transcript, Word
 from tests.support.model_fixtures import assert_same, random_clips, small_model

@@ -21,7 +21,7 @@ from hff.config import EMOTIONS, MAX_STEPS, MODALITIES, SAMPLE_RATE, STEP_SECOND
 from hff.errors import Cancelled
 from hff.media.audio import read_audio
 from hff.media.image import read_image
-from hff.pipeline import analyzer
+from hff.pipeline import fusing
 from hff.pipeline.ahead import ToRead
 
 EXAMPLES = Path(hff.__file__).parent / "examples"
@@ -273,7 +273,7 @@ def test_an_ear_without_weights_is_told(tmp_path):
 def test_subsets_read_together_come_to_what_each_comes_to_by_itself(model, monkeypatch, at_once: int):
     material = model.read(video=EXAMPLES / "actor_angry.mp4")
     clip = model.encode(material)
-    monkeypatch.setattr(analyzer, "SAMPLED_STEPS", at_once * clip.steps * 8)
+    monkeypatch.setattr(fusing, "SAMPLED_STEPS", at_once * clip.steps * 8)
     whole = model.infer_clip(clip, material, samples=8, seed=3)
     for name, said in whole.subsets.items():
         alone = model.fuse(clip, frozenset(name.split("+")), samples=8, seed=3).probabilities[0].tolist()
