@@ -16,11 +16,11 @@ from hff.errors import InputError
 from tests.support import corpus_fixtures
 from tests.support.feature_file_fixtures import split, stored
 from train.__main__ import main
-from train.corpora import mmsa
+from train.corpora import meld, mmsa
 from train.corpora.conversation import all_labels
 from train.engine import learning_curve
 from train.evaluation import tables as report
-from train.experiments.benchmark import benchmark, bert_features
+from train.experiments.benchmark import benchmark, bert_features, results
 from train.experiments.benchmark import dialogues as dialogues_module
 from train.experiments.benchmark.bench_data import BenchData
 from train.experiments.benchmark.dialogues import TUNED, Recipe
@@ -253,6 +253,13 @@ def test_the_setting_that_read_best_is_taken_and_what_it_costs_is_told(tmp_path,
     over = found["HFF over"]["late averaging"]
     assert other[-1].startswith(f"{100 * over['mean']:+.1f} (")
     assert hff[4] == report.mean_and_deviation([row["accuracy"] for row in found["scores"]["HFF"]])
+
+
+def test_the_note_says_what_our_bert_learned_from(tmp_path):
+    read = mmsa.load_file(stored(tmp_path, train=split(2, 0), valid=split(1, 1)))
+    for name, note in (("features", "has not met these labels"), (meld.NAME, f"learned from {meld.PARTS['text']}")):
+        assert note in results.words_note(BenchData(replace(read, name=name), {}, "bert"))
+    assert "BERT" not in results.words_note(BenchData(replace(read, name=meld.NAME), {}, "given"))
 
 
 def test_a_job_reads_the_same_in_another_process(tmp_path):

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from train.corpora import ALL
 from train.corpora.conversation import FOLDS, Conversation, all_labels
 from train.evaluation import tables
 from train.evaluation.intervals import CONFIDENCE, Difference, Measure, accuracy, confusions, paired, weighted_f1
+from train.experiments.benchmark.bench_data import BenchData
 from train.experiments.benchmark.jobs import Bench
 from train.experiments.benchmark.tasks import Emotions, Grades
 from train.experiments.benchmark.tuning import Tuned
@@ -100,6 +102,14 @@ def card_table(bench: Bench, found: Found, differences: dict[str, Difference], c
     }
 
 
+def words_note(data: BenchData) -> str:
+    """Where the words' features are from, and whether our BERT learned from this corpus before."""
+    learned = next((corpus.PARTS.get("text") for corpus in ALL.values() if corpus.NAME == data.dialogues.name), None)
+    if data.text == "bert" and learned:
+        return f"Words: our BERT's, which learned from {learned}."
+    return TEXT_NOTES[data.text]
+
+
 def _note(bench: Bench, found: Found) -> str:
     """How the table's figures came to be, from the settings that made them."""
     cross = found.part == CROSS_VALIDATION
@@ -115,7 +125,7 @@ def _note(bench: Bench, found: Found) -> str:
         f"{read}; {bench.seeds} seeds: mean and standard deviation.",
         search_note(bench.usual, bench.tries, how),
         f"{bench.recipe.plan.epochs} epochs; every utterance is read from {reach}.",
-        TEXT_NOTES[bench.data.text],
+        words_note(bench.data),
     ]
     if bench.leaks and found.part != "test":
         shares = "; ".join(f"{leak.modality} {100 * leak.share:.0f} %" for leak in bench.leaks)
