@@ -58,6 +58,15 @@ class Recipe:
     plan: Plan = PLAN
 
 
+# Of emotions, which have more dialogues than there are videos of opinions; chosen on the validation part of MELD, where
+# HFF's weighted F1 is .581 with it and .558 with that of opinions (with an eighth of the steps .576 and .551).
+EMOTIONS = Recipe(
+    d_model=128,
+    dropout=0.1,
+    classifier_dropout=0.3,
+    input_dropout=0.2,
+    plan=replace(PLAN, learning_rate=1e-3),
+)
 # With an encoder that learns along; chosen on the validation parts of MELD and EmoryNLP.
 TUNED = Recipe(
     d_model=64,

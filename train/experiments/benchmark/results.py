@@ -104,7 +104,8 @@ def card_table(bench: Bench, found: Found, differences: dict[str, Difference], c
 
 def words_note(data: BenchData) -> str:
     """Where the words' features are from, and whether our BERT learned from this corpus before."""
-    learned = next((corpus.PARTS.get("text") for corpus in ALL.values() if corpus.NAME == data.dialogues.name), None)
+    corpus = ALL.get(data.dialogues.name)
+    learned = corpus.PARTS.get("text") if corpus else None
     if data.text == "bert" and learned:
         return f"Words: our BERT's, which learned from {learned}."
     return TEXT_NOTES[data.text]
