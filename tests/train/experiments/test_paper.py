@@ -27,7 +27,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(paper, "TABLE_3", {name: paper.TABLE_3[name] for name in ("TFN", "HFF")})
     monkeypatch.setattr(paper, "HEAD_COUNTS", (4, 8))
     recipe = replace(Recipe(), d_model=8, heads=2)
-    monkeypatch.setattr(benchmark, "Recipe", lambda: recipe)
+    for kind in ("OPINIONS", "EMOTIONS"):
+        monkeypatch.setattr(benchmark, kind, recipe)
     monkeypatch.setattr(
         bert_features,
         "encode_transcripts",

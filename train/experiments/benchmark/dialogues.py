@@ -44,7 +44,10 @@ PLAN = Plan(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model of a few hundred to a few thousand utterances is built and trained; chosen by cross-validation."""
+    """How a model of a few hundred to a few thousand utterances is built and trained.
+
+    As it stands it was chosen by cross-validation on CMU-MOSI's videos of opinions.
+    """
 
     d_model: int = 32
     layers: int = 1
@@ -58,6 +61,7 @@ class Recipe:
     plan: Plan = PLAN
 
 
+OPINIONS = Recipe()
 # Of emotions, which have more dialogues than there are videos of opinions; chosen on the validation part of MELD, where
 # HFF's weighted F1 is .581 with it and .558 with that of opinions (with an eighth of the steps .576 and .551).
 EMOTIONS = Recipe(
