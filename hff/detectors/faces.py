@@ -30,7 +30,8 @@ LEAST_SIDE = 160  # pixels to which a smaller picture is blown up
 FILLED_BORDER = 0.3  # margin for a face that fills the picture, as a share of the longer side
 LOWEST_SCORE = 0.5
 MAX_IOU = 0.3  # intersection over union above which two boxes are one face
-LOOK_INTERVAL = 1.0  # s between searches of the whole picture, and between second looks where they find nothing
+OTHERS_INTERVAL = 2.0  # s between searches of the whole picture for other faces than the one that is followed
+LOOK_INTERVAL = 1.0  # s between second looks where the first finds nothing
 NEARBY = 2.5  # side of the surroundings in which a followed face is looked for, in units of the face
 NEARBY_AREA = 160 * 160  # pixels of the surroundings that the detector sees, about 6 ms on one core
 FACE_LOST_AFTER = 1.0  # s without the tracked face until the largest face is taken instead
@@ -222,7 +223,7 @@ class FaceTracker:
     """Follows one face through a clip: the largest one first, the same one as long as it is seen.
 
     While a face is followed only its surroundings are searched in each frame, which is quick and works for
-    small faces too; the whole picture is searched once a second, and whenever the face is not where it was.
+    small faces too; the whole picture is searched every other second, and whenever the face is not where it was.
     One tracker per clip and thread; trackers share the detector's network.
     """
 
@@ -291,7 +292,7 @@ class FaceTracker:
 
     def _look(self, time: float, image: np.ndarray) -> list[Detection]:
         """Faces in the whole picture; where there seem to be none, now and then a closer look."""
-        self._next_look = time + LOOK_INTERVAL
+        self._next_look = time + OTHERS_INTERVAL
         found = self.detector.detect(image)
         if not found and time >= self._next_odd_look:
             found = self.detector.detect_odd(image)

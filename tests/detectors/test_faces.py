@@ -19,6 +19,7 @@ from hff.detectors.faces import (
     FACE_LOST_AFTER,
     FACE_TEMPLATE,
     LOOK_INTERVAL,
+    OTHERS_INTERVAL,
     Detection,
     FaceDetector,
     FaceTracker,
@@ -283,6 +284,26 @@ def test_tracker_gives_the_face_again_for_a_frame_that_stays(portrait):
     assert detector.calls == calls
     assert second.time == 3.0
     assert np.array_equal(first.crop, second.crop)
+
+
+def test_looks_for_others_beside_a_followed_face_are_rare_but_do_not_fail(scene, head):
+    class Counting(FaceDetector):
+        whole = 0
+
+        def detect(self, image, *args, **kwargs):
+            self.whole += image.shape == scene.shape
+            return super().detect(image, *args, **kwargs)
+
+    detector = Counting()
+    tracker = FaceTracker(detector)
+    one = paste(scene, head, 60, 60, 100)
+    for k in range(17):
+        assert tracker.update(0.25 * k, one.copy()) is not None
+    assert detector.whole == 1 + 4 / OTHERS_INTERVAL
+    two = paste(one, head, 420, 60, 90)
+    for k in range(17, 17 + int(4 * OTHERS_INTERVAL) + 1):
+        tracker.update(0.25 * k, two.copy())
+    assert tracker.several
 
 
 def test_close_looks_at_a_faceless_video_are_rare(scene):
