@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import importlib.util
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 # No module of a package: it runs before anything is installed.
-_SPEC = importlib.util.spec_from_file_location("install", Path(__file__).parents[1] / ".ci" / "install.py")
+_SPEC = importlib.util.spec_from_file_location("install", ROOT / ".ci" / "install.py")
 install = importlib.util.module_from_spec(_SPEC)
 sys.modules["install"] = install  # dataclasses look their module up
 _SPEC.loader.exec_module(install)
@@ -184,3 +186,10 @@ def test_several_indices_are_one_as_they_are_for_pip():
 def test_the_bounds_are_those_of_the_requirements():
     text = "# torch\ntorch>=2.11,<2.15  # why\ntorch_geometric>=2\ntorchaudio==2.11.1; python_version > '3'\nnumpy\n"
     assert install.torch_requirements(text) == ["torch>=2.11,<2.15", "torchaudio==2.11.1; python_version > '3'"]
+
+
+def test_ci_knows_its_legs():
+    asked = subprocess.run([ROOT / ".ci" / "run", "nonsense"], capture_output=True, text=True, timeout=30)
+    assert asked.returncode == 2
+    assert asked.stderr == "usage: .ci/run [newest|lowest]\n"
+    assert asked.stdout == ""
