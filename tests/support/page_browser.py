@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import shutil
 import socket
 import threading
@@ -260,8 +261,9 @@ def wait_for_sound(page: Page, component: str, seconds: int) -> None:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Every file a visitor could have left in the server's folder."""
-    return [path for path in folder.rglob("*") if path.is_file() and path.name != "in_use"]
+    """Every file a visitor could have left in the server's folder, which may go while it is looked at."""
+    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    return [path for path in found if path.is_file() and path.name != "in_use"]
 
 
 def eventually(condition, seconds: float = 180) -> bool:

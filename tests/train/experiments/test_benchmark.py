@@ -38,7 +38,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recipe for runs of seconds."""
     plan = replace(Recipe().plan, epochs=8, learning_rate=1e-2, batch_size=4)
     recipe = Recipe(d_model=16, heads=2, dropout=0.1, classifier_dropout=0.1, input_dropout=0.1, plan=plan)
-    for kind in ("OPINIONS", "EMOTIONS"):
+    for kind in ("FOR_OPINIONS", "FOR_EMOTIONS"):
         monkeypatch.setattr(benchmark, kind, recipe)
     monkeypatch.setattr(learning_curve, "draw_curve", lambda folder: None)  # half a second each
 

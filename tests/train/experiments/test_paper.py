@@ -27,7 +27,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(paper, "TABLE_3", {name: paper.TABLE_3[name] for name in ("TFN", "HFF")})
     monkeypatch.setattr(paper, "HEAD_COUNTS", (4, 8))
     recipe = replace(Recipe(), d_model=8, heads=2)
-    for kind in ("OPINIONS", "EMOTIONS"):
+    for kind in ("FOR_OPINIONS", "FOR_EMOTIONS"):
         monkeypatch.setattr(benchmark, kind, recipe)
     monkeypatch.setattr(
         bert_features,

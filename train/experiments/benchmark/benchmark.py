@@ -48,7 +48,7 @@ from train.evaluation import tables
 from train.experiments.ablate import HEAD_COUNTS, SWITCHES
 from train.experiments.benchmark import bench_data
 from train.experiments.benchmark.bench_data import BenchData
-from train.experiments.benchmark.dialogues import EMOTIONS, OPINIONS, TUNED, Build, Recipe
+from train.experiments.benchmark.dialogues import FOR_EMOTIONS, FOR_OPINIONS, TUNED, Build, Recipe
 from train.experiments.benchmark.jobs import Bench, Job, job_key
 from train.experiments.benchmark.leaks import find_leaks
 from train.experiments.benchmark.results import CROSS_VALIDATION, Found, card_table, cell
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
 
 def recipe_from(options: argparse.Namespace, data: BenchData) -> Recipe:
     """The recipe for this kind of labels, with what was asked for on the command line."""
-    recipe = EMOTIONS if isinstance(task_of(data.dialogues), Emotions) else OPINIONS
+    recipe = FOR_EMOTIONS if isinstance(task_of(data.dialogues), Emotions) else FOR_OPINIONS
     if data.text == "tuned":
         recipe = dataclasses.replace(TUNED, words=options.encoder or SHIPPED_TEXT)
     plan = recipe.plan
