@@ -30,11 +30,21 @@ QUICK = LabState(source="mixed")
 def open_lab(page, state: LabState | None = None, tab: str = texts.LAB_TAB_CORRUPTION) -> None:
     """Open the lab's tab, with what is set up by ``state``'s link."""
     if state is not None:
-        page.goto(f"{page.url.split('?')[0]}?lab={quote(state.to_json())}")
+        go_to(page, f"{page.url.split('?')[0]}?lab={quote(state.to_json())}")
     else:
         page.get_by_role("tab", name=texts.TAB_LAB, exact=True).click()
     page.wait_for_selector("#hff-lab-sentence")
     left(page, tab)
+
+
+def go_to(page, address: str) -> None:
+    """As who types an address, and types it again where a page still being drawn cut the first try off."""
+    try:
+        page.goto(address)
+    except Error as error:
+        if "ERR_ABORTED" not in str(error):
+            raise
+        page.goto(address)
 
 
 def left(page, tab: str) -> None:
