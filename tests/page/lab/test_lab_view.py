@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from markupsafe import escape
+from playwright.sync_api import Error
 
 from hff.config import MODALITIES
 from hff.lab.lab import Lab
