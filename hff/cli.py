@@ -240,12 +240,13 @@ def _analyze(options: argparse.Namespace) -> int:
     )
     outcome = run(order, _tell, functools.partial(_progress, shown=not options.quiet and out is not None))
     if outcome.before and not options.quiet:
-        _tell(f"{outcome.before} were read before, {outcome.read} now.")
+        errors = f", {outcome.failed_before} of them with an error that stays" if outcome.failed_before else ""
+        _tell(f"{outcome.before} were read before{errors}, {outcome.read} now.")
     if outcome.without_words and not options.quiet:
         _tell(_without_words(outcome.without_words, annotate))
     if options.manifest is not None and out is not None and not options.quiet:
         print(scores.scores_as_text(*scores.scores(growing_table.read(out), labels)), file=sys.stderr)
-    return 1 if outcome.failed or outcome.folder_failed else 0
+    return 1 if outcome.failed or outcome.failed_before or outcome.folder_failed else 0
 
 
 def _without_words(files: list[str], kinds: tuple[str, ...]) -> str:

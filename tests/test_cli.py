@@ -43,6 +43,14 @@ def test_text_alone_and_full(capsys):
     assert row["attention"]["axes"] == ["layers", "heads", "queries", "keys"]
 
 
+def test_the_status_of_a_run_that_goes_on_tells_of_the_earlier_errors(tmp_path, capsys):
+    (tmp_path / "empty.wav").touch()
+    arguments = ["analyze", str(tmp_path / "empty.wav"), "--out", str(tmp_path / "readings.csv")]
+    assert main(arguments) == 1
+    assert main([*arguments, "--resume"]) == 1
+    assert "1 were read before, 1 of them with an error that stays, 0 now." in capsys.readouterr().err
+
+
 def test_unreadable_files_do_not_stop_the_others(tmp_path, capsys):
     (tmp_path / "deep").mkdir()
     (tmp_path / "a.mp4").write_text("this is no video")

@@ -60,6 +60,7 @@ class Outcome:
     read: int = 0  # clips that it has read
     before: int = 0  # that an earlier run had read
     failed: int = 0  # of those it has read
+    failed_before: int = 0  # of those of the earlier run
     folder_failed: bool = False  # one gave nothing, or could not be opened
     without_words: list[str] = field(default_factory=list)  # whose annotation files have none
 
@@ -80,6 +81,7 @@ def run(order: Order, tell: Callable[[str], None], watch: Watch = lambda reads, 
         done = _done(table, moments) if order.resume else {}
         waiting = [clip for clip in clips if not done.get(clip.key) and (clip.key not in done or files.lacks(clip))]
         outcome.before = len(clips) - len(waiting)
+        outcome.failed_before = sum(done.get(clip.key, False) for clip in clips)
         for read in watch(_reads(order, waiting), len(waiting)):
             # First, so that a clip whose row is there has its files and all of its moments.
             files.add(read.clip, read.texts)

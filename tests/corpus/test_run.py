@@ -90,6 +90,16 @@ def test_a_run_goes_on_after_a_kill_in_the_middle_of_a_row(tmp_path: Path, endin
     assert sorted(names(out)) == list("abcde")
 
 
+def test_a_run_that_goes_on_tells_of_the_earlier_errors(tmp_path: Path):
+    out = tmp_path / "readings.csv"
+    (tmp_path / "empty.wav").touch()
+    files = [*letters(tmp_path, "a"), tmp_path / "empty.wav"]
+    first = run(order(files, out), print)
+    assert (first.failed, first.failed_before) == (1, 0)
+    again = run(order(files, out, resume=True), print)
+    assert (again.before, again.read, again.failed, again.failed_before) == (2, 0, 0, 1)
+
+
 def test_nothing_is_erased(tmp_path: Path):
     out = tmp_path / "readings.csv"
     files = letters(tmp_path, "a")
