@@ -14,6 +14,7 @@ from sklearn.metrics import recall_score
 
 from hff.config import EMOTIONS
 from hff.locale import say
+from hff.model.experts import LEAST_PROBABILITY
 from hff.pipeline.features import Encoders
 from train.corpora import fer, london, own_sentences
 from train.corpora.base import CorpusError
@@ -21,7 +22,6 @@ from train.encoders import text, vision
 from train.evaluation.robustness import COMMAND
 from train.metrics import auroc
 
-TINY = 1e-9  # probability, so that its logarithm is a number
 AGES = ((0, 24, "up to 24 years"), (25, 34, "25 to 34 years"), (35, 200, "from 35 years"))
 
 
@@ -38,15 +38,15 @@ def tables(encoders: Encoders, data: Path, device: torch.device) -> list[dict]:
 def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
     """Recall of each emotion among the test faces, the mean of them, and accuracy.
 
-    Beside it that with FER+'s own frequencies, as much of them as the training took away: those are what its accuracy
-    asks for, and rare emotions pay for.
+    Beside them the same with the share of FER+'s frequencies that the training took away (``PRIOR_SHARE`` is what it
+    left): accuracy on FER+ asks for it, and rare emotions pay for it.
     """
     faces = fer.load(data)
     held = faces.splits == "test"
     truth = faces.labels[held]
     said = vision.predict(encoders.vision, faces.images[held], device)
     taken = (1 - vision.PRIOR_SHARE) * vision.log_prior(faces.votes[faces.splits == "train"]).numpy()
-    guesses = [said.argmax(1), (np.log(np.maximum(said, TINY)) + taken).argmax(1)]
+    guesses = [said.argmax(1), (np.log(np.maximum(said, LEAST_PROBABILITY)) + taken).argmax(1)]
     known = np.unique(truth)
     recalls = np.stack([recall_score(truth, guess, average=None, labels=known) for guess in guesses], 1)
     rows: list[list] = [
@@ -55,7 +55,7 @@ def faces_table(encoders: Encoders, data: Path, device: torch.device) -> dict:
     return {
         "title": "The face encoder, emotion by emotion",
         "note": f"{fer.NAME} {fer.TEST}; the mean counts every emotion alike, accuracy every face. The encoder is "
-        "taught to expect no emotion because it is frequent; beside it, what it would say if that were given back.",
+        "taught to expect an emotion less for being frequent; beside it, what it would say if that were given back.",
         "command": COMMAND,
         "columns": ["emotion", "recall", "recall, expecting FER+'s frequencies", "number of items"],
         "rows": [

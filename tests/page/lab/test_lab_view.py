@@ -137,7 +137,7 @@ def test_a_link_keeps_the_ear(server):
         page.wait_for_selector(".hff-stacks :text('After · ear: the paper')")
         left(page, texts.LAB_TAB_SHARE)
         page.wait_for_function("() => document.querySelector('#hff-lab-link textarea').value.includes('mfcc-cnn')")
-        page.goto(page.input_value("#hff-lab-link textarea"))
+        go_to(page, page.input_value("#hff-lab-link textarea"))
         page.wait_for_selector(".hff-stacks :text('After · ear: the paper')")
         left(page, texts.LAB_TAB_MODEL)
         assert page.locator("#hff-lab-ear label:has-text('paper') input").is_checked()
@@ -287,9 +287,9 @@ def test_a_link_and_a_file_open_the_same_state_elsewhere(server, tmp_path: Path)
 
 def test_a_bad_link_and_a_missing_clip_are_told(server):
     with browsing(server.url) as page:
-        page.goto(f"{server.url}?lab={quote('{}x')}")
+        go_to(page, f"{server.url}?lab={quote('{}x')}")
         page.wait_for_selector("#hff-lab-compared :text('not readable')")
-        page.goto(f"{server.url}?lab={quote(LabState().to_json())}")
+        go_to(page, f"{server.url}?lab={quote(LabState().to_json())}")
         page.locator("#hff-lab-compared", has_text=texts.LAB_NO_CLIP).wait_for()
 
 
@@ -451,7 +451,7 @@ def test_a_lesson_fits_a_low_screen_in_german(server):
     """Its sentences are longer: the one with the longest about what changed."""
     with browsing(server.url, 1366, 650) as page:
         page.context.add_cookies([{"name": COOKIE, "value": "de", "url": server.url}])
-        page.goto(f"{server.url}?lesson=stranger")
+        go_to(page, f"{server.url}?lesson=stranger")
         lesson_shown(page, "stranger")
         assert page.get_attribute("html", "lang") == "de"
         assert page.evaluate("document.documentElement.scrollHeight") <= 650
@@ -529,7 +529,7 @@ def test_the_table_is_seen_without_scrolling(server, width: int, height: int):
 def test_an_address_of_what_there_is_not_says_so(server):
     with browsing(f"{server.url}?lesson=nonsense") as page:
         for asked in ("?lesson=nonsense", "?lab=xyz"):
-            page.goto(f"{server.url}{asked}")
+            go_to(page, f"{server.url}{asked}")
             page.wait_for_selector("#hff-lab-compared .hff-error")
             page.wait_for_timeout(2000)  # in which the tab's own first reading would have come
             assert page.is_visible("#hff-lab-compared .hff-error")
